@@ -1,0 +1,6 @@
+//! Ochre, a Redis-compatible in-memory server.
+//!
+//! The modules below stand in dependency order: each imports only from modules above it
+//! (`tests/tidy.rs` checks that). `ARCHITECTURE.md` is the map.
+
+pub mod base;

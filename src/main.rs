@@ -1,0 +1,3 @@
+//! The `ochre` binary: everything lives in the library.
+
+fn main() {}
