@@ -1,0 +1,241 @@
+//! A command: its row in the table and the function that runs it.
+//!
+//! The kind of its handler decides what a command can touch:
+//!
+//! | kind | gets | for |
+//! |---|---|---|
+//! | read | [`ReadCx`] | answers from keys; no mutating method exists |
+//! | write | [`WriteCx`] | changes keys, through `edit` |
+//! | session | [`SessionCx`] | the connection itself |
+//! | admin | [`AdminCx`] | the server: configuration, statistics, other clients |
+//! | container | – | only its subcommands run |
+
+use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
+use super::error::CmdError;
+use super::reply::{Replied, ReplySlot};
+use crate::keyspace::Key;
+use crate::resp::Args;
+use crate::spec::keys::{InvalidKeys, KeyFlags};
+use crate::spec::{AclCategories, Arg, CommandFlags, CommandSpec, Group, KeySpec};
+
+/// What a handler returns.
+pub type Outcome = Result<Replied, CmdError>;
+
+/// The function behind a command; its kind decides what it can touch.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    Read(for<'c, 'k, 'a, 'o> fn(&mut ReadCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    Write(for<'c, 'k, 'a, 'o> fn(&mut WriteCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    Session(for<'c, 'a, 'o> fn(&mut SessionCx<'c>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    Admin(for<'c, 'k, 'a, 'o> fn(&mut AdminCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    /// Runs one of its subcommands.
+    Container,
+}
+
+/// Which shards the command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of its keys.
+    Keys,
+    /// All: it concerns whole databases.
+    All,
+}
+
+/// Finds keys that key specs can't describe.
+pub type KeyWalker = fn(&Args<'_>, &mut dyn FnMut(usize, KeyFlags)) -> Result<(), InvalidKeys>;
+
+/// One command.
+#[derive(Clone, Copy)]
+pub struct Command {
+    pub spec: CommandSpec,
+    pub handler: Handler,
+    pub scope: Scope,
+    pub subcommands: &'static [Command],
+    /// Only for commands whose specs are incomplete.
+    pub key_walker: Option<KeyWalker>,
+    /// Repeating it with the same arguments would do something else (relative expiry, chance), so a change must
+    /// be journalled in another form.
+    pub must_rewrite: bool,
+}
+
+impl Command {
+    const fn new(name: &'static str, arity: i32, handler: Handler) -> Command {
+        Command {
+            spec: CommandSpec::new(name, arity),
+            handler,
+            scope: Scope::Keys,
+            subcommands: &[],
+            key_walker: None,
+            must_rewrite: false,
+        }
+    }
+
+    /// A command that only reads keys.
+    pub const fn read(
+        name: &'static str,
+        arity: i32,
+        run: for<'c, 'k, 'a, 'o> fn(&mut ReadCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
+    ) -> Command {
+        Command::new(name, arity, Handler::Read(run)).flags(CommandFlags::READONLY)
+    }
+
+    /// A command that may change keys.
+    pub const fn write(
+        name: &'static str,
+        arity: i32,
+        run: for<'c, 'k, 'a, 'o> fn(&mut WriteCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
+    ) -> Command {
+        Command::new(name, arity, Handler::Write(run)).flags(CommandFlags::WRITE)
+    }
+
+    /// A command about its own connection.
+    pub const fn session(
+        name: &'static str,
+        arity: i32,
+        run: for<'c, 'a, 'o> fn(&mut SessionCx<'c>, &Request<'a>, ReplySlot<'o>) -> Outcome,
+    ) -> Command {
+        Command::new(name, arity, Handler::Session(run))
+    }
+
+    /// A command about the server.
+    pub const fn admin(
+        name: &'static str,
+        arity: i32,
+        run: for<'c, 'k, 'a, 'o> fn(&mut AdminCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
+    ) -> Command {
+        Command::new(name, arity, Handler::Admin(run))
+    }
+
+    /// A command that only has subcommands.
+    pub const fn container(name: &'static str, arity: i32, subcommands: &'static [Command]) -> Command {
+        let mut command = Command::new(name, arity, Handler::Container);
+        command.subcommands = subcommands;
+        command
+    }
+
+    /// Adds flags to those that follow from the kind.
+    pub const fn flags(mut self, flags: CommandFlags) -> Command {
+        self.spec.flags = self.spec.flags.union(flags);
+        self
+    }
+
+    /// Adds ACL categories to those that follow from flags and group.
+    pub const fn acl(mut self, categories: AclCategories) -> Command {
+        self.spec.acl = self.spec.acl.union(categories);
+        self
+    }
+
+    pub const fn keys(mut self, keys: &'static [KeySpec]) -> Command {
+        self.spec.keys = keys;
+        self
+    }
+
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
+        self.spec.tips = tips;
+        self
+    }
+
+    /// Chapter, first version of Redis, and what the documentation says.
+    pub const fn doc(
+        mut self,
+        group: Group,
+        since: &'static str,
+        summary: &'static str,
+        complexity: &'static str,
+    ) -> Command {
+        self.spec.group = group;
+        self.spec.since = since;
+        self.spec.summary = summary;
+        self.spec.complexity = complexity;
+        self
+    }
+
+    pub const fn args(mut self, args: &'static [Arg]) -> Command {
+        self.spec.args = args;
+        self
+    }
+
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Command {
+        self.spec.deprecated = Some((since, replaced_by));
+        self
+    }
+
+    pub const fn syscmd(mut self) -> Command {
+        self.spec.is_syscmd = true;
+        self
+    }
+
+    /// The command needs every shard.
+    pub const fn whole_keyspace(mut self) -> Command {
+        self.scope = Scope::All;
+        self
+    }
+
+    pub const fn key_walker(mut self, walker: KeyWalker) -> Command {
+        self.key_walker = Some(walker);
+        self
+    }
+
+    pub const fn must_rewrite(mut self) -> Command {
+        self.must_rewrite = true;
+        self
+    }
+
+    /// Calls `visit` with the position of every key, by the one walker.
+    #[inline]
+    pub fn walk_keys(&self, args: &Args<'_>, mut visit: impl FnMut(usize, KeyFlags)) -> Result<(), InvalidKeys> {
+        match self.key_walker {
+            Some(walker) => walker(args, &mut visit),
+            None => crate::spec::keys::walk(self.spec.keys, args, visit),
+        }
+    }
+
+    pub fn is_write(&self) -> bool {
+        self.spec.flags.contains(CommandFlags::WRITE)
+    }
+
+    pub fn is_container(&self) -> bool {
+        !self.subcommands.is_empty()
+    }
+}
+
+/// A request on its way to a handler.
+pub struct Request<'a> {
+    pub command: &'static Registered,
+    pub args: Args<'a>,
+    pub(super) keys: &'a [Key<'a>],
+}
+
+use super::table::Registered;
+
+impl<'a> Request<'a> {
+    /// The `index`-th key that the key walker announced.
+    #[inline]
+    pub fn key(&self, index: usize) -> Result<Key<'a>, CmdError> {
+        self.keys.get(index).copied().ok_or(CmdError::InvalidKeys)
+    }
+
+    /// All keys, in the order of the key specs.
+    pub fn keys(&self) -> &'a [Key<'a>] {
+        self.keys
+    }
+
+    /// The argument at `index`, empty behind the last.
+    #[inline]
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        self.args.at(index)
+    }
+
+    pub fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.args.is_empty()
+    }
+
+    /// `wrong number of arguments` for this very command.
+    pub fn arity_error(&self) -> CmdError {
+        CmdError::Arity(self.command.full_name.clone().into())
+    }
+}

@@ -1,0 +1,179 @@
+//! Capability contexts: what a handler can reach, by the kind it declared.
+//!
+//! ```text
+//! ReadCx    keys that the walker announced, to look at
+//! WriteCx   the same, and `edit`
+//! SessionCx its own connection, and the server
+//! AdminCx   the server; all databases on request
+//! ```
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::error::CmdError;
+use crate::base::clock::UnixMs;
+use crate::config::Config;
+use crate::keyspace::entry::{StringRef, string_of};
+use crate::keyspace::{DbIndex, Effect, Entry, EntryMut, Key, LockSet, View};
+use crate::resp::OwnedArgs;
+use crate::session::Session;
+
+/// For commands that look at keys.
+pub struct ReadCx<'c, 'k> {
+    pub(super) view: &'c mut View<'k>,
+    pub session: &'c Session,
+    pub engine: &'k Engine,
+    pub config: &'c Config,
+}
+
+impl<'k> ReadCx<'_, 'k> {
+    pub fn db(&self) -> DbIndex {
+        self.session.db
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.view.now()
+    }
+
+    /// The value's entry, as a use of it.
+    #[inline]
+    pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
+        self.view.read(self.session.db, key)
+    }
+
+    /// The value's entry, counted as a hit or miss but not as a use.
+    pub fn inspect(&mut self, key: Key<'_>) -> Option<&Entry> {
+        self.view.inspect(self.session.db, key)
+    }
+
+    /// The value's entry, without a trace.
+    pub fn peek(&mut self, key: Key<'_>) -> Option<&Entry> {
+        self.view.peek(self.session.db, key)
+    }
+
+    /// The string under the key, as a use of it.
+    #[inline]
+    pub fn string(&mut self, key: Key<'_>) -> Result<Option<StringRef<'_>>, CmdError> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(entry) => string_of(entry).map(Some).ok_or(CmdError::WrongType),
+        }
+    }
+
+    /// Whole databases, for commands with that scope; see [`crate::keyspace::scan`].
+    pub fn keyspace(&mut self) -> &mut View<'k> {
+        self.view
+    }
+}
+
+/// For commands that change keys.
+pub struct WriteCx<'c, 'k> {
+    pub(super) read: ReadCx<'c, 'k>,
+    pub(super) rewrites: &'c mut Vec<OwnedArgs>,
+}
+
+impl<'c, 'k> std::ops::Deref for WriteCx<'c, 'k> {
+    type Target = ReadCx<'c, 'k>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.read
+    }
+}
+
+impl std::ops::DerefMut for WriteCx<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.read
+    }
+}
+
+impl WriteCx<'_, '_> {
+    /// Opens the key for change; see [`crate::keyspace::edit`].
+    #[inline]
+    pub fn edit<R>(
+        &mut self,
+        key: Key<'_>,
+        change: impl FnOnce(&mut EntryMut<'_, '_>) -> Result<(R, Effect), CmdError>,
+    ) -> Result<R, CmdError> {
+        self.read.view.edit(self.read.session.db, key, change)
+    }
+
+    /// As [`WriteCx::edit`], in another database.
+    pub fn edit_in<R>(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        change: impl FnOnce(&mut EntryMut<'_, '_>) -> Result<(R, Effect), CmdError>,
+    ) -> Result<R, CmdError> {
+        self.read.view.edit(db, key, change)
+    }
+
+    /// Removes the key; whether it was there.
+    pub fn remove(&mut self, key: Key<'_>, effect: Effect) -> bool {
+        self.read.view.remove(self.read.session.db, key, effect)
+    }
+
+    /// Takes the entry out, to be put somewhere else.
+    pub fn take(&mut self, db: DbIndex, key: Key<'_>, effect: Effect) -> Option<Entry> {
+        self.read.view.take(db, key, effect)
+    }
+
+    /// Puts an entry under `key`, replacing what was there.
+    pub fn put(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, effect: Effect) {
+        self.read.view.put(db, key, entry, effect);
+    }
+
+    /// The journal gets this command instead of the one that was sent: for commands that would do something else
+    /// when repeated. Costs nothing while nobody reads the journal.
+    pub fn rewrite(&mut self, command: &[&[u8]]) {
+        if self.is_observed() {
+            self.rewrites.push(OwnedArgs::from_slices(command.iter().copied()));
+        }
+    }
+
+    /// Whether somebody reads the journal, so that a rewrite is worth preparing.
+    pub fn is_observed(&self) -> bool {
+        self.read.view.keyspace().is_observed()
+    }
+}
+
+/// For commands about their own connection.
+pub struct SessionCx<'c> {
+    pub session: &'c mut Session,
+    pub engine: &'c Arc<Engine>,
+    pub config: &'c Config,
+    pub now: UnixMs,
+}
+
+/// For commands about the server.
+pub struct AdminCx<'c, 'k> {
+    pub(super) view: &'c mut View<'k>,
+    pub session: &'c Session,
+    pub engine: &'c Arc<Engine>,
+    pub config: &'c Config,
+}
+
+impl<'k> AdminCx<'_, 'k> {
+    pub fn db(&self) -> DbIndex {
+        self.session.db
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.view.now()
+    }
+
+    /// All databases, locked. Waits for other workers' commands, microseconds as a rule.
+    pub fn with_all<R>(&mut self, run: impl FnOnce(&mut View<'k>) -> R) -> R {
+        self.view.lock_blocking(&LockSet::All);
+        run(self.view)
+    }
+
+    /// The entry of any key by name: for DEBUG, which announces no keys.
+    pub fn with_key<R>(&mut self, name: &[u8], run: impl FnOnce(&mut View<'k>, DbIndex, Key<'_>) -> R) -> R {
+        let keyspace = self.view.keyspace();
+        let key = keyspace.key(name);
+        let db = self.session.db;
+        self.view.lock_blocking(&LockSet::One(keyspace.shard_of(key.hash())));
+        run(self.view, db, key)
+    }
+}
+

@@ -1,0 +1,139 @@
+//! What a command can reach besides keys: one server's shared parts.
+//!
+//! There is no global state: a process can hold several engines (tests do), and everything that must be
+//! injectable (time, chance, configuration) is in here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::monitor::Monitors;
+use super::pause::Pause;
+use super::sink::{Sink, Sinks};
+use super::stats::Stats;
+use super::table::CommandTable;
+use crate::base::clock::{Time, UnixMs};
+use crate::config;
+use crate::keyspace::Keyspace;
+use crate::observe::latency::LatencyMonitor;
+use crate::observe::slowlog::SlowLog;
+use crate::session::Registry;
+
+/// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
+/// and undoes the whole CONFIG SET.
+pub type ApplyConfig = Box<
+    dyn Fn(&config::Config, &config::Config, &[&'static config::OptionSpec]) -> Result<(), (&'static str, String)>
+        + Send
+        + Sync,
+>;
+
+/// One server.
+pub struct Engine {
+    pub keyspace: Keyspace,
+    pub config: config::Store,
+    pub commands: CommandTable,
+    pub clients: Registry,
+    pub stats: Stats,
+    pub slowlog: SlowLog,
+    pub latency: LatencyMonitor,
+    pub pause: Pause,
+    pub monitors: Monitors,
+    pub time: Time,
+    pub lifecycle: Lifecycle,
+    pub identity: Identity,
+    pub gauges: Gauges,
+    pub(super) sinks: Sinks,
+    pub apply_config: Mutex<Option<ApplyConfig>>,
+    /// Number of workers, which is also the index of the statistics that belong to the main thread.
+    pub workers: usize,
+}
+
+/// Who this server is.
+pub struct Identity {
+    /// 40 hex digits, new at every start.
+    pub run_id: String,
+    pub replication_id: String,
+    pub started: UnixMs,
+    pub started_monotonic_us: u64,
+    pub executable: String,
+}
+
+/// Numbers that the cron measures.
+#[derive(Default)]
+pub struct Gauges {
+    pub ops_per_sec: AtomicU64,
+    pub input_bytes_per_sec: AtomicU64,
+    pub output_bytes_per_sec: AtomicU64,
+    pub batches_per_sec: AtomicU64,
+    pub batch_us: AtomicU64,
+    pub peak_memory_bytes: AtomicU64,
+    pub startup_memory_bytes: AtomicU64,
+    pub max_input_bytes: AtomicU64,
+    pub max_output_bytes: AtomicU64,
+    /// Unix seconds of the last save; the start until persistence exists.
+    pub last_save_seconds: AtomicU64,
+    /// Longest delay of an expiry behind its deadline in the last second, ms.
+    pub expire_lag_ms: AtomicU64,
+}
+
+/// How the server is asked to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownRequest {
+    pub save: Option<bool>,
+    pub now: bool,
+    pub force: bool,
+}
+
+/// Start, shutdown, and what a shutdown waits for.
+#[derive(Default)]
+pub struct Lifecycle {
+    request: Mutex<Option<ShutdownRequest>>,
+    requested: Notify,
+    /// Loading a data set: most commands answer LOADING.
+    pub loading: AtomicBool,
+}
+
+impl Lifecycle {
+    /// Asks the server to end.
+    pub fn shut_down(&self, request: ShutdownRequest) {
+        *self.request.lock() = Some(request);
+        self.requested.notify_one();
+    }
+
+    /// SHUTDOWN ABORT; whether there was something to abort.
+    pub fn abort(&self) -> bool {
+        self.request.lock().take().is_some()
+    }
+
+    /// Waits until somebody asks for the end.
+    pub async fn requested(&self) -> ShutdownRequest {
+        loop {
+            if let Some(request) = *self.request.lock() {
+                return request;
+            }
+            self.requested.notified().await;
+        }
+    }
+}
+
+impl Engine {
+    /// Adds a listener to effects; from now on they are recorded.
+    pub fn observe(&self, sink: Arc<dyn Sink>) {
+        self.sinks.add(sink);
+        self.keyspace.observe(true);
+    }
+
+    /// Seconds since the start.
+    pub fn uptime_seconds(&self) -> u64 {
+        self.time.monotonic_us().saturating_sub(self.identity.started_monotonic_us) / 1_000_000
+    }
+
+    /// Notes a memory peak and returns the bytes in use.
+    pub fn used_memory(&self) -> usize {
+        let used = crate::alloc::allocated_bytes();
+        self.gauges.peak_memory_bytes.fetch_max(used as u64, Ordering::Relaxed);
+        used
+    }
+}

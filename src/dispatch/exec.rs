@@ -1,0 +1,380 @@
+//! Runs one request: the gates in their order, the locks, the handler, what follows.
+//!
+//! ```text
+//! lookup → arity → authentication → pause → keys → locks → handler → effects → slow log, statistics
+//! ```
+//!
+//! An [`Executor`] lives for one batch of a connection's requests and keeps the shard locked while the next
+//! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
+//! run anything, and the connection tries the same request again when it is woken.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::command::{Handler, Request, Scope};
+use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
+use super::engine::Engine;
+use super::error::CmdError;
+use super::pause::PauseMode;
+use super::redact::shown;
+use super::reply::ReplySlot;
+use super::sink::Commit;
+use super::stats::WorkerStats;
+use super::table::Registered;
+use super::{Outcome, monitor};
+use crate::base::clock::UnixMs;
+use crate::config::Config;
+use crate::keyspace::{Busy, Key, LockSet, View};
+use crate::observe::slowlog;
+use crate::resp::{Args, Output, OwnedArgs};
+use crate::session::{ReplyMode, Session, bump};
+use crate::spec::CommandFlags;
+
+/// Failed attempts after which a request waits for its locks in order instead of trying again.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Whether the request ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It ran, or was refused; its reply is in the output.
+    Done,
+    /// Nothing happened; try again when woken from there.
+    Parked(Parked),
+}
+
+/// Where a request waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parked {
+    Lock(Busy),
+    /// CLIENT PAUSE.
+    Pause,
+}
+
+/// What a connection keeps between its batches for the executor.
+#[derive(Default)]
+pub struct Attempts {
+    /// How often the pending request failed to get its locks.
+    failed: u32,
+}
+
+/// Runs a batch of requests of one connection.
+pub struct Executor<'k> {
+    engine: &'k Arc<Engine>,
+    config: &'k Config,
+    stats: &'k WorkerStats,
+    view: View<'k>,
+    rewrites: Vec<OwnedArgs>,
+    /// The command of the last request: pipelines mostly repeat it.
+    last: Option<&'k Registered>,
+    /// Monotonic time at which the last request ended, in ns.
+    last_ns: u64,
+}
+
+type Keys<'a> = SmallVec<[Key<'a>; 4]>;
+
+impl<'k> Executor<'k> {
+    /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
+    pub fn new(engine: &'k Arc<Engine>, config: &'k Config, stats: &'k WorkerStats, seed: u64) -> Executor<'k> {
+        Executor {
+            engine,
+            config,
+            stats,
+            view: View::new(&engine.keyspace, seed),
+            rewrites: Vec::new(),
+            last: None,
+            last_ns: engine.time.monotonic_ns(),
+        }
+    }
+
+    /// Runs the request, or says where it must wait.
+    pub fn run(
+        &mut self,
+        session: &mut Session,
+        args: Args<'_>,
+        now: UnixMs,
+        attempts: &mut Attempts,
+        out: &mut Output,
+    ) -> Step {
+        let registered = match self.look_up(session, &args) {
+            Ok(registered) => registered,
+            Err((registered, error)) => {
+                self.refuse(session, registered, &error, out);
+                return Step::Done;
+            }
+        };
+        if self.engine.pause.is_paused() && self.must_wait(registered, now) {
+            self.view.release();
+            return Step::Parked(Parked::Pause);
+        }
+        let mut keys = Keys::new();
+        let locks = match self.find_keys(registered, &args, &mut keys) {
+            Ok(locks) => locks,
+            Err(error) => {
+                self.refuse(session, Some(registered), &error, out);
+                return Step::Done;
+            }
+        };
+        if let Err(busy) = self.lock(&locks, attempts) {
+            return Step::Parked(Parked::Lock(busy));
+        }
+        self.view.begin(now, session.no_touch);
+        let request = Request { command: registered, args, keys: &keys };
+        self.call(session, &request, out);
+        Step::Done
+    }
+
+    /// Lets all locks go; a later request locks again.
+    pub fn release(&mut self) {
+        self.view.release();
+    }
+
+    #[inline]
+    fn look_up(
+        &mut self,
+        session: &Session,
+        args: &Args<'_>,
+    ) -> Result<&'k Registered, (Option<&'k Registered>, CmdError)> {
+        let name = args.at(0);
+        let found = match self.last.filter(|last| last.call_name == name) {
+            Some(last) => last,
+            None => self.engine.commands.find(name).ok_or_else(|| {
+                (None, CmdError::unknown_command(name, args.iter().skip(1)))
+            })?,
+        };
+        self.last = Some(found);
+        let registered = self.resolve_subcommand(found, args)?;
+        if !registered.command.spec.accepts(args.len()) {
+            return Err((Some(registered), CmdError::Arity(registered.full_name.clone().into())));
+        }
+        if !session.authenticated && !registered.command.spec.flags.contains(CommandFlags::NO_AUTH) {
+            return Err((Some(registered), CmdError::NotAuthenticated));
+        }
+        Ok(registered)
+    }
+
+    #[inline]
+    fn resolve_subcommand(
+        &self,
+        registered: &'k Registered,
+        args: &Args<'_>,
+    ) -> Result<&'k Registered, (Option<&'k Registered>, CmdError)> {
+        if registered.subcommands.is_empty() || args.len() < 2 {
+            return Ok(registered);
+        }
+        match registered.subcommand(args.at(1)) {
+            Some(subcommand) => Ok(subcommand),
+            None if matches!(registered.command.handler, Handler::Container) => {
+                Err((None, CmdError::unknown_subcommand(&registered.full_name, args.at(1))))
+            }
+            None => Ok(registered),
+        }
+    }
+
+    #[cold]
+    fn must_wait(&self, registered: &Registered, now: UnixMs) -> bool {
+        let flags = registered.command.spec.flags;
+        match self.engine.pause.mode_at(now) {
+            None => false,
+            // CLIENT UNPAUSE must get through, and so must the words that end a connection.
+            Some(_) if flags.contains(CommandFlags::ALLOW_BUSY) => false,
+            Some(PauseMode::All) => !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause"),
+            Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
+        }
+    }
+
+    /// The keys of the request and the shards that it needs: one walk decides both.
+    #[inline]
+    fn find_keys<'a>(
+        &self,
+        registered: &Registered,
+        args: &Args<'a>,
+        keys: &mut Keys<'a>,
+    ) -> Result<LockSet, CmdError> {
+        let keyspace = &self.engine.keyspace;
+        let command = registered.command;
+        command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))))?;
+        Ok(match command.handler {
+            Handler::Session(_) | Handler::Admin(_) | Handler::Container => LockSet::Nothing,
+            _ if command.scope == Scope::All => LockSet::All,
+            _ => match keys.as_slice() {
+                [key] => LockSet::One(keyspace.shard_of(key.hash())),
+                _ => LockSet::of(keys.iter().map(|key| keyspace.shard_of(key.hash()))),
+            },
+        })
+    }
+
+    #[inline]
+    fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
+        let locked = if attempts.failed < ATTEMPTS_MAX {
+            self.view.lock(locks)
+        } else {
+            self.view.lock_in_order(locks)
+        };
+        attempts.failed = if locked.is_ok() { 0 } else { attempts.failed + 1 };
+        locked
+    }
+
+    fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        let registered = request.command;
+        let mark = out.mark();
+        session.shared.set_last_command(registered.id);
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::Skip;
+        }
+        let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
+        let failed = outcome.is_err();
+        if let Err(error) = outcome {
+            out.truncate(mark);
+            self.write_error(session, &error, out);
+        }
+        match session.reply_mode {
+            ReplyMode::On | ReplyMode::SkipNext => {}
+            ReplyMode::Off => out.truncate(mark),
+            ReplyMode::Skip => {
+                out.truncate(mark);
+                session.reply_mode = ReplyMode::On;
+            }
+        }
+        self.finish(session, request);
+        self.account(session, request, failed);
+    }
+
+    #[inline]
+    fn handle(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+        let engine: &'k Engine = self.engine;
+        match request.command.command.handler {
+            Handler::Read(run) => {
+                let mut cx = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                run(&mut cx, request, reply)
+            }
+            Handler::Write(run) => {
+                let read = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
+            }
+            Handler::Session(run) => {
+                let now = self.view.now();
+                let mut cx = SessionCx { session, engine: self.engine, config: self.config, now };
+                run(&mut cx, request, reply)
+            }
+            Handler::Admin(run) => {
+                // It may wait for locks itself, and nobody waits while holding.
+                self.view.release();
+                let mut cx = AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
+                run(&mut cx, request, reply)
+            }
+            Handler::Container => Err(request.arity_error()),
+        }
+    }
+
+    /// Hands the effects to whoever listens, while the locks are still held.
+    #[inline]
+    fn finish(&mut self, session: &Session, request: &Request<'_>) {
+        let effects = self.view.effects();
+        let counters = &self.stats.counters;
+        if effects.hits + effects.misses + effects.expired + effects.changes == 0 && effects.records.is_empty() {
+            return;
+        }
+        bump(&counters.keyspace_hits, effects.hits);
+        bump(&counters.keyspace_misses, effects.misses);
+        bump(&counters.expired_keys, effects.expired);
+        bump(&counters.changes, effects.changes);
+        if effects.records.is_empty() {
+            self.view.forget_effects();
+            return;
+        }
+        self.commit(session, request);
+    }
+
+    #[cold]
+    fn commit(&mut self, session: &Session, request: &Request<'_>) {
+        let effects = self.view.take_effects();
+        let rewrites = std::mem::take(&mut self.rewrites);
+        debug_assert!(
+            effects.changes == 0 || !request.command.command.must_rewrite || !rewrites.is_empty(),
+            "{} changed something that its repetition would not repeat, and gave no other form",
+            request.command.full_name
+        );
+        let commands: SmallVec<[Args<'_>; 2]> = if effects.changes == 0 {
+            SmallVec::new()
+        } else if rewrites.is_empty() {
+            [request.args].into_iter().collect()
+        } else {
+            rewrites.iter().map(OwnedArgs::as_args).collect()
+        };
+        self.engine.sinks.commit(&Commit { db: session.db, commands: &commands, effects: &effects });
+    }
+
+    #[inline]
+    fn account(&mut self, session: &Session, request: &Request<'_>, failed: bool) {
+        let now_ns = self.engine.time.monotonic_ns();
+        let nanos = now_ns.saturating_sub(self.last_ns);
+        self.last_ns = now_ns;
+        self.stats.ran(request.command.id, nanos, failed, self.config.latency_tracking);
+        bump(&self.stats.counters.commands, 1);
+        bump(&session.shared.usage.commands, 1);
+        let slower_than = self.config.slowlog_log_slower_than;
+        if slower_than >= 0 && nanos / 1000 >= slower_than as u64 {
+            self.log_slow(session, request, nanos / 1000);
+        }
+        let threshold_ms = self.config.latency_monitor_threshold;
+        if threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms as u64 {
+            let fast = request.command.command.spec.flags.contains(CommandFlags::FAST);
+            let event = if fast { "fast-command" } else { "command" };
+            self.engine.latency.record(event, self.engine.time.now_ms().seconds(), nanos / 1_000_000);
+        }
+        if self.engine.monitors.any() {
+            monitor::feed(self.engine, session, request.command, &request.args);
+        }
+    }
+
+    #[cold]
+    fn log_slow(&self, session: &Session, request: &Request<'_>, micros: u64) {
+        if request.command.command.spec.flags.contains(CommandFlags::SKIP_SLOWLOG) {
+            return;
+        }
+        let args = (0..request.len()).map(|index| shown(request.command, &request.args, index));
+        let names = session.shared.names();
+        let seconds = self.engine.time.now_ms().seconds();
+        self.engine.slowlog.push(slowlog::Slow {
+            seconds,
+            micros,
+            args: args.collect(),
+            addr: session.shared.addr.as_bytes(),
+            name: &names.name,
+        });
+    }
+
+    /// Answers a request that is not run.
+    #[cold]
+    fn refuse(
+        &mut self,
+        session: &mut Session,
+        registered: Option<&Registered>,
+        error: &CmdError,
+        out: &mut Output,
+    ) {
+        if let Some(registered) = registered {
+            self.stats.rejected(registered.id);
+        }
+        let mark = out.mark();
+        self.write_error(session, error, out);
+        if matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skip) {
+            out.truncate(mark);
+        }
+        self.last_ns = self.engine.time.monotonic_ns();
+    }
+
+    #[cold]
+    fn write_error(&self, session: &Session, error: &CmdError, out: &mut Output) {
+        let line = error.line();
+        self.stats_error(&line);
+        out.writer(session.proto).error(&line);
+    }
+
+    fn stats_error(&self, line: &[u8]) {
+        bump(&self.stats.counters.error_replies, 1);
+        self.engine.stats.error(line);
+    }
+}
+

@@ -1,0 +1,30 @@
+//! From a request to its reply: lookup, gates, locks, handler, effects.
+//!
+//! ```text
+//! Args ─▶ table ─▶ gates (arity, authentication, pause, …) ─▶ key walker ─▶ locks ─▶ handler ─▶ effects ─▶ statistics
+//! ```
+//!
+//! A command is one [`Command`] value in its family's file; everything else about it is derived. What a
+//! handler can touch follows from its kind ([`cx`]); that it answers exactly once from [`ReplySlot`].
+
+pub mod command;
+pub mod cx;
+pub mod engine;
+pub mod error;
+pub mod exec;
+pub mod monitor;
+pub mod options;
+pub mod pause;
+pub mod redact;
+pub mod reply;
+pub mod sink;
+pub mod stats;
+pub mod table;
+
+pub use command::{Command, Handler, Outcome, Request, Scope};
+pub use cx::{AdminCx, ReadCx, SessionCx, WriteCx};
+pub use engine::Engine;
+pub use error::CmdError;
+pub use exec::{Executor, Parked, Step};
+pub use reply::{Replied, ReplySlot};
+pub use table::{CommandId, CommandTable, Registered};

@@ -1,0 +1,86 @@
+//! CLIENT PAUSE: commands wait until a time, all of them or only those that write.
+//!
+//! The check on the way of every command is one relaxed load. Paused connections park their wakers here;
+//! CLIENT UNPAUSE, or the cron when the time has come, wakes them.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+use crate::base::clock::UnixMs;
+
+/// Which commands wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseMode {
+    /// Those that may write.
+    Write,
+    All,
+}
+
+#[derive(Default)]
+struct State {
+    pause: Option<(PauseMode, UnixMs)>,
+    parked: Vec<Waker>,
+}
+
+/// The pause of this server, if there is one.
+#[derive(Default)]
+pub struct Pause {
+    /// 0 = none, 1 = writes, 2 = all.
+    mode: AtomicU8,
+    state: Mutex<State>,
+}
+
+impl Pause {
+    /// Pauses until `until`. As in Redis a running pause is only made longer and stricter.
+    pub fn start(&self, mode: PauseMode, until: UnixMs, now: UnixMs) {
+        let mut state = self.state.lock();
+        let (mode, until) = match state.pause.filter(|(_, end)| *end > now) {
+            Some((PauseMode::All, end)) => (PauseMode::All, until.max(end)),
+            Some((PauseMode::Write, end)) => (mode, until.max(end)),
+            None => (mode, until),
+        };
+        state.pause = Some((mode, until));
+        self.mode.store(if mode == PauseMode::All { 2 } else { 1 }, Ordering::SeqCst);
+    }
+
+    /// Ends the pause and wakes everyone.
+    pub fn end(&self) {
+        let parked = {
+            let mut state = self.state.lock();
+            state.pause = None;
+            self.mode.store(0, Ordering::SeqCst);
+            std::mem::take(&mut state.parked)
+        };
+        parked.into_iter().for_each(Waker::wake);
+    }
+
+    /// The mode now; the caller still asks [`Pause::mode_at`] before it parks.
+    #[inline]
+    pub fn is_paused(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) != 0
+    }
+
+    /// The mode at `now`.
+    pub fn mode_at(&self, now: UnixMs) -> Option<PauseMode> {
+        self.state.lock().pause.filter(|(_, until)| *until > now).map(|(mode, _)| mode)
+    }
+
+    /// When the pause ends.
+    pub fn until(&self) -> Option<UnixMs> {
+        self.state.lock().pause.map(|(_, until)| until)
+    }
+
+    /// Wakes `waker` when the pause ends; `false` when it has ended already.
+    pub fn park(&self, waker: &Waker) -> bool {
+        let mut state = self.state.lock();
+        if state.pause.is_none() {
+            return false;
+        }
+        if !state.parked.iter().any(|other| other.will_wake(waker)) {
+            state.parked.push(waker.clone());
+        }
+        true
+    }
+}

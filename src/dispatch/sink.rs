@@ -1,0 +1,44 @@
+//! Whoever listens to effects: the journal, and tests.
+//!
+//! After a command, still under its locks, every sink gets one [`Commit`]: the effects in order, and the
+//! command in the form that repeats them. So the order in which sinks see commits is a valid serial order.
+//! While there is no sink, nothing is recorded and committing costs one relaxed load.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::keyspace::{DbIndex, Effects};
+use crate::resp::Args;
+
+/// What one command did.
+pub struct Commit<'a> {
+    pub db: DbIndex,
+    /// The commands that repeat it; empty when only keys expired.
+    pub commands: &'a [Args<'a>],
+    pub effects: &'a Effects,
+}
+
+/// Somebody who hears of every commit.
+pub trait Sink: Send + Sync {
+    /// Called under the locks of the command: must be quick and must not touch the keyspace.
+    fn commit(&self, commit: &Commit<'_>);
+}
+
+/// All listeners.
+#[derive(Default)]
+pub struct Sinks(ArcSwap<Vec<Arc<dyn Sink>>>);
+
+impl Sinks {
+    pub(super) fn add(&self, sink: Arc<dyn Sink>) {
+        self.0.rcu(|sinks| {
+            let mut sinks = Vec::clone(sinks);
+            sinks.push(Arc::clone(&sink));
+            sinks
+        });
+    }
+
+    pub(super) fn commit(&self, commit: &Commit<'_>) {
+        self.0.load().iter().for_each(|sink| sink.commit(commit));
+    }
+}

@@ -1,0 +1,161 @@
+//! The command table: every family's rows, found by name.
+//!
+//! Names are looked up without regard to case in a small open-addressing index over the first and last
+//! eight bytes; a request's command costs one multiplication and usually one comparison.
+
+use super::command::Command;
+
+/// Number of a command or subcommand, for statistics. Stable while the process lives.
+pub type CommandId = u16;
+
+/// A command in the table.
+pub struct Registered {
+    pub command: &'static Command,
+    pub id: CommandId,
+    /// `get`, `config|set`.
+    pub full_name: String,
+    /// The name it is called by; differs from the row's after `rename-command`.
+    pub call_name: Vec<u8>,
+    pub subcommands: Vec<Registered>,
+}
+
+/// All commands.
+pub struct CommandTable {
+    commands: Vec<Registered>,
+    /// Position + 1 in `commands`, 0 = free. A power of two, at most half full.
+    index: Vec<u16>,
+    /// Commands and subcommands together.
+    count: usize,
+}
+
+impl CommandTable {
+    /// Builds the table of all families. `renames` are pairs of `rename-command`; an empty new name removes
+    /// the command.
+    ///
+    /// # Errors
+    /// The old name that doesn't exist, or the new name that does.
+    pub fn new(families: &[&'static [Command]], renames: &[(Vec<u8>, Vec<u8>)]) -> Result<CommandTable, Vec<u8>> {
+        let mut next_id = 0;
+        let mut commands = Vec::new();
+        for command in families.iter().flat_map(|family| family.iter()) {
+            commands.push(register(command, None, &mut next_id));
+        }
+        for (old, new) in renames {
+            rename(&mut commands, old, new)?;
+        }
+        let mut table = CommandTable { commands, index: Vec::new(), count: usize::from(next_id) };
+        table.build_index();
+        Ok(table)
+    }
+
+    fn build_index(&mut self) {
+        let slots = (self.commands.len() * 2).next_power_of_two().max(64);
+        self.index = vec![0; slots];
+        for (position, registered) in self.commands.iter().enumerate() {
+            let mut slot = name_hash(&registered.call_name) & (slots - 1);
+            while self.index[slot] != 0 {
+                slot = (slot + 1) & (slots - 1);
+            }
+            self.index[slot] = position as u16 + 1;
+        }
+    }
+
+    /// The command called `name`, in any case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Registered> {
+        let mask = self.index.len() - 1;
+        let mut slot = name_hash(name) & mask;
+        loop {
+            let position = usize::from(*self.index.get(slot)?).checked_sub(1)?;
+            let registered = self.commands.get(position)?;
+            if registered.call_name.eq_ignore_ascii_case(name) {
+                return Some(registered);
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// The command or subcommand called `get` or `config|get`.
+    pub fn find_full(&self, name: &[u8]) -> Option<&Registered> {
+        match memchr::memchr(b'|', name) {
+            None => self.find(name),
+            Some(bar) => self.find(name.get(..bar)?)?.subcommand(name.get(bar + 1..)?),
+        }
+    }
+
+    /// Top-level commands.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Registered> {
+        self.commands.iter()
+    }
+
+    /// Commands and their subcommands.
+    pub fn iter_all(&self) -> impl Iterator<Item = &Registered> {
+        self.commands.iter().flat_map(|registered| std::iter::once(registered).chain(&registered.subcommands))
+    }
+
+    /// Number of commands, without subcommands.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Number of ids given out.
+    pub fn id_count(&self) -> usize {
+        self.count
+    }
+
+    /// The command with this id.
+    pub fn by_id(&self, id: CommandId) -> Option<&Registered> {
+        self.iter_all().find(|registered| registered.id == id)
+    }
+}
+
+impl Registered {
+    /// The subcommand called `name`, in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&Registered> {
+        self.subcommands.iter().find(|sub| name.eq_ignore_ascii_case(sub.command.spec.name.as_bytes()))
+    }
+}
+
+fn register(command: &'static Command, container: Option<&str>, next_id: &mut CommandId) -> Registered {
+    let id = *next_id;
+    *next_id += 1;
+    let name = command.spec.name;
+    let full_name = container.map_or(name.to_owned(), |container| format!("{container}|{name}"));
+    let subcommands = command.subcommands.iter().map(|sub| register(sub, Some(name), next_id)).collect();
+    Registered { command, id, full_name, call_name: name.as_bytes().to_vec(), subcommands }
+}
+
+fn rename(commands: &mut Vec<Registered>, old: &[u8], new: &[u8]) -> Result<(), Vec<u8>> {
+    let called = |name: &[u8]| commands.iter().position(|registered| registered.call_name.eq_ignore_ascii_case(name));
+    let position = called(old).ok_or_else(|| old.to_vec())?;
+    if new.is_empty() {
+        commands.remove(position);
+        return Ok(());
+    }
+    if called(new).is_some() {
+        return Err(new.to_vec());
+    }
+    commands[position].call_name = new.to_vec();
+    Ok(())
+}
+
+/// Mixes length, first and last eight bytes, blind to the case of letters.
+#[inline]
+fn name_hash(name: &[u8]) -> usize {
+    const FOLD: u64 = 0x2020_2020_2020_2020;
+    let word = |bytes: &[u8]| {
+        let mut word = [0x20; 8];
+        for (slot, byte) in word.iter_mut().zip(bytes) {
+            *slot = *byte;
+        }
+        u64::from_le_bytes(word) | FOLD
+    };
+    let head = word(name);
+    let tail = word(name.get(name.len().saturating_sub(8)..).unwrap_or_default());
+    let mixed = (head ^ tail.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 40) as usize
+}

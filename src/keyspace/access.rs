@@ -1,0 +1,104 @@
+//! When and how often a key was used: the 24-bit clock in every entry.
+//!
+//! Under an LRU policy it is the unix time in seconds, modulo 2^24 (194 days). Under an LFU policy it is Redis's
+//! pair: 16 bits of minutes since the last decrement and 8 bits of a logarithmic counter, which grows with
+//! probability `1 / (counter_above_5 * lfu_log_factor + 1)` and loses one per `lfu_decay_time` minutes.
+//! OBJECT IDLETIME and OBJECT FREQ read it, eviction will choose by it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::base::clock::UnixMs;
+use crate::base::rng::Rng;
+
+const CLOCK_MASK: u32 = 0xff_ffff;
+const MINUTES_MASK: u32 = 0xffff;
+/// Counter of a new key, so that it is not evicted before it could be used.
+const LFU_INIT: u32 = 5;
+
+/// The policy, shared by all workers and changed by CONFIG SET.
+#[derive(Default)]
+pub(super) struct SharedAccess {
+    lfu: AtomicBool,
+    log_factor: AtomicU32,
+    decay_minutes: AtomicU32,
+}
+
+/// How access times are kept right now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessClock {
+    /// `maxmemory-policy` is one of the LFU family.
+    pub lfu: bool,
+    /// `lfu-log-factor`.
+    pub log_factor: u32,
+    /// `lfu-decay-time`, minutes; 0 = never.
+    pub decay_minutes: u32,
+}
+
+impl SharedAccess {
+    pub(super) fn store(&self, clock: AccessClock) {
+        self.lfu.store(clock.lfu, Ordering::Relaxed);
+        self.log_factor.store(clock.log_factor, Ordering::Relaxed);
+        self.decay_minutes.store(clock.decay_minutes, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn load(&self) -> AccessClock {
+        AccessClock {
+            lfu: self.lfu.load(Ordering::Relaxed),
+            log_factor: self.log_factor.load(Ordering::Relaxed),
+            decay_minutes: self.decay_minutes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl AccessClock {
+    /// The clock of a new entry.
+    #[inline]
+    pub fn initial(&self, now: UnixMs) -> u32 {
+        if self.lfu { minutes(now) << 8 | LFU_INIT } else { lru_seconds(now) }
+    }
+
+    /// The clock of an entry that is used now.
+    #[inline]
+    pub fn touched(&self, clock: u32, now: UnixMs, rng: &mut Rng) -> u32 {
+        if !self.lfu {
+            return lru_seconds(now);
+        }
+        let counter = self.grown(self.frequency(clock, now), rng);
+        minutes(now) << 8 | counter
+    }
+
+    /// OBJECT FREQ: the counter, decayed to now.
+    pub fn frequency(&self, clock: u32, now: UnixMs) -> u32 {
+        let counter = clock & 0xff;
+        if self.decay_minutes == 0 {
+            return counter;
+        }
+        let elapsed = minutes(now).wrapping_sub(clock >> 8) & MINUTES_MASK;
+        counter.saturating_sub(elapsed / self.decay_minutes)
+    }
+
+    fn grown(&self, counter: u32, rng: &mut Rng) -> u32 {
+        if counter >= 255 {
+            return 255;
+        }
+        let above = u64::from(counter.saturating_sub(LFU_INIT));
+        let one_in = above * u64::from(self.log_factor) + 1;
+        counter + u32::from(rng.below(one_in) == 0)
+    }
+}
+
+/// OBJECT IDLETIME in seconds, of an LRU clock.
+pub fn idle_seconds(clock: u32, now: UnixMs) -> u64 {
+    u64::from(lru_seconds(now).wrapping_sub(clock) & CLOCK_MASK)
+}
+
+/// The LRU clock now: seconds modulo 2^24.
+#[inline]
+pub fn lru_seconds(now: UnixMs) -> u32 {
+    (now.0 / 1000) as u32 & CLOCK_MASK
+}
+
+fn minutes(now: UnixMs) -> u32 {
+    (now.0 / 60_000) as u32 & MINUTES_MASK
+}

@@ -1,0 +1,352 @@
+//! The only road to a mutable entry.
+//!
+//! ```text
+//! view.edit(db, key, |entry| {
+//!     entry.set_string(b"v", Ttl::Clear);
+//!     Ok((reply, Effect::event(EventClass::String, "set")))
+//! })
+//! ```
+//!
+//! On the way in an expired entry is removed, with all that follows from it. On the way out the guard does what
+//! must never be forgotten: it keeps the count of volatile keys and the deadline index, counts changes, and
+//! records events, creation and modification for whoever listens. A handler that returns an error must not
+//! have changed anything; debug builds check that.
+
+use super::effects::{Effect, EventClass, What};
+use super::entry::{Entry, StringRef, is_expired, kind_of, string_entry, string_of};
+use super::reclaim::LARGE_EFFORT;
+use super::view::Circumstances;
+use super::{Db, DbIndex, Key, View};
+use crate::base::clock::UnixMs;
+use crate::ds::blob::Payload;
+use crate::ds::table;
+use crate::value::string::Encoding;
+use crate::value::{Kind, LongString, Value};
+
+/// The key holds another type than the command wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What a write does to the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    Keep,
+    Clear,
+    At(UnixMs),
+}
+
+enum Slot<'t> {
+    Vacant(table::VacantEntry<'t, Entry>),
+    Occupied(table::OccupiedEntry<'t, Entry>),
+    Inserted(&'t mut Entry),
+    /// Only while one state turns into another, and after a removal.
+    Removed,
+}
+
+/// One key, open for change.
+pub struct EntryMut<'t, 'c> {
+    key: Key<'t>,
+    slot: Slot<'t>,
+    cx: &'c mut Circumstances,
+    existed: bool,
+    had_deadline: bool,
+    /// A deadline was set or brought forward: the index must hear of it.
+    new_deadline: Option<u64>,
+    changed: bool,
+}
+
+impl<'k> View<'k> {
+    /// Opens `key` for change; see the module's head.
+    pub fn edit<R, E>(
+        &mut self,
+        db: DbIndex,
+        key: Key<'_>,
+        change: impl FnOnce(&mut EntryMut<'_, '_>) -> Result<(R, Effect), E>,
+    ) -> Result<R, E> {
+        let keyspace = self.keyspace();
+        let (shard, cx) = self.split(key);
+        let db_index = db;
+        let db = shard.db_mut(db_index);
+        cx.editing = true;
+        let mut entry = EntryMut::open(db, db_index, key, cx);
+        let result = change(&mut entry);
+        let closed = entry.close();
+        db.volatile = db.volatile + usize::from(closed.has_deadline) - usize::from(closed.had_deadline);
+        if let Some(when) = closed.new_deadline {
+            db.table.note_deadline(key.hash(), when);
+            keyspace.announce_deadline(when);
+        }
+        cx.editing = false;
+        let (value, effect) = match result {
+            Ok(done) => done,
+            Err(error) => {
+                debug_assert!(!closed.changed, "an edit that failed must not have changed the entry");
+                return Err(error);
+            }
+        };
+        cx.apply(db_index, key.bytes(), effect, !closed.existed && closed.exists);
+        Ok(value)
+    }
+
+    /// Removes `key` as a command does; whether it was there.
+    pub fn remove(&mut self, db: DbIndex, key: Key<'_>, effect: Effect) -> bool {
+        self.take(db, key, effect).map(discard).is_some()
+    }
+
+    /// Takes the entry out, to be put somewhere else or dropped.
+    pub fn take(&mut self, db: DbIndex, key: Key<'_>, effect: Effect) -> Option<Entry> {
+        let (shard, cx) = self.split(key);
+        let entry = shard.db_mut(db).remove(key)?;
+        if is_expired(&entry, cx.now) {
+            cx.expired(db, key.bytes());
+            discard(entry);
+            return None;
+        }
+        cx.apply(db, key.bytes(), effect, false);
+        Some(entry)
+    }
+
+    /// Puts an entry of whatever key under `key`, replacing what was there.
+    pub fn put(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, effect: Effect) {
+        let keyspace = self.keyspace();
+        let entry = entry.with_key(key.bytes());
+        let deadline = entry.deadline();
+        let (shard, cx) = self.split(key);
+        let db_index = db;
+        let db = shard.db_mut(db_index);
+        let replaced = db.remove(key);
+        let created = replaced.is_none();
+        replaced.map(discard);
+        db.insert(key.hash(), entry);
+        if let Some(when) = deadline {
+            keyspace.announce_deadline(when);
+        }
+        cx.apply(db_index, key.bytes(), effect, created);
+    }
+}
+
+impl Circumstances {
+    /// Does on the way out of an edit what everybody must hear of.
+    #[inline]
+    fn apply(&mut self, db: DbIndex, key: &[u8], effect: Effect, created: bool) {
+        self.effects.changes += u64::from(effect.changes);
+        if self.observed && !effect.is_none() {
+            self.apply_observed(db, key, effect, created);
+        }
+    }
+
+    #[cold]
+    fn apply_observed(&mut self, db: DbIndex, key: &[u8], effect: Effect, created: bool) {
+        if created {
+            self.effects.record(db, key, What::Event(EventClass::New, "new"));
+        }
+        self.effects.record(db, key, What::Modified);
+        for (class, name) in effect.events.into_iter().flatten() {
+            self.effects.record(db, key, What::Event(class, name));
+        }
+    }
+}
+
+struct Closed {
+    existed: bool,
+    exists: bool,
+    had_deadline: bool,
+    has_deadline: bool,
+    new_deadline: Option<u64>,
+    changed: bool,
+}
+
+impl<'t, 'c> EntryMut<'t, 'c> {
+    #[inline]
+    fn open(db: &'t mut Db, db_index: DbIndex, key: Key<'t>, cx: &'c mut Circumstances) -> Self {
+        let slot = match db.table.entry(key.hash(), key.bytes()) {
+            table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
+                discard(occupied.remove());
+                db.volatile -= 1;
+                cx.expired(db_index, key.bytes());
+                match db.table.entry(key.hash(), key.bytes()) {
+                    table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
+                    table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
+                }
+            }
+            table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
+            table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
+        };
+        let deadline = slot.entry().and_then(Entry::deadline);
+        EntryMut {
+            key,
+            existed: slot.entry().is_some(),
+            had_deadline: deadline.is_some(),
+            slot,
+            cx,
+            new_deadline: None,
+            changed: false,
+        }
+    }
+
+    #[inline]
+    fn close(self) -> Closed {
+        Closed {
+            existed: self.existed,
+            exists: self.slot.entry().is_some(),
+            had_deadline: self.had_deadline,
+            has_deadline: self.slot.entry().is_some_and(|entry| entry.deadline().is_some()),
+            new_deadline: self.new_deadline,
+            changed: self.changed,
+        }
+    }
+
+    /// The entry, if the key exists.
+    #[inline]
+    pub fn entry(&self) -> Option<&Entry> {
+        self.slot.entry()
+    }
+
+    pub fn exists(&self) -> bool {
+        self.entry().is_some()
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.cx.now
+    }
+
+    pub fn kind(&self) -> Option<Kind> {
+        self.entry().map(kind_of)
+    }
+
+    /// The string under the key, `None` when the key is missing.
+    #[inline]
+    pub fn string(&self) -> Result<Option<StringRef<'_>>, WrongType> {
+        match self.entry() {
+            None => Ok(None),
+            Some(entry) => string_of(entry).map(Some).ok_or(WrongType),
+        }
+    }
+
+    pub fn deadline(&self) -> Option<UnixMs> {
+        self.entry().and_then(Entry::deadline).map(UnixMs)
+    }
+
+    /// Makes the key a string with the encoding that SET would choose, whatever it was.
+    #[inline]
+    pub fn set_string(&mut self, value: &[u8], ttl: Ttl) {
+        self.set_string_encoded(value, Encoding::of(value), ttl);
+    }
+
+    /// Makes the key a string.
+    pub fn set_string_encoded(&mut self, value: &[u8], encoding: Encoding, ttl: Ttl) {
+        self.changed = true;
+        let deadline = self.resolve(ttl);
+        let clock = self.cx.access.initial(self.cx.now);
+        let key = self.key.bytes();
+        match self.slot.entry_mut() {
+            Some(entry) if matches!(entry.payload(), Payload::Inline(_)) && Entry::can_inline(key.len(), value.len()) => {
+                entry.set_inline(value);
+                entry.set_deadline(deadline);
+                entry.set_meta(encoding as u8);
+                let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
+                entry.set_clock(clock);
+            }
+            Some(entry) => {
+                let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
+                let mut new = string_entry(key, value, encoding, deadline);
+                new.set_clock(clock);
+                discard(std::mem::replace(entry, new));
+            }
+            None => {
+                let mut new = string_entry(key, value, encoding, deadline);
+                new.set_clock(clock);
+                self.insert(new);
+            }
+        }
+        self.note(deadline);
+    }
+
+    /// Changes the bytes of the string in place; a missing key is an empty string. The string is `raw` from
+    /// then on.
+    pub fn modify_string(&mut self, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), WrongType> {
+        self.string()?;
+        self.changed = true;
+        if let Some(entry) = self.slot.entry_mut()
+            && let Some(Value::String(long)) = entry.value_mut()
+        {
+            change(LongString::make_mut(long));
+            entry.set_meta(Encoding::Raw as u8);
+            return Ok(());
+        }
+        let mut bytes = self.string()?.map(|string| string.bytes().to_vec()).unwrap_or_default();
+        change(&mut bytes);
+        self.set_string_encoded(&bytes, Encoding::Raw, Ttl::Keep);
+        Ok(())
+    }
+
+    /// Gives an existing key a deadline, or takes it away.
+    pub fn set_deadline(&mut self, deadline: Option<UnixMs>) {
+        let deadline = deadline.map(|when| when.0);
+        if let Some(entry) = self.slot.entry_mut() {
+            self.changed = true;
+            entry.set_deadline(deadline);
+            self.note(deadline);
+        }
+    }
+
+    /// Removes the key.
+    pub fn remove(&mut self) {
+        match std::mem::replace(&mut self.slot, Slot::Removed) {
+            Slot::Occupied(occupied) => {
+                self.changed = true;
+                discard(occupied.remove());
+            }
+            other => self.slot = other,
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        match std::mem::replace(&mut self.slot, Slot::Removed) {
+            Slot::Vacant(vacant) => self.slot = Slot::Inserted(vacant.insert(entry)),
+            other => self.slot = other,
+        }
+    }
+
+    fn resolve(&self, ttl: Ttl) -> Option<u64> {
+        match ttl {
+            Ttl::Keep => self.entry().and_then(Entry::deadline),
+            Ttl::Clear => None,
+            Ttl::At(when) => Some(when.0),
+        }
+    }
+
+    fn note(&mut self, deadline: Option<u64>) {
+        self.new_deadline = deadline;
+    }
+}
+
+impl Slot<'_> {
+    #[inline]
+    fn entry(&self) -> Option<&Entry> {
+        match self {
+            Slot::Occupied(occupied) => Some(occupied.get()),
+            Slot::Inserted(entry) => Some(entry),
+            Slot::Vacant(_) | Slot::Removed => None,
+        }
+    }
+
+    #[inline]
+    fn entry_mut(&mut self) -> Option<&mut Entry> {
+        match self {
+            Slot::Occupied(occupied) => Some(occupied.get_mut()),
+            Slot::Inserted(entry) => Some(entry),
+            Slot::Vacant(_) | Slot::Removed => None,
+        }
+    }
+}
+
+/// Frees an entry: a big value off the workers, anything else here.
+#[inline]
+pub(super) fn discard(entry: Entry) {
+    if let Payload::Value(value) = entry.payload()
+        && value.free_effort() > LARGE_EFFORT
+    {
+        super::reclaim::free_elsewhere(entry);
+    }
+}

@@ -1,0 +1,120 @@
+//! Expiry: lazy on access, and active at the deadline.
+//!
+//! The table keeps, per segment, a lower bound of the earliest deadline of each bucket, and an order over
+//! segments (see [`crate::ds::table`]); so the next key to expire is known without searching. One task sleeps until
+//! then, or is woken when somebody sets an earlier deadline:
+//!
+//! ```text
+//! SET k v PX 50 ─▶ announce_deadline(t+50) ─▶ earlier than the sleeper's alarm? wake it
+//! sleeper ─▶ at the deadline: lock the shard, remove what is due in at most SLICE_BUCKETS buckets, unlock, next
+//! ```
+//!
+//! The work for one expired key is one bucket, however many other volatile keys there are; a mass expiry is cut into
+//! slices, so other clients get the lock in between.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::{DbIndex, Keyspace, LockSet, ShardId, View, edit};
+use crate::base::clock::UnixMs;
+
+/// Buckets visited under one lock: some 1,000 entries, about 100 µs at worst.
+const SLICE_BUCKETS: usize = 128;
+
+/// What happens to entries behind their deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryPolicy {
+    /// Removed on access and actively.
+    Active,
+    /// Removed on access only (DEBUG SET-ACTIVE-EXPIRE 0).
+    Lazy,
+    /// Invisible, but kept (CLIENT PAUSE, replicas).
+    Frozen,
+}
+
+impl ExpiryPolicy {
+    #[inline]
+    pub fn removes_on_access(self) -> bool {
+        self != ExpiryPolicy::Frozen
+    }
+}
+
+#[derive(Default)]
+pub(super) struct SharedPolicy(AtomicU8);
+
+impl SharedPolicy {
+    #[inline]
+    pub(super) fn load(&self) -> ExpiryPolicy {
+        match self.0.load(Ordering::Relaxed) {
+            0 => ExpiryPolicy::Active,
+            1 => ExpiryPolicy::Lazy,
+            _ => ExpiryPolicy::Frozen,
+        }
+    }
+}
+
+impl Keyspace {
+    pub fn set_expiry_policy(&self, policy: ExpiryPolicy) {
+        self.expiry.0.store(policy as u8, Ordering::Relaxed);
+        self.deadline_moved.notify_one();
+    }
+
+    pub fn expiry_policy(&self) -> ExpiryPolicy {
+        self.expiry.load()
+    }
+
+    /// Tells the sleeper of a deadline, if it would sleep past it.
+    #[inline]
+    pub(super) fn announce_deadline(&self, when: u64) {
+        if when < self.earliest_deadline.load(Ordering::Relaxed)
+            && when < self.earliest_deadline.fetch_min(when, Ordering::SeqCst)
+        {
+            self.deadline_moved.notify_one();
+        }
+    }
+
+    /// Returns when an earlier deadline than the one promised to [`Keyspace::sleep_until`] was announced.
+    pub async fn deadline_moved(&self) {
+        self.deadline_moved.notified().await;
+    }
+
+    /// The sleeper promises to be awake at `alarm`.
+    pub fn sleep_until(&self, alarm: UnixMs) {
+        self.earliest_deadline.store(alarm.0, Ordering::SeqCst);
+    }
+}
+
+impl View<'_> {
+    /// Removes what is due in one slice of a shard. Returns the next deadline of the shard: at or before
+    /// `now` when there is more to do.
+    pub fn expire_slice(&mut self, shard: ShardId) -> Option<UnixMs> {
+        self.lock_blocking(&LockSet::One(shard));
+        let now = self.now();
+        let (mut shards, cx) = self.split_held();
+        let Some(shard) = shards.next() else { return None };
+        if cx.expiry != ExpiryPolicy::Active {
+            return None;
+        }
+        let mut budget = SLICE_BUCKETS;
+        for index in 0..shard.databases() {
+            let db_index = DbIndex(index);
+            let db = shard.db_mut(db_index);
+            if db.table.next_deadline().is_none_or(|when| when >= now.0) {
+                continue;
+            }
+            let mut removed = 0;
+            // A key lives through the millisecond of its deadline, as in `is_expired`.
+            let visited = db.table.take_due(now.0 - 1, budget, |entry| {
+                removed += 1;
+                cx.expired(db_index, crate::ds::table::Slot::key(&entry));
+                edit::discard(entry);
+            });
+            db.volatile -= removed;
+            budget = budget.saturating_sub(visited.max(1));
+            if budget == 0 {
+                break;
+            }
+        }
+        // Due at the millisecond behind the deadline.
+        shard.next_deadline().map(|when| UnixMs(when.saturating_add(1)))
+    }
+}

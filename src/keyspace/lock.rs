@@ -1,0 +1,161 @@
+//! A mutex whose waiters park the connection, not the thread.
+//!
+//! Workers take a shard with [`ParkingMutex::try_lock`]; when it is busy they spin briefly (a command
+//! takes about a microsecond) and then [`park`](ParkingMutex::park) the waker of the connection, so the
+//! worker goes on with its other connections. Whoever unlocks wakes the parked.
+//!
+//! ```text
+//! waiter: waiting += 1 ─▶ try_lock again ─▶ sleep      holder: unlock ─▶ fence ─▶ waiting? ─▶ wake
+//! ```
+//!
+//! **Invariant:** no wake-up is lost. The waiter announces itself before its last try, the holder looks for
+//! waiters after unlocking, both sequentially consistent: one of them sees the other. `tests/shuttle.rs`
+//! lets a model checker search for a schedule that breaks this.
+
+use std::task::Waker;
+
+#[cfg(feature = "shuttle")]
+mod sync {
+    //! The same interface on types that the model checker controls.
+    pub use shuttle::sync::MutexGuard;
+    pub use shuttle::sync::atomic::{AtomicUsize, Ordering, fence};
+
+    #[derive(Default)]
+    pub struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub fn new(value: T) -> Self {
+            Mutex(shuttle::sync::Mutex::new(value))
+        }
+
+        pub fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        }
+
+        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+    }
+}
+
+#[cfg(not(feature = "shuttle"))]
+mod sync {
+    pub use parking_lot::{Mutex, MutexGuard};
+    pub use std::sync::atomic::{AtomicUsize, Ordering, fence};
+}
+
+use sync::{AtomicUsize, Mutex, MutexGuard, Ordering, fence};
+
+/// Tries before a busy lock is given up for now: some 300 ns, less than it takes to park and wake.
+const SPINS: usize = 64;
+
+/// A value behind a lock with parked waiters.
+pub struct ParkingMutex<T> {
+    value: Mutex<T>,
+    /// Number of wakers in `parked`, readable without its lock.
+    waiting: AtomicUsize,
+    parked: Mutex<Vec<Waker>>,
+}
+
+/// Access to the value; unlocks and wakes the parked when dropped.
+pub struct ParkingGuard<'m, T> {
+    // `Option` so that `drop` can unlock before it looks for waiters.
+    guard: Option<MutexGuard<'m, T>>,
+    mutex: &'m ParkingMutex<T>,
+}
+
+impl<T> ParkingMutex<T> {
+    pub fn new(value: T) -> Self {
+        ParkingMutex { value: Mutex::new(value), waiting: AtomicUsize::new(0), parked: Mutex::new(Vec::new()) }
+    }
+
+    /// The lock, if nobody holds it for longer than a short spin.
+    #[inline]
+    pub fn try_lock(&self) -> Option<ParkingGuard<'_, T>> {
+        match self.value.try_lock() {
+            Some(guard) => Some(ParkingGuard { guard: Some(guard), mutex: self }),
+            None => self.spin(),
+        }
+    }
+
+    #[cold]
+    fn spin(&self) -> Option<ParkingGuard<'_, T>> {
+        for _ in 0..SPINS {
+            std::hint::spin_loop();
+            if let Some(guard) = self.value.try_lock() {
+                return Some(ParkingGuard { guard: Some(guard), mutex: self });
+            }
+        }
+        None
+    }
+
+    /// The lock, blocking this thread. For threads without connections, and for a waiter that has
+    /// escalated (see [`super::view`]).
+    pub fn lock_blocking(&self) -> ParkingGuard<'_, T> {
+        ParkingGuard { guard: Some(self.value.lock()), mutex: self }
+    }
+
+    /// Asks for `waker` to be woken when the lock is released. Returns `false` when it is free already:
+    /// then the caller tries again at once.
+    pub fn park(&self, waker: &Waker) -> bool {
+        {
+            let mut parked = self.parked.lock();
+            if !parked.iter().any(|other| other.will_wake(waker)) {
+                parked.push(waker.clone());
+            }
+            self.waiting.store(parked.len(), Ordering::SeqCst);
+        }
+        fence(Ordering::SeqCst);
+        // Free: take and drop the lock, which wakes everyone parked, this waker included.
+        match self.value.try_lock() {
+            Some(guard) => {
+                drop(ParkingGuard { guard: Some(guard), mutex: self });
+                false
+            }
+            None => true,
+        }
+    }
+
+    #[cold]
+    fn wake_parked(&self) {
+        let parked = {
+            let mut parked = self.parked.lock();
+            self.waiting.store(0, Ordering::SeqCst);
+            std::mem::take(&mut *parked)
+        };
+        parked.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<T> std::ops::Deref for ParkingGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        match &self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is only taken in drop"),
+        }
+    }
+}
+
+impl<T> std::ops::DerefMut for ParkingGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        match &mut self.guard {
+            Some(guard) => guard,
+            None => unreachable!("the guard is only taken in drop"),
+        }
+    }
+}
+
+impl<T> Drop for ParkingGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.guard = None;
+        fence(Ordering::SeqCst);
+        if self.mutex.waiting.load(Ordering::Relaxed) > 0 {
+            self.mutex.wake_parked();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The keyspace: databases spread over lock shards, and the only road to the data.
+//!
+//! ```text
+//! Key (bytes + hash) ─▶ LockSet ─▶ View (guards) ─▶ read(key) / edit(key, |entry| …) ─▶ Effects
+//! ```
+//!
+//! * [`Keyspace`] owns the shards; shard = top bits of the seeded hash; one shard when there is one worker.
+//! * [`View`] holds the locks of the shards that one command (or a batch of them) needs, and is the only type
+//!   through which code reaches entries.
+//! * [`View::edit`] is the only way to a mutable entry: around it expiry, deadlines, statistics, events and the
+//!   journal are done once, for everybody ([`edit`]).
+//! * [`expire`] removes keys at their deadline, [`scan`] walks them with a stateless cursor, [`reclaim`] frees big
+//!   values off the workers.
+//!
+//! **Invariant:** nobody holds one shard while waiting for another, except under the script mutex
+//! ([`Keyspace::script_mutex`]), of which there is one; so nobody deadlocks.
+//! **Invariant:** an entry behind its deadline is visible to nobody, whether it has been removed yet or not.
+
+pub mod access;
+pub mod edit;
+pub mod effects;
+pub mod entry;
+pub mod expire;
+pub mod lock;
+pub mod reclaim;
+pub mod scan;
+pub mod shard;
+pub mod view;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+pub use access::AccessClock;
+pub use edit::{EntryMut, Ttl, WrongType};
+pub use effects::{Effect, EffectRecord, Effects, EventClass, What};
+pub use entry::Entry;
+pub use expire::ExpiryPolicy;
+pub use shard::{Db, Shard};
+pub use view::{LockSet, ShardSet, View};
+
+use crate::ds::table::HashSeed;
+use lock::ParkingMutex;
+use reclaim::Reclaimer;
+
+/// Number of a database, as in SELECT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DbIndex(pub u16);
+
+impl DbIndex {
+    pub fn as_usize(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Number of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShardId(pub u16);
+
+/// A key with its hash. Only the dispatcher makes them, from the positions that the key walker announced, so
+/// a handler can't reach a key that is not locked.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    bytes: &'a [u8],
+    hash: u64,
+}
+
+impl<'a> Key<'a> {
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// All data of the server.
+pub struct Keyspace {
+    shards: Box<[ParkingMutex<Shard>]>,
+    shard_bits: u32,
+    seed: HashSeed,
+    databases: u16,
+    /// Serialises everybody who may hold shards while waiting for more: writing scripts, and whoever failed
+    /// several times to get many shards at once.
+    script_mutex: ParkingMutex<()>,
+    /// Somebody wants to hear about effects (journal, notifications, tracking, tests). Only then are they
+    /// recorded.
+    observed: AtomicBool,
+    /// How access times are kept; see [`access`].
+    access: access::SharedAccess,
+    expiry: expire::SharedPolicy,
+    reclaimer: Reclaimer,
+    /// Earliest deadline any shard has announced since the expiry cron last looked, unix ms.
+    earliest_deadline: AtomicU64,
+    /// Wakes the expiry task when an earlier deadline was announced.
+    deadline_moved: tokio::sync::Notify,
+}
+
+impl Keyspace {
+    /// An empty keyspace for `workers` workers. `seed` is three random words.
+    pub fn new(workers: usize, databases: u16, seed: [u64; 3]) -> Keyspace {
+        let shards = if workers <= 1 { 1 } else { (16 * workers).next_power_of_two().min(4096) };
+        let shard_bits = shards.trailing_zeros();
+        let seed = HashSeed::random_from(seed);
+        let shard = |_| ParkingMutex::new(Shard::new(databases, seed, shard_bits));
+        Keyspace {
+            shards: (0..shards).map(shard).collect(),
+            shard_bits,
+            seed,
+            databases,
+            script_mutex: ParkingMutex::new(()),
+            observed: AtomicBool::new(false),
+            access: access::SharedAccess::default(),
+            expiry: expire::SharedPolicy::default(),
+            reclaimer: Reclaimer::default(),
+            earliest_deadline: AtomicU64::new(u64::MAX),
+            deadline_moved: tokio::sync::Notify::new(),
+        }
+    }
+
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: self.seed.hash(bytes) }
+    }
+
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> ShardId {
+        // With one shard there are no bits to take, and shifting by 64 is not defined.
+        ShardId(hash.checked_shr(64 - self.shard_bits).unwrap_or(0) as u16)
+    }
+
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    pub fn databases(&self) -> u16 {
+        self.databases
+    }
+
+    fn shard(&self, id: ShardId) -> &ParkingMutex<Shard> {
+        &self.shards[usize::from(id.0)]
+    }
+
+    /// Parks `waker` until the shard is free; `false` when it is free already.
+    pub fn park(&self, busy: Busy, waker: &std::task::Waker) -> bool {
+        match busy {
+            Busy::Shard(id) => self.shard(id).park(waker),
+            Busy::ScriptMutex => self.script_mutex.park(waker),
+        }
+    }
+
+    /// Turns the recording of effects on or off.
+    pub fn observe(&self, observed: bool) {
+        self.observed.store(observed, Ordering::Release);
+    }
+
+    #[inline]
+    pub fn is_observed(&self) -> bool {
+        self.observed.load(Ordering::Relaxed)
+    }
+
+    pub fn reclaimer(&self) -> &Reclaimer {
+        &self.reclaimer
+    }
+}
+
+/// What a [`View`] could not get at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    Shard(ShardId),
+    ScriptMutex,
+}
+
+#[cfg(test)]
+mod tests;

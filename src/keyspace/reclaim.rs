@@ -1,0 +1,69 @@
+//! Frees big values on a thread of its own, so that no client waits for it.
+//!
+//! A value is big when freeing it means more than about [`LARGE_EFFORT`] allocations. Whole tables (FLUSHALL) go
+//! the same way. The thread starts with the first big value, so a small server never has it.
+
+use std::any::Any;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+
+/// Values that take more allocations than this to free are freed elsewhere.
+pub const LARGE_EFFORT: usize = 64;
+
+type Garbage = (Box<dyn Any + Send>, u64);
+
+/// Counters of INFO: `lazyfree_pending_objects`, `lazyfreed_objects`.
+#[derive(Debug, Default)]
+pub struct Reclaimer {}
+
+static PENDING: AtomicU64 = AtomicU64::new(0);
+static FREED: AtomicU64 = AtomicU64::new(0);
+static QUEUE: OnceLock<Option<Sender<Garbage>>> = OnceLock::new();
+
+impl Reclaimer {
+    /// Values waiting to be freed.
+    pub fn pending(&self) -> u64 {
+        PENDING.load(Ordering::Relaxed)
+    }
+
+    /// Values freed off the workers since the start or the last reset.
+    pub fn freed(&self) -> u64 {
+        FREED.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        FREED.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Frees `garbage` on the reclaim thread.
+pub(super) fn free_elsewhere<T: Send + 'static>(garbage: T) {
+    free_many_elsewhere(garbage, 1);
+}
+
+/// Frees `garbage`, which counts as `objects` values, on the reclaim thread.
+pub(super) fn free_many_elsewhere<T: Send + 'static>(garbage: T, objects: u64) {
+    PENDING.fetch_add(objects, Ordering::Relaxed);
+    let sent = match QUEUE.get_or_init(start) {
+        Some(queue) => queue.send((Box::new(garbage), objects)).is_ok(),
+        // No thread could be started: the garbage has been dropped here, which is slow but right.
+        None => false,
+    };
+    if !sent {
+        PENDING.fetch_sub(objects, Ordering::Relaxed);
+    }
+}
+
+fn start() -> Option<Sender<Garbage>> {
+    let (queue, garbage) = channel::<Garbage>();
+    let run = move || {
+        for (value, objects) in garbage {
+            drop(value);
+            PENDING.fetch_sub(objects, Ordering::Relaxed);
+            FREED.fetch_add(objects, Ordering::Relaxed);
+        }
+    };
+    std::thread::Builder::new().name("ochre-reclaim".into()).spawn(run).ok().map(|_| queue)
+}

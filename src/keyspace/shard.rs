@@ -1,0 +1,99 @@
+//! One shard: its part of every database.
+
+use crate::ds::table::{HashSeed, Table};
+use crate::keyspace::entry::Entry;
+use crate::keyspace::{DbIndex, Key};
+
+/// A shard's part of one database.
+pub struct Db {
+    pub(super) table: Table<Entry>,
+    /// Entries with a deadline.
+    pub(super) volatile: usize,
+}
+
+/// What one lock protects.
+pub struct Shard {
+    dbs: Box<[Db]>,
+}
+
+impl Shard {
+    pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
+        let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
+        Shard { dbs: (0..databases).map(db).collect() }
+    }
+
+    /// The database; its index was checked when it was selected.
+    #[inline]
+    pub fn db(&self, index: DbIndex) -> &Db {
+        &self.dbs[index.as_usize()]
+    }
+
+    #[inline]
+    pub(super) fn db_mut(&mut self, index: DbIndex) -> &mut Db {
+        &mut self.dbs[index.as_usize()]
+    }
+
+    pub(super) fn databases(&self) -> u16 {
+        self.dbs.len() as u16
+    }
+
+    pub(super) fn swap(&mut self, one: DbIndex, other: DbIndex) {
+        self.dbs.swap(one.as_usize(), other.as_usize());
+    }
+
+    /// A lower bound of the earliest deadline in the shard, unix ms.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.dbs.iter().filter_map(|db| db.table.next_deadline()).min()
+    }
+}
+
+impl Db {
+    /// Keys, those behind their deadline but not yet removed included.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Keys with a deadline.
+    pub fn volatile(&self) -> usize {
+        self.volatile
+    }
+
+    /// Bytes of the table itself, without the entries.
+    pub fn table_bytes(&self) -> usize {
+        self.table.heap_bytes()
+    }
+
+    /// Every entry, in hash order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.table.iter()
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: Key<'_>) -> Option<&Entry> {
+        self.table.find(key.hash(), key.bytes())
+    }
+
+    /// Removes the entry and keeps the count of volatile ones.
+    pub(super) fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
+        let entry = self.table.remove(key.hash(), key.bytes())?;
+        self.volatile -= usize::from(entry.deadline().is_some());
+        Some(entry)
+    }
+
+    /// Puts an entry under its own key, which must not be there.
+    pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
+        self.volatile += usize::from(entry.deadline().is_some());
+        let replaced = self.table.insert(hash, entry);
+        debug_assert!(replaced.is_none());
+    }
+
+    /// Takes everything out, for freeing it elsewhere.
+    pub(super) fn take(&mut self) -> Table<Entry> {
+        self.volatile = 0;
+        self.table.take()
+    }
+}

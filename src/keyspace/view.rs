@@ -1,0 +1,366 @@
+//! The one primitive: a view of the shards that a command needs, locked.
+//!
+//! ```text
+//! view.lock(&LockSet)?  ─▶  view.read(db, key) / view.edit(db, key, …)  ─▶  view.take_effects()  ─▶  view.release()
+//! ```
+//!
+//! A view lives for a batch of commands. While the next command stays inside what is held, nothing is locked
+//! again; otherwise everything is released before anything else is tried, so nobody holds and waits. `lock` never
+//! blocks: it reports what was [`Busy`], and the connection parks there.
+//!
+//! Whoever loses several times in a row calls [`View::lock_in_order`]: it takes the script mutex and then
+//! blocks on shard after shard. That is safe because the holder of the script mutex is the only one
+//! who ever waits while holding, and everybody else lets go within microseconds.
+//!
+//! **Invariant:** views are not `Send` and exist only inside plain functions, so nothing awaits under a lock.
+
+use smallvec::SmallVec;
+
+use super::access::AccessClock;
+use super::edit;
+use super::effects::{EventClass, What};
+use super::entry::is_expired;
+use super::lock::ParkingGuard;
+use super::{Busy, DbIndex, Effects, Entry, ExpiryPolicy, Key, Keyspace, Shard, ShardId};
+use crate::base::clock::UnixMs;
+use crate::base::rng::Rng;
+use crate::ds::table;
+
+/// Distinct shards in ascending order.
+pub type ShardSet = SmallVec<[ShardId; 8]>;
+
+/// Which shards a command needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockSet {
+    Nothing,
+    One(ShardId),
+    Many(ShardSet),
+    All,
+}
+
+impl LockSet {
+    /// The set that holds all `shards`.
+    pub fn of(shards: impl IntoIterator<Item = ShardId>) -> LockSet {
+        let mut set: ShardSet = shards.into_iter().collect();
+        if set.len() > 1 {
+            set.sort_unstable();
+            set.dedup();
+        }
+        match set.as_slice() {
+            [] => LockSet::Nothing,
+            [one] => LockSet::One(*one),
+            _ => LockSet::Many(set),
+        }
+    }
+}
+
+/// Locked shards and the circumstances of the command that runs on them.
+pub struct View<'k> {
+    keyspace: &'k Keyspace,
+    /// Ascending by shard.
+    guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
+    script_guard: Option<ParkingGuard<'k, ()>>,
+    pub(super) cx: Circumstances,
+}
+
+/// What an access needs to know besides the data.
+pub(super) struct Circumstances {
+    pub now: UnixMs,
+    pub effects: Effects,
+    pub access: AccessClock,
+    /// CLIENT NO-TOUCH: reads leave the access clock alone.
+    pub no_touch: bool,
+    pub expiry: ExpiryPolicy,
+    pub observed: bool,
+    pub rng: Rng,
+    /// An edit is under way; if the thread unwinds now, a value may be half changed.
+    pub editing: bool,
+}
+
+impl<'k> View<'k> {
+    /// A view that holds nothing yet. `seed` starts its random numbers.
+    pub fn new(keyspace: &'k Keyspace, seed: u64) -> View<'k> {
+        View {
+            keyspace,
+            guards: SmallVec::new(),
+            script_guard: None,
+            cx: Circumstances {
+                now: UnixMs(0),
+                effects: Effects::default(),
+                access: keyspace.access.load(),
+                no_touch: false,
+                expiry: keyspace.expiry.load(),
+                observed: false,
+                rng: Rng::from_seed(seed),
+                editing: false,
+            },
+        }
+    }
+
+    /// Sets the circumstances of the next command.
+    #[inline]
+    pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
+        self.cx.now = now;
+        self.cx.no_touch = no_touch;
+        self.cx.access = self.keyspace.access.load();
+        self.cx.expiry = self.keyspace.expiry.load();
+        self.cx.observed = self.keyspace.is_observed();
+    }
+
+    pub fn keyspace(&self) -> &'k Keyspace {
+        self.keyspace
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.cx.now
+    }
+
+    pub fn access_clock(&self) -> AccessClock {
+        self.cx.access
+    }
+
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.cx.rng
+    }
+
+    /// What the command did since the last call.
+    #[inline]
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.cx.effects)
+    }
+
+    /// Drops what was counted, keeping the buffer of records.
+    #[inline]
+    pub fn forget_effects(&mut self) {
+        let effects = &mut self.cx.effects;
+        effects.records.clear();
+        (effects.changes, effects.hits, effects.misses, effects.expired) = (0, 0, 0, 0);
+    }
+
+    /// What the command did so far.
+    pub fn effects(&self) -> &Effects {
+        &self.cx.effects
+    }
+
+    /// Holds at least `set`, or nothing and the one that was busy.
+    #[inline]
+    pub fn lock(&mut self, set: &LockSet) -> Result<(), Busy> {
+        if self.covers(set) {
+            return Ok(());
+        }
+        self.release();
+        let keyspace = self.keyspace;
+        match set {
+            LockSet::Nothing => Ok(()),
+            LockSet::One(id) => self.try_shard(*id),
+            LockSet::Many(ids) => ids.iter().try_for_each(|&id| self.try_shard(id)),
+            LockSet::All => (0..keyspace.shards.len()).try_for_each(|id| self.try_shard(ShardId(id as u16))),
+        }
+    }
+
+    /// Holds `set` after waiting for it in order; only the script mutex can be busy.
+    pub fn lock_in_order(&mut self, set: &LockSet) -> Result<(), Busy> {
+        self.release();
+        let keyspace = self.keyspace;
+        self.script_guard = Some(keyspace.script_mutex.try_lock().ok_or(Busy::ScriptMutex)?);
+        let ids: ShardSet = match set {
+            LockSet::Nothing => ShardSet::new(),
+            LockSet::One(id) => [*id].into_iter().collect(),
+            LockSet::Many(ids) => ids.clone(),
+            LockSet::All => (0..keyspace.shards.len()).map(|id| ShardId(id as u16)).collect(),
+        };
+        for id in ids {
+            self.guards.push((id, keyspace.shard(id).lock_blocking()));
+        }
+        Ok(())
+    }
+
+    /// Holds `set`, blocking this thread: for threads that serve no connections.
+    pub fn lock_blocking(&mut self, set: &LockSet) {
+        while self.lock_in_order(set).is_err() {
+            drop(self.keyspace.script_mutex.lock_blocking());
+        }
+    }
+
+    /// Lets everything go.
+    #[inline]
+    pub fn release(&mut self) {
+        self.guards.clear();
+        self.script_guard = None;
+    }
+
+    #[inline]
+    fn covers(&self, set: &LockSet) -> bool {
+        match set {
+            LockSet::Nothing => true,
+            _ if self.guards.len() == self.keyspace.shards.len() => true,
+            LockSet::One(id) => self.position(*id).is_some(),
+            LockSet::Many(ids) => ids.iter().all(|&id| self.position(id).is_some()),
+            LockSet::All => false,
+        }
+    }
+
+    fn try_shard(&mut self, id: ShardId) -> Result<(), Busy> {
+        match self.keyspace.shard(id).try_lock() {
+            Some(guard) => {
+                self.guards.push((id, guard));
+                Ok(())
+            }
+            None => {
+                self.release();
+                Err(Busy::Shard(id))
+            }
+        }
+    }
+
+    #[inline]
+    fn position(&self, id: ShardId) -> Option<usize> {
+        if self.guards.len() == 1 {
+            return (self.guards[0].0 == id).then_some(0);
+        }
+        self.guards.binary_search_by_key(&id, |(held, _)| *held).ok()
+    }
+
+    /// The shard of `key` and, beside it, the circumstances.
+    ///
+    /// # Panics
+    /// When the shard is not held. Keys are only made for the positions that also decide the lock set, so
+    /// that would be a bug of the dispatcher; going on would mean a data race.
+    #[inline]
+    pub(super) fn split(&mut self, key: Key<'_>) -> (&mut Shard, &mut Circumstances) {
+        let id = self.keyspace.shard_of(key.hash());
+        match self.position(id) {
+            Some(position) => (&mut self.guards[position].1, &mut self.cx),
+            None => panic!("shard {} is not held", id.0),
+        }
+    }
+
+    /// The held shards and, beside them, the circumstances.
+    pub(super) fn split_held(&mut self) -> (impl Iterator<Item = &mut Shard>, &mut Circumstances) {
+        (self.guards.iter_mut().map(|(_, guard)| &mut **guard), &mut self.cx)
+    }
+
+    /// The held shards, ascending.
+    pub fn shards(&self) -> impl DoubleEndedIterator<Item = &Shard> {
+        self.guards.iter().map(|(_, guard)| &**guard)
+    }
+
+    /// Whether every shard is held.
+    pub fn holds_all(&self) -> bool {
+        self.guards.len() == self.keyspace.shards.len()
+    }
+
+    /// The entry of `key` as a client's access: counts a hit or a miss and notes the use.
+    #[inline]
+    pub fn read(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        match live(shard, cx, db, key) {
+            Some(entry) => {
+                cx.effects.hits += 1;
+                if !cx.no_touch {
+                    entry.set_clock(cx.access.touched(entry.clock(), cx.now, &mut cx.rng));
+                }
+                Some(entry)
+            }
+            None => {
+                cx.miss(db, key);
+                None
+            }
+        }
+    }
+
+    /// The entry of `key` for commands about the key (TTL, TYPE): counts, but is no use of the value.
+    pub fn inspect(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        match live(shard, cx, db, key) {
+            Some(entry) => {
+                cx.effects.hits += 1;
+                Some(entry)
+            }
+            None => {
+                cx.miss(db, key);
+                None
+            }
+        }
+    }
+
+    /// The entry of `key`, leaving no trace.
+    pub fn peek(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        live(shard, cx, db, key).map(|entry| &*entry)
+    }
+
+    /// Tells the processor which lines the next commands will need.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
+        if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
+            self.guards[position].1.db(db).table.prefetch_bucket(key.hash());
+        }
+    }
+
+    /// Second stage of a prefetch: the entry, once its bucket line has arrived.
+    #[inline]
+    pub fn prefetch_entry(&self, db: DbIndex, key: Key<'_>) {
+        if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
+            self.guards[position].1.db(db).table.prefetch_entry(key.hash());
+        }
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        if self.cx.editing && std::thread::panicking() {
+            // The panic policy (ARCHITECTURE.md): a value may be half changed, so nobody may see it.
+            tracing::error!("A command panicked while it changed a key; stopping so that no half-changed value is served");
+            std::process::abort();
+        }
+    }
+}
+
+/// The entry unless it is behind its deadline; removes it then, if the policy lets us.
+#[inline]
+fn live<'s>(
+    shard: &'s mut Shard,
+    cx: &mut Circumstances,
+    db_index: DbIndex,
+    key: Key<'_>,
+) -> Option<&'s mut Entry> {
+    let db = shard.db_mut(db_index);
+    match db.table.entry(key.hash(), key.bytes()) {
+        table::Entry::Vacant(_) => None,
+        table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
+            if cx.expiry.removes_on_access() {
+                let entry = occupied.remove();
+                db.volatile -= 1;
+                cx.expired(db_index, key.bytes());
+                edit::discard(entry);
+            }
+            None
+        }
+        table::Entry::Occupied(occupied) => Some(occupied.into_mut()),
+    }
+}
+
+impl Circumstances {
+    #[cold]
+    fn miss_observed(&mut self, db: DbIndex, key: Key<'_>) {
+        self.effects.record(db, key.bytes(), What::Event(EventClass::KeyMiss, "keymiss"));
+    }
+
+    #[inline]
+    fn miss(&mut self, db: DbIndex, key: Key<'_>) {
+        self.effects.misses += 1;
+        if self.observed {
+            self.miss_observed(db, key);
+        }
+    }
+
+    /// Accounts for a key removed at its deadline.
+    pub fn expired(&mut self, db: DbIndex, key: &[u8]) {
+        self.effects.expired += 1;
+        if self.observed {
+            self.effects.record(db, key, What::Expired);
+            self.effects.record(db, key, What::Event(EventClass::Expired, "expired"));
+        }
+    }
+}

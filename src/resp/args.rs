@@ -1,0 +1,135 @@
+//! The arguments of one request: spans into the bytes that were received.
+//!
+//! `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n` becomes two spans, `(8,3)` and `(17,1)`; nothing is copied. A request
+//! that must outlive its bytes (a MULTI queue, a rewritten command) is an [`OwnedArgs`].
+
+/// Start and length of one argument inside the request's bytes.
+///
+/// 32 bits each: a request is bounded by `client-query-buffer-limit`, and the decoder refuses one that
+/// would pass 4 GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub start: u32,
+    pub len: u32,
+}
+
+/// A borrowed request. `args.at(0)` is the command's name as the client wrote it.
+#[derive(Clone, Copy)]
+pub struct Args<'a> {
+    bytes: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> Args<'a> {
+    pub(super) fn new(bytes: &'a [u8], spans: &'a [Span]) -> Self {
+        Args { bytes, spans }
+    }
+
+    /// Number of arguments, the command's name included.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The argument at `index`, or `None` behind the last.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        let span = self.spans.get(index)?;
+        self.bytes.get(span.start as usize..span.start as usize + span.len as usize)
+    }
+
+    /// The argument at `index`, empty behind the last. For positions that the arity guarantees.
+    #[inline]
+    pub fn at(&self, index: usize) -> &'a [u8] {
+        self.get(index).unwrap_or_default()
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
+        let args = *self;
+        (0..args.len()).map(move |index| args.at(index))
+    }
+
+    /// Reads from `index` on, one argument after the other.
+    pub fn cursor(&self, index: usize) -> Cursor<'a> {
+        Cursor { args: *self, index }
+    }
+
+    pub fn to_owned(&self) -> OwnedArgs {
+        OwnedArgs::from_slices(self.iter())
+    }
+
+    /// Bytes of all arguments together, for limits and statistics.
+    pub fn total_bytes(&self) -> usize {
+        self.spans.iter().map(|span| span.len as usize).sum()
+    }
+}
+
+/// A request that owns its bytes.
+#[derive(Clone, Default)]
+pub struct OwnedArgs {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl OwnedArgs {
+    pub fn from_slices<'a>(slices: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut owned = OwnedArgs::default();
+        for slice in slices {
+            owned.push(slice);
+        }
+        owned
+    }
+
+    /// Appends one argument. An argument list of more than 4 GiB can't be described and is cut: callers
+    /// are bounded by the query-buffer limit long before.
+    pub fn push(&mut self, arg: &[u8]) {
+        let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u32::try_from(arg.len())) else { return };
+        self.bytes.extend_from_slice(arg);
+        self.spans.push(Span { start, len });
+    }
+
+    #[inline]
+    pub fn as_args(&self) -> Args<'_> {
+        Args::new(&self.bytes, &self.spans)
+    }
+
+    /// Heap bytes held, for `argv-mem` and `multi-mem` of CLIENT LIST.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+}
+
+/// Walks the arguments of a request; what options parse with.
+pub struct Cursor<'a> {
+    args: Args<'a>,
+    index: usize,
+}
+
+impl<'a> Cursor<'a> {
+    #[allow(clippy::should_implement_trait)] // an iterator would lose `peek` and `remaining` beside it
+    pub fn next(&mut self) -> Option<&'a [u8]> {
+        let arg = self.args.get(self.index)?;
+        self.index += 1;
+        Some(arg)
+    }
+
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.args.get(self.index)
+    }
+
+    /// How many arguments are left.
+    pub fn remaining(&self) -> usize {
+        self.args.len().saturating_sub(self.index)
+    }
+
+    /// Takes the next argument if it is `word` in any case.
+    pub fn take_word(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        self.index += usize::from(found);
+        found
+    }
+}

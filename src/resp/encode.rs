@@ -1,0 +1,373 @@
+//! Replies to bytes, for RESP2 and RESP3.
+//!
+//! [`Output`] collects what a connection still has to send; [`Writer`] appends values to it in the protocol
+//! version of the client. Small values are copied into the tail; values of [`SHARED_MIN_BYTES`] and more
+//! are queued by reference count, so that a 1 MB GET copies nothing in user space.
+//!
+//! ```text
+//! Output:  [chunk][chunk][…]  [tail being written]
+//!           ▲ sent from here           ▲ Writer appends here
+//! ```
+//!
+//! **Invariant:** an aggregate's header announces exactly the elements that follow; status and error lines
+//! hold no CR, LF or NUL.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use crate::base::float::push_f64;
+
+/// Values from this size on are sent by reference instead of being copied.
+pub const SHARED_MIN_BYTES: usize = 16 * 1024;
+
+/// Protocol version of a client, chosen by HELLO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proto {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+/// Bytes that wait to be sent, in order.
+#[derive(Default)]
+pub struct Output {
+    chunks: VecDeque<Bytes>,
+    chunk_bytes: usize,
+    tail: Vec<u8>,
+    /// Bytes of `tail` that are already sent; only when `chunks` is empty.
+    tail_sent: usize,
+}
+
+impl Output {
+    /// An output that writes into `buffer`, whose contents are dropped.
+    pub fn with_buffer(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Output { tail: buffer, ..Output::default() }
+    }
+
+    /// Takes the empty buffer back for somebody else's use.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        self.tail_sent = 0;
+        std::mem::take(&mut self.tail)
+    }
+
+    /// Bytes still to be sent.
+    pub fn len(&self) -> usize {
+        self.chunk_bytes + self.tail.len() - self.tail_sent
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Heap bytes held, shared values included.
+    pub fn heap_bytes(&self) -> usize {
+        self.chunk_bytes + self.tail.capacity()
+    }
+
+    /// Number of queued chunks beside the tail (`oll` of CLIENT LIST).
+    pub fn chunk_count(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// A position that [`Output::truncate`] can return to.
+    pub fn mark(&self) -> usize {
+        self.len()
+    }
+
+    /// Forgets what was written since `mark`. Nothing behind a mark may have been sent.
+    pub fn truncate(&mut self, mark: usize) {
+        if let Some(tail_len) = mark.checked_sub(self.chunk_bytes) {
+            self.tail.truncate(self.tail_sent + tail_len);
+            return;
+        }
+        // Chunks stand before the tail, so nothing of the tail is sent.
+        self.tail.clear();
+        while let Some(chunk) = self.chunks.back_mut() {
+            let surplus = self.chunk_bytes - mark;
+            if surplus < chunk.len() {
+                chunk.truncate(chunk.len() - surplus);
+                self.chunk_bytes = mark;
+                return;
+            }
+            self.chunk_bytes -= chunk.len();
+            self.chunks.pop_back();
+        }
+    }
+
+    /// A writer in the given protocol version.
+    #[inline]
+    pub fn writer(&mut self, proto: Proto) -> Writer<'_> {
+        Writer { out: self, proto }
+    }
+
+    /// Queues bytes that are already RESP (a message encoded once for many clients).
+    pub fn push_encoded(&mut self, encoded: &Bytes) {
+        if encoded.len() < SHARED_MIN_BYTES {
+            self.tail.extend_from_slice(encoded);
+        } else {
+            self.push_shared(encoded.clone());
+        }
+    }
+
+    /// Inserts `head` at `mark`, before what was written since.
+    fn insert(&mut self, mark: usize, head: &[u8]) {
+        if let Some(at) = mark.checked_sub(self.chunk_bytes) {
+            let at = self.tail_sent + at;
+            self.tail.splice(at..at, head.iter().copied());
+            return;
+        }
+        // Chunks were queued since the mark: find the one that the mark falls into and put the head before it.
+        let mut before = self.chunk_bytes;
+        for index in (0..self.chunks.len()).rev() {
+            before -= self.chunks.get(index).map_or(0, Bytes::len);
+            if before <= mark {
+                if let Some(mut chunk) = self.chunks.remove(index) {
+                    let rest = chunk.split_off(mark - before);
+                    for piece in [rest, Bytes::copy_from_slice(head), chunk] {
+                        if !piece.is_empty() {
+                            self.chunks.insert(index, piece);
+                        }
+                    }
+                }
+                break;
+            }
+        }
+        self.chunk_bytes += head.len();
+    }
+
+    fn push_shared(&mut self, value: Bytes) {
+        if self.tail.len() > self.tail_sent {
+            let sent = std::mem::take(&mut self.tail_sent);
+            let mut tail = Bytes::from(std::mem::take(&mut self.tail));
+            // Only the unsent part counts from now on.
+            let _ = tail.split_to(sent);
+            self.chunk_bytes += tail.len();
+            self.chunks.push_back(tail);
+        }
+        self.chunk_bytes += value.len();
+        self.chunks.push_back(value);
+    }
+
+    /// The next bytes to send, as slices for a vectored write; returns how many slices were filled.
+    pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        let unsent = self.tail.get(self.tail_sent..).unwrap_or_default();
+        let pieces = self.chunks.iter().map(|chunk| &chunk[..]).chain([unsent]);
+        let mut count = 0;
+        for (slot, piece) in into.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        count
+    }
+
+    /// Drops `sent` bytes from the front.
+    pub fn advance(&mut self, mut sent: usize) {
+        while sent > 0 {
+            let Some(chunk) = self.chunks.front_mut() else { break };
+            let step = sent.min(chunk.len());
+            let _ = chunk.split_to(step);
+            self.chunk_bytes -= step;
+            sent -= step;
+            if chunk.is_empty() {
+                self.chunks.pop_front();
+            }
+        }
+        self.tail_sent += sent;
+        if self.tail_sent >= self.tail.len() {
+            self.tail.clear();
+            self.tail_sent = 0;
+        }
+    }
+}
+
+/// Appends values in one client's protocol version.
+pub struct Writer<'o> {
+    out: &'o mut Output,
+    proto: Proto,
+}
+
+impl Writer<'_> {
+    pub fn proto(&self) -> Proto {
+        self.proto
+    }
+
+    fn is_resp3(&self) -> bool {
+        self.proto == Proto::Resp3
+    }
+
+    /// `+text`.
+    #[inline]
+    pub fn status(&mut self, text: &str) {
+        self.line(b'+', text.as_bytes());
+    }
+
+    /// `-text`; the text begins with its code (`ERR …`, `WRONGTYPE …`).
+    pub fn error(&mut self, text: &[u8]) {
+        self.line(b'-', text);
+    }
+
+    #[inline]
+    pub fn int(&mut self, value: i64) {
+        self.header(b':', value);
+    }
+
+    pub fn uint(&mut self, value: u64) {
+        // Counters beyond 2^63 can't be told in RESP; none gets there.
+        self.int(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// A count or length.
+    #[inline]
+    pub fn count(&mut self, value: usize) {
+        self.uint(value as u64);
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, value: &[u8]) {
+        self.header(b'$', value.len() as i64);
+        let tail = &mut self.out.tail;
+        tail.reserve(value.len() + 2);
+        tail.extend_from_slice(value);
+        tail.extend_from_slice(b"\r\n");
+    }
+
+    /// A bulk that is sent by reference.
+    pub fn bulk_shared(&mut self, value: Bytes) {
+        if value.len() < SHARED_MIN_BYTES {
+            return self.bulk(&value);
+        }
+        self.header(b'$', value.len() as i64);
+        self.out.push_shared(value);
+        self.out.tail.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer as a bulk string.
+    pub fn bulk_int(&mut self, value: i64) {
+        self.bulk(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// Nothing, where a value could stand.
+    #[inline]
+    pub fn null(&mut self) {
+        self.raw(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// Nothing, where an array could stand.
+    pub fn null_array(&mut self) {
+        self.raw(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    pub fn bulk_or_null(&mut self, value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.bulk(value),
+            None => self.null(),
+        }
+    }
+
+    /// RESP3 `#t`/`#f`, RESP2 `:1`/`:0`.
+    pub fn boolean(&mut self, value: bool) {
+        self.raw(match (self.is_resp3(), value) {
+            (true, true) => b"#t\r\n",
+            (true, false) => b"#f\r\n",
+            (false, true) => b":1\r\n",
+            (false, false) => b":0\r\n",
+        });
+    }
+
+    /// RESP3 `,1.5`, RESP2 a bulk with the same digits.
+    pub fn double(&mut self, value: f64) {
+        let mut digits = Vec::with_capacity(32);
+        push_f64(&mut digits, value);
+        if self.is_resp3() {
+            self.line(b',', &digits);
+        } else {
+            self.bulk(&digits);
+        }
+    }
+
+    /// RESP3 `=` with a three-letter format, RESP2 a bulk.
+    pub fn verbatim(&mut self, format: &[u8; 3], text: &[u8]) {
+        if !self.is_resp3() {
+            return self.bulk(text);
+        }
+        self.header(b'=', text.len() as i64 + 4);
+        let tail = &mut self.out.tail;
+        tail.extend_from_slice(format);
+        tail.push(b':');
+        tail.extend_from_slice(text);
+        tail.extend_from_slice(b"\r\n");
+    }
+
+    /// Header of an array; `len` values must follow.
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.header(b'*', len as i64);
+    }
+
+    /// Header of a map of `pairs`; RESP2 an array of twice as many values.
+    pub fn map(&mut self, pairs: usize) {
+        match self.proto {
+            Proto::Resp3 => self.header(b'%', pairs as i64),
+            Proto::Resp2 => self.header(b'*', pairs as i64 * 2),
+        }
+    }
+
+    /// Header of a set; RESP2 an array.
+    pub fn set(&mut self, len: usize) {
+        self.header(if self.is_resp3() { b'~' } else { b'*' }, len as i64);
+    }
+
+    /// Header of an out-of-band push; RESP2 an array.
+    pub fn push(&mut self, len: usize) {
+        self.header(if self.is_resp3() { b'>' } else { b'*' }, len as i64);
+    }
+
+    /// An array whose length is only known when it has been written: `fill` returns it.
+    pub fn array_counted(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
+        let mark = self.out.mark();
+        let len = fill(self);
+        let mut head = Vec::with_capacity(16);
+        push_header(&mut head, b'*', len as i64);
+        self.out.insert(mark, &head);
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        self.out.tail.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn header(&mut self, marker: u8, value: i64) {
+        push_header(&mut self.out.tail, marker, value);
+    }
+
+    /// One line; bytes that would end it are replaced by blanks.
+    #[inline]
+    fn line(&mut self, marker: u8, text: &[u8]) {
+        let tail = &mut self.out.tail;
+        tail.reserve(text.len() + 3);
+        tail.push(marker);
+        let start = tail.len();
+        tail.extend_from_slice(text);
+        for byte in tail.iter_mut().skip(start) {
+            if matches!(*byte, b'\r' | b'\n' | 0) {
+                *byte = b' ';
+            }
+        }
+        tail.extend_from_slice(b"\r\n");
+    }
+}
+
+#[inline]
+fn push_header(into: &mut Vec<u8>, marker: u8, value: i64) {
+    // Lengths and counts below ten are most of what a server says.
+    if let Some(digit) = u8::try_from(value).ok().filter(|&digit| digit < 10) {
+        into.extend_from_slice(&[marker, b'0' + digit, b'\r', b'\n']);
+        return;
+    }
+    into.push(marker);
+    into.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    into.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,182 @@
+//! The decoder fed in every way a network can, and the encoder's output byte for byte.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Feeds `bytes` cut at `cuts` and collects the requests.
+fn decode_all(bytes: &[u8], step: usize, limits: &Limits) -> Result<Vec<Vec<Vec<u8>>>, ProtocolError> {
+    let mut decoder = Decoder::default();
+    let (mut start, mut end) = (0, 0);
+    let mut requests = Vec::new();
+    loop {
+        match decoder.decode(&bytes[start..end], limits) {
+            Decoded::Request { consumed } => {
+                let args = decoder.args(&bytes[start..end]);
+                requests.push(args.iter().map(<[u8]>::to_vec).collect());
+                start += consumed;
+            }
+            Decoded::Incomplete if end == bytes.len() => return Ok(requests),
+            Decoded::Incomplete => end = (end + step).min(bytes.len()),
+            Decoded::Error(error) => return Err(error),
+        }
+    }
+}
+
+fn error_of(bytes: &[u8]) -> String {
+    decode_all(bytes, bytes.len(), &Limits::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn requests_survive_every_cut() {
+    let stream = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n*0\r\n\r\nset \"a b\" 'c'\r\n*1\r\n$0\r\n\r\n*-1\r\n";
+    let whole = decode_all(stream, stream.len(), &Limits::default()).unwrap();
+    assert_eq!(whole.len(), 7);
+    assert_eq!(whole[4], vec![b"set".to_vec(), b"a b".to_vec(), b"c".to_vec()]);
+    for step in 1..stream.len() {
+        assert_eq!(decode_all(stream, step, &Limits::default()).unwrap(), whole, "step {step}");
+    }
+}
+
+#[test]
+fn malformed_requests_get_redis_texts() {
+    assert_eq!(error_of(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n"), "Protocol error: expected '$', got 'f'");
+    assert_eq!(error_of(b"*3000000000\r\n"), "Protocol error: invalid multibulk length");
+    assert_eq!(error_of(b"*1a\r\n"), "Protocol error: invalid multibulk length");
+    assert_eq!(error_of(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");
+    assert_eq!(error_of(b"*1\r\n$536870913\r\n"), "Protocol error: invalid bulk length");
+    assert_eq!(error_of(b"*1\r\n$01\r\n"), "Protocol error: invalid bulk length");
+    assert_eq!(error_of(b"set \"a\r\n"), "Protocol error: unbalanced quotes in request");
+    assert_eq!(error_of(&[b'a'; 70_000]), "Protocol error: too big inline request");
+    assert_eq!(error_of(&[&b"*"[..], &[b'1'; 70_000]].concat()), "Protocol error: too big mbulk count string");
+    assert_eq!(error_of(&[&b"*1\r\n$"[..], &[b'1'; 70_000]].concat()), "Protocol error: too big bulk count string");
+}
+
+#[test]
+fn huge_announcements_allocate_nothing() {
+    let mut decoder = Decoder::default();
+    assert_eq!(decoder.decode(b"*2147483647\r\n$536870912\r\n", &Limits::default()), Decoded::Incomplete);
+    assert!(decoder.heap_bytes() < 1024);
+}
+
+#[test]
+fn strangers_get_small_requests_only() {
+    let limits = Limits { unauthenticated: true, ..Limits::default() };
+    let error = decode_all(b"*11\r\n", 5, &limits).unwrap_err();
+    assert_eq!(error.to_string(), "Protocol error: unauthenticated multibulk length");
+    let error = decode_all(b"*1\r\n$16385\r\n", 16, &limits).unwrap_err();
+    assert_eq!(error.to_string(), "Protocol error: unauthenticated bulk length");
+}
+
+fn encoded(proto: Proto, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut out = Output::default();
+    write(&mut out.writer(proto));
+    drain(&mut out, 7)
+}
+
+/// Sends in pieces of at most `step` bytes.
+fn drain(out: &mut Output, step: usize) -> Vec<u8> {
+    let mut sent = Vec::new();
+    while !out.is_empty() {
+        let before = out.len();
+        let mut slices = [std::io::IoSlice::new(&[]); 3];
+        let count = out.slices(&mut slices);
+        let piece: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
+        let len = piece.len();
+        sent.extend(piece);
+        out.advance(len);
+        assert_eq!(out.len(), before - len);
+    }
+    sent
+}
+
+#[test]
+fn values_in_both_protocols() {
+    let write = |w: &mut Writer<'_>| {
+        w.status("OK");
+        w.error(b"ERR a\r\nb");
+        w.int(-5);
+        w.int(1234);
+        w.bulk(b"hello world");
+        w.null();
+        w.null_array();
+        w.boolean(true);
+        w.double(1.5);
+        w.map(1);
+        w.set(0);
+        w.push(0);
+        w.verbatim(b"txt", b"hi");
+    };
+    assert_eq!(
+        encoded(Proto::Resp2, write),
+        b"+OK\r\n-ERR a  b\r\n:-5\r\n:1234\r\n$11\r\nhello world\r\n$-1\r\n*-1\r\n:1\r\n$3\r\n1.5\r\n*2\r\n*0\r\n*0\r\n$2\r\nhi\r\n"
+    );
+    assert_eq!(
+        encoded(Proto::Resp3, write),
+        b"+OK\r\n-ERR a  b\r\n:-5\r\n:1234\r\n$11\r\nhello world\r\n_\r\n_\r\n#t\r\n,1.5\r\n%1\r\n~0\r\n>0\r\n=6\r\ntxt:hi\r\n"
+    );
+}
+
+#[test]
+fn counted_arrays_and_shared_values() {
+    let big = Bytes::from(vec![b'x'; 20_000]);
+    let bytes = encoded(Proto::Resp2, |w| {
+        w.status("first");
+        w.array_counted(|w| {
+            w.bulk(b"a");
+            w.bulk_shared(big.clone());
+            2
+        });
+    });
+    let mut expected = b"+first\r\n*2\r\n$1\r\na\r\n$20000\r\n".to_vec();
+    expected.extend_from_slice(&big);
+    expected.extend_from_slice(b"\r\n");
+    assert!(bytes == expected);
+}
+
+proptest! {
+    #[test]
+    fn truncate_returns_to_the_mark(sizes in proptest::collection::vec((0usize..40_000, any::<bool>()), 1..8), keep in 0usize..8) {
+        let mut out = Output::default();
+        let mut expected = Vec::new();
+        let keep = keep.min(sizes.len());
+        let mut mark = 0;
+        for (index, (size, shared)) in sizes.iter().enumerate() {
+            if index == keep {
+                mark = out.mark();
+                expected = snapshot(&out);
+            }
+            let value = Bytes::from(vec![b'v'; *size]);
+            let mut writer = out.writer(Proto::Resp2);
+            if *shared { writer.bulk_shared(value) } else { writer.bulk(&value) }
+        }
+        if keep < sizes.len() {
+            out.truncate(mark);
+            prop_assert!(snapshot(&out) == expected);
+        }
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), step in 1usize..20) {
+        let _ = decode_all(&bytes, step, &Limits::default());
+    }
+
+    #[test]
+    fn cutting_does_not_matter(words in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..30), 1..6), step in 1usize..40) {
+        let mut stream = format!("*{}\r\n", words.len()).into_bytes();
+        for word in &words {
+            stream.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            stream.extend_from_slice(word);
+            stream.extend_from_slice(b"\r\n");
+        }
+        let requests = decode_all(&stream, step, &Limits::default()).unwrap();
+        prop_assert_eq!(requests, vec![words]);
+    }
+}
+
+fn snapshot(out: &Output) -> Vec<u8> {
+    let mut slices = [std::io::IoSlice::new(&[]); 32];
+    let count = out.slices(&mut slices);
+    slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
+}

@@ -1,0 +1,258 @@
+//! The shared face of a client: what others may see of it and say to it.
+//!
+//! Counters are written by the connection's own worker alone (a relaxed load and store, no locked
+//! instruction) and read by CLIENT LIST on any worker.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::task::Waker;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::keyspace::DbIndex;
+use crate::resp::Proto;
+
+/// Number of a client; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u64);
+
+/// How a client came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Tcp,
+    Unix,
+}
+
+/// The class that output limits and CLIENT KILL TYPE know a client by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKind {
+    Normal,
+    Replica,
+    PubSub,
+    Master,
+}
+
+/// What CLIENT SETNAME and SETINFO set, and who the client is.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    /// The ACL user.
+    pub user: Vec<u8>,
+}
+
+/// Words from others that wait to be sent to a client.
+#[derive(Default)]
+struct Mailbox {
+    messages: Vec<Bytes>,
+    bytes: usize,
+    waker: Option<Waker>,
+}
+
+/// See the module's head.
+pub struct Client {
+    pub id: ClientId,
+    pub transport: Transport,
+    /// The peer's address, `127.0.0.1:5000` or `/path:0`.
+    pub addr: String,
+    /// The server's side of the connection.
+    pub laddr: String,
+    pub fd: i32,
+    /// Number of the worker that owns the connection.
+    pub worker: usize,
+    /// When it connected, monotonic µs.
+    pub connected_us: u64,
+    names: Mutex<Names>,
+    mailbox: Mutex<Mailbox>,
+    /// Something is in the mailbox, or the client is to be closed.
+    called: AtomicBool,
+    killed: AtomicBool,
+    monitor: AtomicBool,
+    no_evict: AtomicBool,
+    no_touch: AtomicBool,
+    db: AtomicU16,
+    resp: AtomicU8,
+    /// Id of the last command + 1; 0 = none yet.
+    last_command: AtomicU32,
+    /// Counters, see [`Usage`].
+    pub usage: Usage,
+}
+
+/// Numbers of CLIENT LIST, written by the owning worker only.
+#[derive(Default)]
+pub struct Usage {
+    /// Last time something was read, monotonic µs.
+    pub last_active_us: AtomicU64,
+    /// Unparsed input, and free room behind it, in bytes.
+    pub query_bytes: AtomicUsize,
+    pub query_free_bytes: AtomicUsize,
+    /// Heap bytes of an unfinished request's arguments.
+    pub argv_bytes: AtomicUsize,
+    /// Unsent chunks and bytes.
+    pub output_chunks: AtomicUsize,
+    pub output_bytes: AtomicUsize,
+    /// Since when the output is over its soft limit, monotonic µs; 0 = it is not.
+    pub over_soft_since_us: AtomicU64,
+    pub net_input_bytes: AtomicU64,
+    pub net_output_bytes: AtomicU64,
+    pub commands: AtomicU64,
+}
+
+/// Adds to a counter that only this thread writes.
+#[inline]
+pub fn bump(counter: &AtomicU64, by: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+}
+
+impl Client {
+    pub fn new(
+        id: ClientId,
+        transport: Transport,
+        (addr, laddr): (String, String),
+        fd: i32,
+        worker: usize,
+        now_us: u64,
+    ) -> Client {
+        let usage = Usage::default();
+        usage.last_active_us.store(now_us, Ordering::Relaxed);
+        Client {
+            id,
+            transport,
+            addr,
+            laddr,
+            fd,
+            worker,
+            connected_us: now_us,
+            names: Mutex::new(Names { user: b"default".to_vec(), ..Names::default() }),
+            mailbox: Mutex::new(Mailbox::default()),
+            called: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            monitor: AtomicBool::new(false),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            db: AtomicU16::new(0),
+            resp: AtomicU8::new(2),
+            last_command: AtomicU32::new(0),
+            usage,
+        }
+    }
+
+    pub fn names(&self) -> Names {
+        self.names.lock().clone()
+    }
+
+    pub fn set_names(&self, change: impl FnOnce(&mut Names)) {
+        change(&mut self.names.lock());
+    }
+
+    pub fn kind(&self) -> ClientKind {
+        ClientKind::Normal
+    }
+
+    /// Registers whom to wake for mail; once per connection.
+    pub fn set_waker(&self, waker: Waker) {
+        self.mailbox.lock().waker = Some(waker);
+    }
+
+    /// Queues an encoded message and wakes the connection.
+    pub fn send(&self, message: Bytes) {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.bytes += message.len();
+        mailbox.messages.push(message);
+        self.call(&mailbox);
+    }
+
+    /// Closes the connection as soon as its worker gets to it.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+        let mailbox = self.mailbox.lock();
+        self.call(&mailbox);
+    }
+
+    fn call(&self, mailbox: &Mailbox) {
+        self.called.store(true, Ordering::SeqCst);
+        if let Some(waker) = &mailbox.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether there is mail or an order to close; the owner then asks the two calls below.
+    #[inline]
+    pub fn take_call(&self) -> bool {
+        self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::SeqCst)
+    }
+
+    pub fn take_messages(&self) -> Vec<Bytes> {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.bytes = 0;
+        std::mem::take(&mut mailbox.messages)
+    }
+
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    /// Bytes waiting in the mailbox.
+    pub fn mailbox_bytes(&self) -> usize {
+        self.mailbox.lock().bytes
+    }
+
+    pub fn is_monitor(&self) -> bool {
+        self.monitor.load(Ordering::Relaxed)
+    }
+
+    pub fn set_monitor(&self, on: bool) {
+        self.monitor.store(on, Ordering::Relaxed);
+    }
+
+    pub fn is_no_evict(&self) -> bool {
+        self.no_evict.load(Ordering::Relaxed)
+    }
+
+    pub fn set_no_evict(&self, on: bool) {
+        self.no_evict.store(on, Ordering::Relaxed);
+    }
+
+    pub fn is_no_touch(&self) -> bool {
+        self.no_touch.load(Ordering::Relaxed)
+    }
+
+    pub fn set_no_touch(&self, on: bool) {
+        self.no_touch.store(on, Ordering::Relaxed);
+    }
+
+    pub(super) fn publish(&self, db: DbIndex, proto: Proto) {
+        self.db.store(db.0, Ordering::Relaxed);
+        self.resp.store(if proto == Proto::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    pub fn db(&self) -> DbIndex {
+        DbIndex(self.db.load(Ordering::Relaxed))
+    }
+
+    /// 2 or 3.
+    pub fn resp_version(&self) -> u8 {
+        self.resp.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub fn set_last_command(&self, id: u16) {
+        self.last_command.store(u32::from(id) + 1, Ordering::Relaxed);
+    }
+
+    /// Id of the last command.
+    pub fn last_command(&self) -> Option<u16> {
+        self.last_command.load(Ordering::Relaxed).checked_sub(1).map(|id| id as u16)
+    }
+
+    pub(super) fn reset(&self) {
+        self.set_monitor(false);
+        self.set_no_evict(false);
+        self.set_no_touch(false);
+        self.set_names(|names| {
+            names.name.clear();
+            names.user = b"default".to_vec();
+        });
+    }
+}

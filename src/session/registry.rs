@@ -1,0 +1,55 @@
+//! All clients, by id.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+
+use super::client::{Client, ClientId};
+
+/// The clients that are connected now.
+#[derive(Default)]
+pub struct Registry {
+    clients: DashMap<ClientId, Arc<Client>>,
+    last_id: AtomicU64,
+}
+
+impl Registry {
+    /// A number no client had before.
+    pub fn next_id(&self) -> ClientId {
+        ClientId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub fn insert(&self, client: Arc<Client>) {
+        self.clients.insert(client.id, client);
+    }
+
+    pub fn remove(&self, id: ClientId) {
+        self.clients.remove(&id);
+    }
+
+    pub fn find(&self, id: ClientId) -> Option<Arc<Client>> {
+        self.clients.get(&id).map(|client| Arc::clone(&client))
+    }
+
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Every client, in no order. The references are taken first, so that callers may send, kill or remove.
+    pub fn iter(&self) -> impl Iterator<Item = Arc<Client>> {
+        let clients: Vec<_> = self.clients.iter().map(|client| Arc::clone(&client)).collect();
+        clients.into_iter()
+    }
+
+    /// Every client, oldest first: the order of CLIENT LIST.
+    pub fn by_age(&self) -> Vec<Arc<Client>> {
+        let mut clients: Vec<_> = self.iter().collect();
+        clients.sort_unstable_by_key(|client| client.id);
+        clients
+    }
+}

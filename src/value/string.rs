@@ -1,0 +1,69 @@
+//! Strings: the three encodings that OBJECT ENCODING tells apart, and their size limit.
+//!
+//! The encoding is what Redis would have chosen, kept so that clients see the same names; it does not decide
+//! how we store the bytes. `SET k 12` is `int`; APPEND and SETRANGE make a string `raw` for good, even a
+//! short one.
+
+use crate::base::num::is_canonical_i64;
+
+/// Longest string that Redis calls `embstr`, in bytes.
+const EMBSTR_MAX_BYTES: usize = 44;
+/// Longest text of an i64.
+const INT_MAX_BYTES: usize = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Int = 0,
+    Embstr = 1,
+    Raw = 2,
+}
+
+impl Encoding {
+    /// What SET chooses for `value`.
+    #[inline]
+    pub fn of(value: &[u8]) -> Encoding {
+        match value {
+            _ if value.len() > EMBSTR_MAX_BYTES => Encoding::Raw,
+            [b'-' | b'0'..=b'9', ..] if value.len() <= INT_MAX_BYTES && is_canonical_i64(value) => Encoding::Int,
+            _ => Encoding::Embstr,
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+        }
+    }
+
+    /// Back from the bits kept in an entry.
+    pub fn from_bits(bits: u8) -> Encoding {
+        match bits & 3 {
+            0 => Encoding::Int,
+            1 => Encoding::Embstr,
+            _ => Encoding::Raw,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Encoding;
+
+    #[test]
+    fn encodings_are_those_of_set() {
+        for (value, encoding) in [
+            (&b"12"[..], Encoding::Int),
+            (b"-9223372036854775808", Encoding::Int),
+            (b"9223372036854775808", Encoding::Embstr),
+            (b"012", Encoding::Embstr),
+            (b"-0", Encoding::Embstr),
+            (b"", Encoding::Embstr),
+            (&[b'x'; 44], Encoding::Embstr),
+            (&[b'x'; 45], Encoding::Raw),
+        ] {
+            assert_eq!(Encoding::of(value), encoding, "{value:?}");
+        }
+    }
+}
