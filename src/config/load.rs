@@ -25,8 +25,8 @@ const TEXT_MAX: u64 = 64 << 20;
 pub(crate) struct Loaded {
     /// The canonical text of every option, in the order of the table.
     pub values: Vec<Vec<u8>>,
-    /// Options that something else than the main file has set: a rewrite must say them behind any `include`.
-    pub set_elsewhere: Vec<bool>,
+    /// Options that an included file has set: a rewrite must say them behind any `include`.
+    pub set_by_include: Vec<bool>,
     /// Directives that are no options.
     pub declarations: Declarations,
     /// The main file, absolute.
@@ -51,7 +51,7 @@ pub(crate) fn load(startup: Startup) -> Result<Loaded, ConfigError> {
     let mut loader = Loader {
         loaded: Loaded {
             values: defaults(),
-            set_elsewhere: vec![false; OPTIONS.len()],
+            set_by_include: vec![false; OPTIONS.len()],
             declarations: Declarations::default(),
             file: None,
         },
@@ -203,17 +203,17 @@ impl Loader {
         {
             words = cut_at_blanks(word);
         }
-        let in_main_file = self.files.len() == 1;
+        let in_included_file = self.files.len() > 1;
         let value = self.loaded.values.get_mut(spec.index);
-        let (Some(value), Some(seen), Some(elsewhere)) =
-            (value, self.seen.get_mut(spec.index), self.loaded.set_elsewhere.get_mut(spec.index))
+        let (Some(value), Some(seen), Some(by_include)) =
+            (value, self.seen.get_mut(spec.index), self.loaded.set_by_include.get_mut(spec.index))
         else {
             return Ok(());
         };
         let context = Context { value, loading: true, first: !*seen };
         *value = spec.kind.canonical(&words, context)?;
         *seen = true;
-        *elsewhere |= !in_main_file;
+        *by_include |= in_included_file;
         Ok(())
     }
 

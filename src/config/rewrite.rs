@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Comments, order and lines that are no options stay. Lines of an option are replaced one by one; what is left over
-//! becomes a blank (several blanks become one), what is missing goes to the end. Options that were set by an `include`,
-//! by standard input or by arguments also go to the end, behind any `include`. Old names become the present ones.
+//! becomes a blank (several blanks become one), what is missing goes to the end. Options that an included file has set also
+//! go to the end, behind any `include`. Old names become the present ones.
 //!
 //! **Invariant:** a value cannot add a line: texts are quoted ([`quote`]). **Invariant:** the file is the old or the new
 //! one, whole, after a crash at any moment: temporary file, sync, rename, sync of the folder.
@@ -50,8 +50,7 @@ pub(crate) fn rewrite(path: &Path, state: &Loaded, users: Option<&[String]>) -> 
 
 /// The new text of the file.
 pub(crate) fn rewritten(old: &[u8], state: &Loaded, users: Option<&[String]>) -> Vec<u8> {
-    let lines: Vec<Line<'_>> =
-        old.split(|byte| *byte == b'\n').map(|line| classify(line.trim_ascii())).collect();
+    let lines: Vec<Line<'_>> = old.split(|byte| *byte == b'\n').map(|line| classify(line)).collect();
     let mut present = vec![false; OPTIONS.len()];
     for line in &lines {
         if let Line::Of(spec) = line
@@ -65,9 +64,9 @@ pub(crate) fn rewritten(old: &[u8], state: &Loaded, users: Option<&[String]>) ->
     let mut late: Vec<String> = Vec::new();
     for (spec, (present, default)) in OPTIONS.iter().zip(present.iter().zip(&defaults)) {
         let value = state.values.get(spec.index).map(Vec::as_slice).unwrap_or_default();
-        let elsewhere = state.set_elsewhere.get(spec.index).copied().unwrap_or(false);
+        let by_include = state.set_by_include.get(spec.index).copied().unwrap_or(false);
         let mut own = Vec::new();
-        if elsewhere {
+        if by_include {
             late.extend(overriding_lines(spec, value));
         } else if *present || value != default.as_slice() {
             own = lines_of(spec, value, spec.default);
@@ -99,10 +98,14 @@ pub(crate) fn rewritten(old: &[u8], state: &Loaded, users: Option<&[String]>) ->
 }
 
 fn classify(line: &[u8]) -> Line<'_> {
-    if line.is_empty() || line.starts_with(b"#") {
+    let trimmed = line.trim_ascii();
+    if trimmed.is_empty() {
+        return Line::Kept(b"");
+    }
+    if trimmed.starts_with(b"#") {
         return Line::Kept(line);
     }
-    let words = split_args(line).unwrap_or_default();
+    let words = split_args(trimmed).unwrap_or_default();
     match words.first() {
         Some(name) if name.eq_ignore_ascii_case(b"user") => Line::User(line),
         Some(name) => lookup(name).map_or(Line::Kept(line), |(spec, _)| Line::Of(spec)),
@@ -140,22 +143,24 @@ fn overriding_lines(spec: &OptionSpec, value: &[u8]) -> Vec<String> {
     lines
 }
 
-/// The text being written: single blank lines, the mark once and before everything that is added.
+/// The text being written: single blank lines and none at the ends, the mark once and before what is added.
 #[derive(Default)]
 struct Text {
     bytes: Vec<u8>,
-    after_blank: bool,
+    owes_blank: bool,
     marked: bool,
 }
 
 impl Text {
     fn line(&mut self, line: &[u8]) {
-        let blank = line.is_empty();
-        if blank && (self.after_blank || self.bytes.is_empty()) {
+        if line.is_empty() {
+            self.owes_blank = !self.bytes.is_empty();
             return;
         }
+        if std::mem::take(&mut self.owes_blank) {
+            self.bytes.push(b'\n');
+        }
         self.marked |= line == MARK.as_bytes();
-        self.after_blank = blank;
         self.bytes.extend_from_slice(line);
         self.bytes.push(b'\n');
     }

@@ -246,7 +246,7 @@ fn parse_activedefrag(words: &[&[u8]], context: Context<'_>) -> Result<String, S
 }
 
 /// The words that a special option sees when it is given as one.
-pub(crate) fn cut_at_blanks<'a>(word: &'a [u8]) -> Vec<&'a [u8]> {
+pub(crate) fn cut_at_blanks(word: &[u8]) -> Vec<&[u8]> {
     if word.is_empty() { Vec::new() } else { word.split(|byte| *byte == b' ').collect() }
 }
 
