@@ -166,7 +166,9 @@ impl Text {
     }
 
     fn mark(&mut self) {
-        if !self.marked {
+        if self.marked {
+            self.owes_blank = false;
+        } else {
             self.line(b"");
             self.line(MARK.as_bytes());
         }

@@ -57,7 +57,7 @@ fn quoted_line(value: &str, _: &str) -> Vec<String> {
 /// While loading, lines add up; the first one replaces the defaults and an empty one clears. CONFIG SET replaces.
 fn parse_save(words: &[&[u8]], context: Context<'_>) -> Result<String, String> {
     const WRONG: &str = "Invalid save parameters";
-    if words.iter().all(|word| word.is_empty()) {
+    if words.is_empty() || words == [b""] {
         return Ok(String::new());
     }
     let (pairs, []) = words.as_chunks::<2>() else { return Err(WRONG.into()) };
@@ -286,21 +286,30 @@ pub fn hostname(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Text with variables in braces, all of them known, not empty.
-pub fn title_template(text: &str) -> Result<(), String> {
-    const VARIABLES: [&str; 7] =
-        ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"];
-    let mut rest = text;
-    while let Some((_, behind)) = rest.split_once('{') {
-        match behind.split_once('}') {
-            Some((name, tail)) if VARIABLES.contains(&name) => rest = tail,
-            _ => return Err("template format is invalid or contains unknown variables".into()),
-        }
-    }
-    if text.is_empty() {
-        return Err("template format is invalid or contains unknown variables".into());
+/// Text without the signs that separate fields in the cluster's file.
+pub fn node_name(text: &str) -> Result<(), String> {
+    if text.bytes().any(|byte| b"!#$%&()*+:;<>?@[]^{|}~".contains(&byte)) {
+        return Err("Announced human node name contained invalid character".into());
     }
     Ok(())
+}
+
+/// Text with variables in braces, all of them known; not blank, even when the variables that may be empty are.
+pub fn title_template(text: &str) -> Result<(), String> {
+    const MAY_BE_EMPTY: [&str; 3] = ["title", "server-mode", "unixsocket"];
+    const NEVER_EMPTY: [&str; 4] = ["listen-addr", "port", "tls-port", "config-file"];
+    const WRONG: &str = "template format is invalid or contains unknown variables";
+    let mut rest = text;
+    let mut blank = true;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (name, tail) = behind.split_once('}').ok_or(WRONG)?;
+        if !MAY_BE_EMPTY.contains(&name) && !NEVER_EMPTY.contains(&name) {
+            return Err(WRONG.into());
+        }
+        blank &= before.trim().is_empty() && !NEVER_EMPTY.contains(&name);
+        rest = tail;
+    }
+    if blank && rest.trim().is_empty() { Err(WRONG.into()) } else { Ok(()) }
 }
 
 /// The locales that need no data from the system; scripts and SORT compare bytes in each of them.

@@ -303,6 +303,9 @@ fn values_are_refused_as_redis_refuses_them() {
         ("stop-writes-on-bgsave-error", "1", "argument must be 'yes' or 'no'"),
         ("proc-title-template", "{bogus}", template),
         ("proc-title-template", "", template),
+        ("proc-title-template", "{title} ", template),
+        ("cluster-announce-human-nodename", "a{b", "Announced human node name contained invalid character"),
+        ("save", " ", save),
         (
             "cluster-announce-hostname",
             "a_b",
@@ -500,7 +503,10 @@ fn rewritten(text: &str, pairs: &[(&str, &str)]) -> String {
     let again = from_args(&[file.to_str().unwrap()]).unwrap();
     assert_eq!(store.get(&[b"*"]), again.get(&[b"*"]));
     assert_eq!(fs::read_dir(folder.path()).unwrap().filter(|entry| entry.is_ok()).count(), 1);
-    fs::read_to_string(file).unwrap()
+    let text = fs::read_to_string(&file).unwrap();
+    again.rewrite().unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), text, "a second rewrite changes nothing");
+    text
 }
 
 #[test]

@@ -42,7 +42,7 @@ cluster_announce_bus_port: u16 = "cluster-announce-bus-port" [], PORT, "0", MUTA
 /// Host name that the node announces.
 cluster_announce_hostname: Option<String> = "cluster-announce-hostname" [], Text(special::hostname), "", MUTABLE, ActsWith(Cluster);
 /// Name for people to tell nodes apart in logs.
-cluster_announce_human_nodename: Option<String> = "cluster-announce-human-nodename" [], TEXT, "", MUTABLE, ActsWith(Cluster);
+cluster_announce_human_nodename: Option<String> = "cluster-announce-human-nodename" [], Text(special::node_name), "", MUTABLE, ActsWith(Cluster);
 /// What clients are told as a node's address: its IP, its host name, nothing.
 cluster_preferred_endpoint_type: EndpointType = "cluster-preferred-endpoint-type" [], choice(EndpointType::NAMES), "ip",
     MUTABLE, ActsWith(Cluster);

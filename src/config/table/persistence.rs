@@ -31,7 +31,7 @@ rdb_key_save_delay: i32 = "rdb-key-save-delay" [], int(i32::MIN as i64, i32::MAX
 /// Microseconds to wait between keys while loading, for tests.
 key_load_delay: i32 = "key-load-delay" [], int(i32::MIN as i64, i32::MAX as i64), "0", HIDDEN, ActsWith(Persistence);
 /// Bytes loaded between two looks at the clients.
-loading_process_events_interval_bytes: u64 = "loading-process-events-interval-bytes" [], memory(1024), "524288", HIDDEN,
+loading_process_events_interval_bytes: u64 = "loading-process-events-interval-bytes" [], int(1024, i32::MAX as i64), "524288", HIDDEN,
     Accepted("loading never keeps clients waiting");
 /// Write every change to the append only file.
 appendonly: bool = "appendonly" [], Bool, "no", MUTABLE, ActsWith(Persistence);
