@@ -1,0 +1,151 @@
+//! What the table says about one option, apart from its name in the typed snapshot.
+
+use super::kind::Kind;
+
+/// One row of the option table.
+#[derive(Debug)]
+pub struct OptionSpec {
+    /// Where the row stands in [`super::OPTIONS`].
+    pub index: usize,
+    /// The name, in lower case.
+    pub name: &'static str,
+    /// Older names of the same option.
+    pub aliases: &'static [&'static str],
+    /// The part of the documentation it belongs to.
+    pub topic: Topic,
+    /// What values it takes.
+    pub kind: Kind,
+    /// The value without any configuration, as CONFIG GET prints it (`dir` becomes the current directory).
+    pub default: &'static str,
+    /// When it can be set and who sees it.
+    pub flags: Flags,
+    /// What it does in this server.
+    pub state: State,
+    /// What it means, in lines that start with a blank.
+    pub doc: &'static str,
+}
+
+/// Properties of an option as bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// CONFIG SET may change it.
+    pub const MUTABLE: Flags = Flags(0);
+    /// Only the file and the command line set it.
+    pub const IMMUTABLE: Flags = Flags(1);
+    /// CONFIG SET may change it only when `enable-protected-configs` allows.
+    pub const PROTECTED: Flags = Flags(2);
+    /// Its value is a secret: never in a log, an error or the slow log.
+    pub const SENSITIVE: Flags = Flags(4);
+    /// CONFIG GET shows it only when asked by its exact name.
+    pub const HIDDEN: Flags = Flags(8);
+
+    /// Both sets of properties.
+    pub const fn and(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    /// Whether every property of `other` is on.
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What an option does here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It does what its text says.
+    Acts,
+    /// It will act together with a part of the server that is not there yet.
+    ActsWith(Feature),
+    /// It is kept and shown but changes nothing; the reason in one line.
+    Accepted(&'static str),
+}
+
+/// Parts of the server that options wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// Snapshots and the append only file.
+    Persistence,
+    /// Replicas and primaries.
+    Replication,
+    /// Slots and the cluster bus.
+    Cluster,
+    /// Encrypted connections.
+    Tls,
+    /// Lua scripts and functions.
+    Scripting,
+    /// Memory limits and the keys that go.
+    Eviction,
+    /// Channels, keyspace events, client tracking.
+    Pubsub,
+    /// Users and their rules.
+    Acl,
+}
+
+impl Feature {
+    /// The word used in documentation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Persistence => "persistence",
+            Self::Replication => "replication",
+            Self::Cluster => "cluster",
+            Self::Tls => "TLS",
+            Self::Scripting => "scripting",
+            Self::Eviction => "eviction",
+            Self::Pubsub => "pubsub",
+            Self::Acl => "ACL",
+        }
+    }
+}
+
+/// Chapters of the option table and of the generated example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Addresses, sockets, connections.
+    Network,
+    /// Passwords, users, guards.
+    Security,
+    /// Encrypted connections.
+    Tls,
+    /// Limits, eviction, freeing.
+    Memory,
+    /// Snapshots and the append only file.
+    Persistence,
+    /// Replicas and primaries.
+    Replication,
+    /// Cluster mode.
+    Cluster,
+    /// Process, logging, diagnostics.
+    Server,
+    /// Encodings of values.
+    Types,
+    /// Scripts.
+    Scripting,
+}
+
+impl Topic {
+    /// The chapter's heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Network => "Network",
+            Self::Security => "Security",
+            Self::Tls => "TLS",
+            Self::Memory => "Memory",
+            Self::Persistence => "Persistence",
+            Self::Replication => "Replication",
+            Self::Cluster => "Cluster",
+            Self::Server => "Server",
+            Self::Types => "Data types",
+            Self::Scripting => "Scripting",
+        }
+    }
+}
+
+impl OptionSpec {
+    /// All names, the present one first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}

@@ -1,0 +1,14 @@
+//! Options of scripts.
+//!
+//! A row: documentation, field and type in the snapshot, name and older names, kind, default, flags, state.
+
+macro_rules! scripting_options {
+    ([$next:ident $($rest:ident)*] $($before:tt)*) => { $next! { [$($rest)*] $($before)* { Topic::Scripting;
+/// Milliseconds after which a running script lets other clients stop it.
+busy_reply_threshold: u64 = "busy-reply-threshold" ["lua-time-limit"], LONG, "5000", MUTABLE, ActsWith(Scripting);
+/// The most bytes the script engine may hold; 0 is no limit.
+lua_memory_limit: u64 = "lua-memory-limit" [], memory(0), "0", MUTABLE, ActsWith(Scripting);
+/// Let scripts use what Redis 7 deprecated.
+lua_enable_deprecated_api: bool = "lua-enable-deprecated-api" [], Bool, "no", HIDDEN.and(IMMUTABLE), ActsWith(Scripting);
+    } } };
+}
