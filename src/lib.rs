@@ -4,3 +4,4 @@
 //! (`tests/tidy.rs` checks that). `ARCHITECTURE.md` is the map.
 
 pub mod base;
+pub mod observe;
