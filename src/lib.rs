@@ -3,5 +3,17 @@
 //! The modules below stand in dependency order: each imports only from modules above it
 //! (`tests/tidy.rs` checks that). `ARCHITECTURE.md` is the map.
 
+pub mod alloc;
 pub mod base;
+pub mod ds;
+pub mod observe;
+
 pub mod config;
+pub mod resp;
+pub mod spec;
+pub mod value;
+
+pub mod keyspace;
+pub mod session;
+
+pub mod dispatch;

@@ -1,0 +1,243 @@
+//! Time: the only module that may read the wall clock.
+//!
+//! Every other part of the server is handed a [`Time`], so a test can hold the clock still, move it
+//! and watch keys expire without waiting. [`Time`] is an enum, not a trait object: reading the clock
+//! happens for every command, and a match on two variants inlines where a virtual call would not.
+//!
+//! Two kinds of time are kept apart. *Wall* time (`now_ms`, `now_us`) counts from the Unix epoch and
+//! may jump when somebody sets the clock; deadlines of keys are wall times because they survive a
+//! restart. *Monotonic* time (`monotonic_us`) never goes back and is for durations only.
+//!
+//! ```
+//! use ochre::base::clock::{Clock, Time, UnixMs};
+//! let time = Time::manual(UnixMs(1_000));
+//! let watch = time.clone();
+//! time.advance_ms(500);
+//! assert_eq!(watch.now_ms(), UnixMs(1_500));
+//! ```
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMs(pub u64);
+
+impl UnixMs {
+    /// A signed number of milliseconds as commands carry it; times before 1970 become the epoch
+    /// itself, which is just as far in the past for every purpose here.
+    #[inline]
+    pub fn from_i64(ms: i64) -> UnixMs {
+        UnixMs(u64::try_from(ms).unwrap_or(0))
+    }
+
+    /// The same moment as a signed number, as commands answer it; saturates at `i64::MAX`.
+    #[inline]
+    pub fn as_i64(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    #[inline]
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Milliseconds from `earlier` until `self`, zero if `earlier` is later.
+    #[inline]
+    pub fn since(self, earlier: UnixMs) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A source of time.
+pub trait Clock: Send + Sync {
+    /// Wall time in milliseconds.
+    fn now_ms(&self) -> UnixMs;
+    /// Wall time in microseconds since the Unix epoch.
+    fn now_us(&self) -> u64;
+    /// Microseconds since an arbitrary start; never goes back.
+    fn monotonic_us(&self) -> u64;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[inline]
+    fn now_ms(&self) -> UnixMs {
+        UnixMs(self.now_us() / 1000)
+    }
+
+    #[inline]
+    #[allow(clippy::disallowed_methods)] // The one place that the rule points everybody to.
+    fn now_us(&self) -> u64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    #[inline]
+    fn monotonic_us(&self) -> u64 {
+        static START: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A clock that moves only when told to.
+///
+/// Advancing it moves wall and monotonic time together; setting it moves wall time alone, as an
+/// operator who corrects the system's clock does.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    wall_us: AtomicU64,
+    monotonic_us: AtomicU64,
+}
+
+impl ManualClock {
+    fn starting_at(start: UnixMs) -> ManualClock {
+        let wall_us = AtomicU64::new(start.0.saturating_mul(1000));
+        ManualClock { wall_us, monotonic_us: AtomicU64::new(0) }
+    }
+
+    fn advance_us(&self, us: u64) {
+        self.wall_us.fetch_add(us, Ordering::SeqCst);
+        self.monotonic_us.fetch_add(us, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    #[inline]
+    fn now_ms(&self) -> UnixMs {
+        UnixMs(self.now_us() / 1000)
+    }
+
+    #[inline]
+    fn now_us(&self) -> u64 {
+        self.wall_us.load(Ordering::SeqCst)
+    }
+
+    #[inline]
+    fn monotonic_us(&self) -> u64 {
+        self.monotonic_us.load(Ordering::SeqCst)
+    }
+}
+
+/// The clock that is passed around: cheap to clone, and clones of a manual clock move together.
+#[derive(Clone, Debug, Default)]
+pub enum Time {
+    /// The machine's clock.
+    #[default]
+    System,
+    /// A clock under the control of a test (or of the debugging command that freezes time).
+    Manual(Arc<ManualClock>),
+}
+
+impl Time {
+    /// The machine's clock.
+    pub fn system() -> Time {
+        Time::System
+    }
+
+    /// A clock that stands at `start` until it is moved.
+    pub fn manual(start: UnixMs) -> Time {
+        Time::Manual(Arc::new(ManualClock::starting_at(start)))
+    }
+
+    /// Moves a manual clock forward. Answers false, and does nothing, on the system's clock.
+    pub fn advance_ms(&self, ms: u64) -> bool {
+        self.advance_us(ms.saturating_mul(1000))
+    }
+
+    /// Like [`Time::advance_ms`], in microseconds.
+    pub fn advance_us(&self, us: u64) -> bool {
+        match self {
+            Time::System => false,
+            Time::Manual(clock) => {
+                clock.advance_us(us);
+                true
+            }
+        }
+    }
+
+    /// Sets the wall time of a manual clock, forward or back; its monotonic time stays. Answers
+    /// false, and does nothing, on the system's clock.
+    pub fn set(&self, now: UnixMs) -> bool {
+        match self {
+            Time::System => false,
+            Time::Manual(clock) => {
+                clock.wall_us.store(now.0.saturating_mul(1000), Ordering::SeqCst);
+                true
+            }
+        }
+    }
+}
+
+impl Clock for Time {
+    #[inline]
+    fn now_ms(&self) -> UnixMs {
+        match self {
+            Time::System => SystemClock.now_ms(),
+            Time::Manual(clock) => clock.now_ms(),
+        }
+    }
+
+    #[inline]
+    fn now_us(&self) -> u64 {
+        match self {
+            Time::System => SystemClock.now_us(),
+            Time::Manual(clock) => clock.now_us(),
+        }
+    }
+
+    #[inline]
+    fn monotonic_us(&self) -> u64 {
+        match self {
+            Time::System => SystemClock.monotonic_us(),
+            Time::Manual(clock) => clock.monotonic_us(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told_and_with_its_clones() {
+        let time = Time::manual(UnixMs(5));
+        let other = time.clone();
+        assert_eq!((time.now_ms(), time.now_us(), time.monotonic_us()), (UnixMs(5), 5_000, 0));
+        assert!(other.advance_ms(7));
+        assert!(other.advance_us(300));
+        assert_eq!((time.now_ms(), time.now_us(), time.monotonic_us()), (UnixMs(12), 12_300, 7_300));
+    }
+
+    #[test]
+    fn setting_the_wall_clock_back_leaves_monotonic_time_alone() {
+        let time = Time::manual(UnixMs(100));
+        time.advance_ms(1);
+        assert!(time.set(UnixMs(50)));
+        assert_eq!((time.now_ms(), time.monotonic_us()), (UnixMs(50), 1_000));
+    }
+
+    #[test]
+    fn the_system_clock_cannot_be_moved_and_does_not_go_back() {
+        let time = Time::system();
+        let before = (time.now_ms(), time.monotonic_us());
+        assert!(!time.advance_ms(1_000_000_000));
+        assert!(!time.set(UnixMs(1)));
+        assert!(before.0 > UnixMs(1_700_000_000_000));
+        assert!(time.monotonic_us() >= before.1);
+    }
+
+    #[test]
+    fn signed_milliseconds_saturate() {
+        assert_eq!(UnixMs::from_i64(-1), UnixMs(0));
+        assert_eq!(UnixMs::from_i64(9), UnixMs(9));
+        assert_eq!(UnixMs(u64::MAX).as_i64(), i64::MAX);
+        assert_eq!(UnixMs(1_999).seconds(), 1);
+        assert_eq!((UnixMs(9).since(UnixMs(4)), UnixMs(4).since(UnixMs(9))), (5, 0));
+    }
+}
