@@ -3,4 +3,6 @@
 //! The modules below stand in dependency order: each imports only from modules above it
 //! (`tests/tidy.rs` checks that). `ARCHITECTURE.md` is the map.
 
+pub mod alloc;
 pub mod base;
+pub mod ds;

@@ -1,0 +1,2 @@
+pub mod size_class;
+pub use size_class::size_class;
