@@ -143,7 +143,8 @@ impl Frame {
 }
 
 impl<V> Blob<V> {
-    const FITS: () = assert!(align_of::<V>() <= 8 && size_of::<V>().is_multiple_of(8) && size_of::<V>() <= 64);
+    const FITS: () =
+        assert!(align_of::<V>() <= 8 && size_of::<V>().is_multiple_of(8) && size_of::<V>() <= 64);
 
     /// A blob with an inline value. `deadline` in Unix milliseconds; `meta` is four bits of the caller's.
     ///
@@ -233,7 +234,8 @@ impl<V> Blob<V> {
     pub fn inline_mut(&mut self) -> Option<&mut [u8]> {
         let frame = self.frame();
         // SAFETY: the value of an inline blob is initialised, and the blob is borrowed exclusively.
-        (!self.is_boxed()).then(|| unsafe { std::slice::from_raw_parts_mut(self.at(frame.value()), frame.value_len) })
+        (!self.is_boxed())
+            .then(|| unsafe { std::slice::from_raw_parts_mut(self.at(frame.value()), frame.value_len) })
     }
 
     /// Makes `value` the inline value; a `V` is dropped. In place if the size class stays the same.
@@ -242,7 +244,8 @@ impl<V> Blob<V> {
     /// If `value` has 4 GB or more.
     pub fn set_inline(&mut self, value: &[u8]) {
         let old = self.frame();
-        let new = Frame::plan::<V>(false, old.flags & 0xf0, old.flags & DEADLINE != 0, old.key_len, value.len());
+        let new =
+            Frame::plan::<V>(false, old.flags & 0xf0, old.flags & DEADLINE != 0, old.key_len, value.len());
         if new.flags == old.flags && new.class() == old.class() {
             self.write_lengths(new);
         } else {
@@ -294,8 +297,13 @@ impl<V> Blob<V> {
     /// The same entry under another key: value (not copied if owned), deadline, meta and clock stay.
     pub fn with_key(self, key: &[u8]) -> Self {
         let old = self.frame();
-        let new =
-            Frame::plan::<V>(self.is_boxed(), old.flags & 0xf0, old.flags & DEADLINE != 0, key.len(), old.value_len);
+        let new = Frame::plan::<V>(
+            self.is_boxed(),
+            old.flags & 0xf0,
+            old.flags & DEADLINE != 0,
+            key.len(),
+            old.value_len,
+        );
         let mut moved = Self::allocate(new, key, self.deadline());
         moved.set_clock(self.clock());
         if self.is_boxed() {

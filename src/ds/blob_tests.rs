@@ -37,7 +37,10 @@ fn long_keys_and_values_are_kept() {
         for value_len in [0, 255, 256, 1_024, 70_000] {
             let (key, value) = (vec![b'k'; key_len], vec![b'v'; value_len]);
             let blob = Blob::<Counted>::inline(&key, &value, Some(9), 0);
-            assert_eq!((blob.key(), blob.payload(), blob.deadline()), (&key[..], Payload::Inline(&value), Some(9)));
+            assert_eq!(
+                (blob.key(), blob.payload(), blob.deadline()),
+                (&key[..], Payload::Inline(&value), Some(9))
+            );
         }
     }
 }

@@ -67,7 +67,8 @@ impl<'t, S: Slot> Occupied<'t, S> {
     /// Takes the entry out.
     pub fn remove(self) -> S {
         let key = self.get().key();
-        let (index, _) = self.route.shape.locate(&self.table.seed, u32::from(self.table.skip), self.hash, key);
+        let (index, _) =
+            self.route.shape.locate(&self.table.seed, u32::from(self.table.skip), self.hash, key);
         // SAFETY: `place` is current and lies in that bucket, which is where the probe found this key.
         let entry = unsafe { bucket::remove(self.route.bucket(index), self.place, &mut self.table.bytes) };
         self.table.note_removed(self.route.id, 1);

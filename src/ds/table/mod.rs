@@ -238,7 +238,8 @@ impl<S: Slot> Table<S> {
         let route = *self.route(hash)?;
         let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
         // SAFETY: the bucket is alive while the table is borrowed, and its slots hold values of type `S`.
-        let place = unsafe { bucket::find(route.bucket(index), tag, |slot| (*slot.cast::<S>()).key() == key) };
+        let place =
+            unsafe { bucket::find(route.bucket(index), tag, |slot| (*slot.cast::<S>()).key() == key) };
         Some((route, place?))
     }
 }
@@ -257,6 +258,9 @@ impl<S: Slot> Drop for Table<S> {
 
 impl<S: Slot> std::fmt::Debug for Table<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table").field("len", &self.len).field("segments", &self.segments.len()).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("len", &self.len)
+            .field("segments", &self.segments.len())
+            .finish_non_exhaustive()
     }
 }

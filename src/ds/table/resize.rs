@@ -24,7 +24,8 @@
 
 use super::bucket::{self, ChainTooLong};
 use super::segment::{
-    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, Shape, full_at, next_size, previous_size, size_for,
+    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, Shape, full_at, next_size,
+    previous_size, size_for,
 };
 use super::{Slot, Table};
 use std::mem::ManuallyDrop;
@@ -40,7 +41,7 @@ const AHEAD: usize = 12;
 ///
 /// # Safety
 /// `entry` was stored as an `S` and outlives the result.
-unsafe fn peek<'a, S: Slot>(entry: &'a *mut u8) -> &'a S {
+unsafe fn peek<S: Slot>(entry: &*mut u8) -> &S {
     // SAFETY: an `S` is transparent over the pointer (contract of `Slot`).
     unsafe { &*std::ptr::from_ref(entry).cast() }
 }
@@ -148,7 +149,9 @@ impl<S: Slot> Table<S> {
             let smaller = previous_size(shape.buckets(), shape.depth());
             if smaller < shape.buckets() {
                 self.rebuild(id, smaller, false);
-            } else if let Some(buddy) = self.buddy(id).filter(|b| self.segments[*b as usize].len as usize + len < MERGE_BELOW) {
+            } else if let Some(buddy) =
+                self.buddy(id).filter(|b| self.segments[*b as usize].len as usize + len < MERGE_BELOW)
+            {
                 id = self.merge(id, buddy);
             } else {
                 return;
@@ -253,7 +256,13 @@ impl<S: Slot> Table<S> {
         let low_route = self.build(&low, size_for(low.len(), depth + 1), depth + 1, false);
         let high_route = self.build(&high, size_for(high.len(), depth + 1), depth + 1, false);
         let new_id = self.segments.len() as u32;
-        self.segments.push(Segment { route: high_route, prefix: prefix | 1, len: 0, minima: None, due: u64::MAX });
+        self.segments.push(Segment {
+            route: high_route,
+            prefix: prefix | 1,
+            len: 0,
+            minima: None,
+            due: u64::MAX,
+        });
         self.install(id, low_route, low.len(), has_deadlines);
         self.install(new_id, high_route, high.len(), has_deadlines);
     }

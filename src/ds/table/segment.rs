@@ -16,8 +16,8 @@
 //!
 //! Sizes. A table starts with one bucket and doubles up to 32; from there a segment grows by eight
 //! buckets up to 64 and then splits in two. The arrays of 2048, 2560, 3072, 3584 and 4096 bytes are size
-//! classes of jemalloc, so no byte is lost. It grows at 98 % fill: a higher threshold would save memory but
-//! send more lookups to a child (one more cache miss).
+//! classes of jemalloc, so no byte is lost. It grows when it has 2 % more entries than slots in its buckets;
+//! a higher threshold would save memory but send more lookups to a child (one more cache miss).
 //!
 //! A *re-seeded* segment (see `resize`) places its entries by SipHash instead. Order inside it means
 //! nothing, so it is visited as a whole, and it may have more than 64 buckets.
@@ -39,8 +39,8 @@ pub(super) const LARGE: usize = 64;
 const STEP: usize = 8;
 /// Most buckets of a re-seeded segment.
 pub(super) const MAX_BUCKETS: usize = 1 << 24;
-/// Entries per thousand slots at which a segment grows.
-const FULL_PERMILLE: usize = 980;
+/// Entries per thousand slots at which a segment grows (chains add to the slots).
+const FULL_PERMILLE: usize = 1020;
 
 /// Buckets, depth and kind of a segment in four bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +79,7 @@ impl Shape {
     /// last bucket gives the segment's end, which may be 2⁶⁴.
     pub(super) fn boundary(self, start: u64, b: usize) -> u128 {
         let buckets = self.buckets() as u64;
-        let bits = (((b as u64) << BUCKET_BITS) + buckets - 1) / buckets;
+        let bits = ((b as u64) << BUCKET_BITS).div_ceil(buckets);
         u128::from(start) + (u128::from(bits) << (64 - BUCKET_BITS - self.depth()))
     }
 
@@ -118,10 +118,9 @@ pub(super) fn next_size(buckets: usize) -> usize {
 /// The size a segment shrinks to; itself when there is none.
 pub(super) fn previous_size(buckets: usize, depth: u32) -> usize {
     match buckets {
-        1 => 1,
         ..=SMALL if depth > 0 => buckets,
-        ..=SMALL => buckets / 2,
-        ..=LARGE => buckets - STEP,
+        ..=SMALL => (buckets / 2).max(1),
+        _ if buckets <= LARGE => buckets - STEP,
         _ => (buckets * 2 / 3).next_multiple_of(STEP).max(LARGE),
     }
 }

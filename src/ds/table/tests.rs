@@ -239,14 +239,14 @@ fn draining_removes_what_it_is_told() {
         let mut position = Some(shard << 62);
         while let Some(at) = position {
             shards.insert(at >> 62);
-            position = table.drain_bucket_where(at, |e| value(e) % 3 == 0, |e| gone.push(value(&e)));
+            position = table.drain_bucket_where(at, |e| value(e).is_multiple_of(3), |e| gone.push(value(&e)));
         }
         // One table here holds the keys of all shards: each round sees the same entries.
         check(&table);
     }
     assert_eq!(shards.len(), 4);
     assert_eq!((gone.len(), table.len()), (3_000, 6_000));
-    assert!(table.iter().all(|e| value(e) % 3 != 0));
+    assert!(table.iter().all(|e| !value(e).is_multiple_of(3)));
 }
 
 thread_local! {
@@ -454,7 +454,8 @@ fn apply(table: &mut Entries, model: &mut Model, step: &Step, now: u64) {
         }
         Step::Many(start, is_insert) => {
             for n in start * 30..start * 30 + 400 {
-                let step = if is_insert { Step::Insert(n, (n % 7 == 0).then_some(n)) } else { Step::Remove(n) };
+                let step =
+                    if is_insert { Step::Insert(n, (n % 7 == 0).then_some(n)) } else { Step::Remove(n) };
                 apply(table, model, &step, now);
             }
         }

@@ -63,9 +63,8 @@ impl<S: Slot> Table<S> {
     ) -> Option<u64> {
         let span = self.span_at(position)?;
         let seed = self.seed;
-        let is_taken = |entry: &S| {
-            (!span.is_partial || seed.hash(entry.key()) >= position) && is_unwanted(entry)
-        };
+        let is_taken =
+            |entry: &S| (!span.is_partial || seed.hash(entry.key()) >= position) && is_unwanted(entry);
         self.take_where(&span.route, span.first..span.first + span.count, is_taken, &mut give);
         self.position_behind(position, span.end)
     }
@@ -123,11 +122,11 @@ impl<S: Slot> Table<S> {
             let route = self.route(position)?;
             let narrowness = (route.shape.buckets() as u64) << route.shape.depth();
             let dice = mix(&mut state);
-            if (u128::from(dice) * u128::from(widest) >> 64) as u64 >= narrowness {
+            if ((u128::from(dice) * u128::from(widest)) >> 64) as u64 >= narrowness {
                 continue;
             }
             let bucket = route.bucket(route.shape.bucket_at(self.relative(position)));
-            let choice = (mix(&mut state) >> 32) * CHOICES >> 32;
+            let choice = ((mix(&mut state) >> 32) * CHOICES) >> 32;
             // SAFETY: the bucket belongs to this table, which is borrowed; slots hold values of type `S`.
             unsafe {
                 let entries = bucket::len(bucket) as u64;
