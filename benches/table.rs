@@ -87,11 +87,15 @@ impl Hasher for OneWrite {
     fn write_usize(&mut self, _length: usize) {}
 }
 
+/// Limits above which insertions are counted, in microseconds.
+const SLOW_US: [u64; 4] = [20, 50, 100, 200];
+
 /// Grows a table and reports bytes per entry and the longest insertion.
 fn grow(entries: u64) -> Table<Entry> {
     let seed = seed();
     let mut table = Table::new(seed, 0);
-    let (mut longest, mut slow, mut sum, mut worst, mut points) = (Duration::ZERO, 0, 0.0, 0.0_f64, 0.0);
+    let (mut longest, mut slow) = (Duration::ZERO, [0_u32; 4]);
+    let (mut sum, mut worst, mut points) = (0.0, 0.0_f64, 0.0);
     let mut next_point = 100_000.0;
     let mut inserting = Duration::ZERO;
     for number in 0..entries {
@@ -104,7 +108,9 @@ fn grow(entries: u64) -> Table<Entry> {
             longest = took;
             eprintln!("  insertion {number} took {:.1} µs", took.as_secs_f64() * 1e6);
         }
-        slow += u32::from(took > Duration::from_micros(50));
+        for (count, limit_us) in slow.iter_mut().zip(SLOW_US) {
+            *count += u32::from(took > Duration::from_micros(limit_us));
+        }
         if table.len() as f64 >= next_point {
             next_point *= 1.01;
             let per_entry = table.heap_bytes() as f64 / table.len() as f64;
@@ -115,7 +121,10 @@ fn grow(entries: u64) -> Table<Entry> {
         "{entries} insertions: {:.0} ns each with the clock",
         inserting.as_secs_f64() * 1e9 / entries as f64
     );
-    println!("longest insertion {:.1} µs; {slow} took more than 50 µs", longest.as_secs_f64() * 1e6);
+    println!(
+        "longest insertion {:.1} µs; more than {SLOW_US:?} µs took {slow:?}",
+        longest.as_secs_f64() * 1e6
+    );
     println!("table bytes per entry from 100,000 on: average {:.2}, most {worst:.2}", sum / points);
     println!(
         "allocated per entry with the 40-byte blob: {:.1}",

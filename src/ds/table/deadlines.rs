@@ -32,7 +32,7 @@ impl<S: Slot> Table<S> {
         if when_ms == NEVER {
             return;
         }
-        let segment = &mut self.segments[route.id as usize];
+        let segment = &mut self.segments[route.id];
         let minima = segment.minima.get_or_insert_with(|| {
             self.bytes += route.shape.minima() * 8;
             vec![NEVER; route.shape.minima()].into_boxed_slice()
@@ -67,8 +67,8 @@ impl<S: Slot> Table<S> {
 
     /// Takes the due entries out of a segment's due buckets and makes the bounds of these exact.
     fn sweep(&mut self, id: u32, now_ms: u64, left: &mut usize, taken: &mut Vec<S>) {
-        let route = self.segments[id as usize].route;
-        let Some(mut minima) = self.segments[id as usize].minima.take() else { return };
+        let route = self.segments[id].route;
+        let Some(mut minima) = self.segments[id].minima.take() else { return };
         let per_minimum = if route.shape.is_reseeded() { route.shape.buckets() } else { 1 };
         for (at, minimum) in minima.iter_mut().enumerate() {
             if *minimum > now_ms {
@@ -94,7 +94,7 @@ impl<S: Slot> Table<S> {
             *minimum = earliest;
         }
         let due = minima.iter().copied().min().unwrap_or(NEVER);
-        self.segments[id as usize].minima = Some(minima);
+        self.segments[id].minima = Some(minima);
         self.set_due(id, due);
         if !taken.is_empty() {
             self.note_removed(id, taken.len());
@@ -103,7 +103,7 @@ impl<S: Slot> Table<S> {
 
     /// Moves a segment to its place in the order; one without a deadline gives its minima back.
     fn set_due(&mut self, id: u32, due: u64) {
-        let segment = &mut self.segments[id as usize];
+        let segment = &mut self.segments[id];
         if segment.due != due {
             if segment.due != NEVER {
                 self.by_deadline.remove(&(segment.due, id));
@@ -120,7 +120,7 @@ impl<S: Slot> Table<S> {
 
     /// Forgets the bounds of a segment that is taken apart or has no deadline any more.
     pub(super) fn drop_minima(&mut self, id: u32) {
-        let Segment { minima, due, .. } = &mut self.segments[id as usize];
+        let Segment { minima, due, .. } = &mut self.segments[id];
         if let Some(minima) = minima.take() {
             self.bytes -= minima.len() * 8;
         }
@@ -132,7 +132,7 @@ impl<S: Slot> Table<S> {
 
     /// Computes the bounds of a segment that was rebuilt.
     pub(super) fn recompute_minima(&mut self, id: u32) {
-        let route = self.segments[id as usize].route;
+        let route = self.segments[id].route;
         let per_minimum = route.shape.buckets() / route.shape.minima();
         let mut minima = vec![NEVER; route.shape.minima()].into_boxed_slice();
         for (at, bucket) in route.all_buckets().enumerate() {
@@ -143,7 +143,7 @@ impl<S: Slot> Table<S> {
         }
         let due = minima.iter().copied().min().unwrap_or(NEVER);
         self.bytes += minima.len() * 8;
-        self.segments[id as usize].minima = Some(minima);
+        self.segments[id].minima = Some(minima);
         self.set_due(id, due);
     }
 }

@@ -44,6 +44,7 @@ mod entry;
 mod resize;
 mod seed;
 mod segment;
+mod slab;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -53,7 +54,8 @@ pub use seed::HashSeed;
 pub use walk::Iter;
 
 use bucket::Place;
-use segment::{MAX_PREFIX_BITS, Route, Segment};
+use segment::{MAX_PREFIX_BITS, Route};
+use slab::Slab;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
@@ -74,7 +76,7 @@ pub unsafe trait Slot: Sized {
 pub struct Table<S: Slot> {
     /// 2ᵍ routes, `g` being the greatest depth; empty before the first insertion.
     directory: Vec<Route>,
-    segments: Vec<Segment>,
+    segments: Slab,
     /// Segments by earliest deadline: `(due, id)` for each with `due != u64::MAX`.
     by_deadline: BTreeSet<(u64, u32)>,
     seed: HashSeed,
@@ -106,7 +108,7 @@ impl<S: Slot> Table<S> {
         assert!(skip_bits < MAX_PREFIX_BITS, "the shard number leaves no hash bits for segments");
         Self {
             directory: Vec::new(),
-            segments: Vec::new(),
+            segments: Slab::new(),
             by_deadline: BTreeSet::new(),
             seed,
             len: 0,
@@ -213,10 +215,7 @@ impl<S: Slot> Table<S> {
     pub fn heap_bytes(&self) -> usize {
         // A B-tree node of std has eleven keys and is about two thirds full.
         let ordered = self.by_deadline.len() * size_of::<(u64, u32)>() * 3 / 2;
-        self.bytes
-            + self.directory.capacity() * size_of::<Route>()
-            + self.segments.capacity() * size_of::<Segment>()
-            + ordered
+        self.bytes + self.directory.capacity() * size_of::<Route>() + self.segments.heap_bytes() + ordered
     }
 
     /// A hash or position without its shard bits, as the segments see it.
@@ -247,7 +246,7 @@ impl<S: Slot> Table<S> {
 impl<S: Slot> Drop for Table<S> {
     fn drop(&mut self) {
         let mut bytes = self.bytes;
-        for segment in std::mem::take(&mut self.segments) {
+        for segment in self.segments.iter() {
             resize::dismantle(segment.route, &mut bytes, |entry| {
                 // SAFETY: the entry was put in as an `S`, and its slot is not used any more.
                 drop(unsafe { resize::entry_from::<S>(entry) });

@@ -79,10 +79,10 @@ impl<S: Slot> Table<S> {
                 self.plant();
                 continue;
             };
-            let id = route.id as usize;
+            let id = route.id;
             let buckets = route.shape.buckets();
             if self.segments[id].len as usize >= full_at(buckets) && buckets < MAX_BUCKETS {
-                self.grow(route.id);
+                self.grow(id);
                 continue;
             }
             // SAFETY: `raw` is the entry that came in as `S`.
@@ -96,7 +96,7 @@ impl<S: Slot> Table<S> {
                     self.len += 1;
                     break place;
                 }
-                Err(ChainTooLong) => self.rebuild(route.id, buckets, true),
+                Err(ChainTooLong) => self.rebuild(id, buckets, true),
             }
         };
         if let Some(when_ms) = deadline {
@@ -110,7 +110,7 @@ impl<S: Slot> Table<S> {
     #[inline]
     pub(super) fn note_removed(&mut self, id: u32, count: usize) {
         self.len -= count;
-        let segment = &mut self.segments[id as usize];
+        let segment = &mut self.segments[id];
         segment.len -= count as u32;
         let shape = segment.route.shape;
         if (segment.len as usize) < sparse_below(shape.buckets(), shape.depth()) {
@@ -124,13 +124,12 @@ impl<S: Slot> Table<S> {
         let route = Route { buckets, id: 0, shape: Shape::new(1, 0, false) };
         self.directory.reserve_exact(1);
         self.directory.push(route);
-        self.segments.reserve_exact(1);
         self.segments.push(Segment { route, prefix: 0, len: 0, minima: None, due: u64::MAX });
         self.deepest = 1;
     }
 
     fn grow(&mut self, id: u32) {
-        let shape = self.segments[id as usize].route.shape;
+        let shape = self.segments[id].route.shape;
         if shape.buckets() < LARGE {
             self.rebuild(id, next_size(shape.buckets()), shape.is_reseeded());
         } else {
@@ -141,7 +140,7 @@ impl<S: Slot> Table<S> {
     /// Steps back while the segment is sparse. Each round at least halves the work of the next.
     fn shrink(&mut self, mut id: u32) {
         loop {
-            let segment = &self.segments[id as usize];
+            let segment = &self.segments[id];
             let (len, shape) = (segment.len as usize, segment.route.shape);
             if len >= sparse_below(shape.buckets(), shape.depth()) {
                 return;
@@ -150,7 +149,7 @@ impl<S: Slot> Table<S> {
             if smaller < shape.buckets() {
                 self.rebuild(id, smaller, false);
             } else if let Some(buddy) =
-                self.buddy(id).filter(|b| self.segments[*b as usize].len as usize + len < MERGE_BELOW)
+                self.buddy(id).filter(|b| self.segments[*b].len as usize + len < MERGE_BELOW)
             {
                 id = self.merge(id, buddy);
             } else {
@@ -161,7 +160,7 @@ impl<S: Slot> Table<S> {
 
     /// The segment with which this one could merge: its other half, if that has the same depth.
     fn buddy(&self, id: u32) -> Option<u32> {
-        let segment = &self.segments[id as usize];
+        let segment = &self.segments[id];
         let depth = segment.route.shape.depth();
         if depth == 0 {
             return None;
@@ -173,7 +172,7 @@ impl<S: Slot> Table<S> {
 
     /// Takes the entries of a segment out, leaving it without buckets.
     fn gather(&mut self, id: u32, into: &mut Vec<*mut u8>) {
-        let segment = &mut self.segments[id as usize];
+        let segment = &mut self.segments[id];
         let route = segment.route;
         into.reserve(segment.len as usize);
         segment.len = 0;
@@ -206,8 +205,8 @@ impl<S: Slot> Table<S> {
     /// Gives a segment another size or kind.
     fn rebuild(&mut self, id: u32, buckets: usize, reseeded: bool) {
         let mut entries = Vec::new();
-        let had_deadlines = self.segments[id as usize].minima.is_some();
-        let depth = self.segments[id as usize].route.shape.depth();
+        let had_deadlines = self.segments[id].minima.is_some();
+        let depth = self.segments[id].route.shape.depth();
         self.gather(id, &mut entries);
         let route = self.build(&entries, buckets, depth, reseeded);
         self.install(id, route, entries.len(), had_deadlines);
@@ -216,7 +215,7 @@ impl<S: Slot> Table<S> {
     /// Makes `route` the buckets of segment `id`, in all its directory entries.
     fn install(&mut self, id: u32, route: Route, len: usize, has_deadlines: bool) {
         let route = Route { id, ..route };
-        let segment = &mut self.segments[id as usize];
+        let segment = &mut self.segments[id];
         segment.route = route;
         segment.len = len as u32;
         self.publish(id);
@@ -226,7 +225,7 @@ impl<S: Slot> Table<S> {
     }
 
     fn publish(&mut self, id: u32) {
-        let Segment { route, prefix, .. } = self.segments[id as usize];
+        let Segment { route, prefix, .. } = self.segments[id];
         let spare = u32::from(self.depth) - route.shape.depth();
         let first = (prefix as usize) << spare;
         self.directory[first..first + (1 << spare)].fill(route);
@@ -235,7 +234,7 @@ impl<S: Slot> Table<S> {
     /// Splits a full segment in two. If that would not divide its entries, or no hash bit is left, gives it
     /// more buckets and SipHash instead.
     fn split(&mut self, id: u32) {
-        let Segment { route, ref minima, .. } = self.segments[id as usize];
+        let Segment { route, ref minima, .. } = self.segments[id];
         let (depth, has_deadlines) = (route.shape.depth(), minima.is_some());
         let mut entries = Vec::new();
         self.gather(id, &mut entries);
@@ -251,8 +250,8 @@ impl<S: Slot> Table<S> {
         if depth + 1 == u32::from(self.depth) {
             self.deepest += 2;
         }
-        let prefix = self.segments[id as usize].prefix << 1;
-        self.segments[id as usize].prefix = prefix;
+        let prefix = self.segments[id].prefix << 1;
+        self.segments[id].prefix = prefix;
         let low_route = self.build(&low, size_for(low.len(), depth + 1), depth + 1, false);
         let high_route = self.build(&high, size_for(high.len(), depth + 1), depth + 1, false);
         let new_id = self.segments.len() as u32;
@@ -283,15 +282,15 @@ impl<S: Slot> Table<S> {
 
     /// Merges two buddies; returns the id of the result.
     fn merge(&mut self, a: u32, b: u32) -> u32 {
-        let Segment { route, prefix, .. } = self.segments[a as usize];
-        let has_deadlines = [a, b].iter().any(|id| self.segments[*id as usize].minima.is_some());
+        let Segment { route, prefix, .. } = self.segments[a];
+        let has_deadlines = [a, b].iter().any(|id| self.segments[*id].minima.is_some());
         let depth = route.shape.depth();
         let mut entries = Vec::new();
         self.gather(a, &mut entries);
         self.gather(b, &mut entries);
         let merged = self.build(&entries, size_for(entries.len(), depth - 1), depth - 1, false);
         let (kept, gone) = (a.min(b), a.max(b));
-        self.segments[kept as usize].prefix = prefix >> 1;
+        self.segments[kept].prefix = prefix >> 1;
         self.install(kept, merged, entries.len(), has_deadlines);
         self.forget_segment(gone);
         if depth == u32::from(self.depth) {
@@ -305,24 +304,26 @@ impl<S: Slot> Table<S> {
 
     /// Removes an empty segment's record; the last one takes its id.
     fn forget_segment(&mut self, id: u32) {
-        self.segments.swap_remove(id as usize);
-        if let Some(&Segment { due, route, .. }) = self.segments.get(id as usize) {
-            if self.by_deadline.remove(&(due, route.id)) {
-                self.by_deadline.insert((due, id));
-            }
-            self.segments[id as usize].route.id = id;
-            self.publish(id);
+        self.segments.swap_remove(id);
+        let Some(moved) = self.segments.get_mut(id) else { return };
+        let (due, old_id) = (moved.due, moved.route.id);
+        moved.route.id = id;
+        if self.by_deadline.remove(&(due, old_id)) {
+            self.by_deadline.insert((due, id));
         }
-        if self.segments.len() < self.segments.capacity() / 4 {
-            self.segments.shrink_to(self.segments.len() * 2);
-        }
+        self.publish(id);
     }
 
+    /// Gives the directory one more bit: each route becomes two.
     fn double_directory(&mut self) {
-        let doubled = self.directory.iter().flat_map(|route| [*route, *route]);
-        let mut directory = Vec::with_capacity(self.directory.len() * 2);
-        directory.extend(doubled);
-        self.directory = directory;
+        let old = self.directory.len();
+        self.directory.reserve_exact(old);
+        self.directory.extend_from_within(..);
+        // From the end, so that no route is overwritten before it was read.
+        for at in (0..old).rev() {
+            let route = self.directory[at];
+            self.directory[2 * at..2 * at + 2].fill(route);
+        }
         self.depth += 1;
         self.deepest = 0;
     }

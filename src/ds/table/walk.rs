@@ -112,9 +112,9 @@ impl<S: Slot> Table<S> {
     /// `None` only if the table is empty. Expected cost: some three buckets at normal fill.
     pub fn sample(&self, random: u64) -> Option<&S> {
         let mut state = random;
-        let widest = match self.segments.as_slice() {
+        let widest = match self.directory.as_slice() {
             [] => return None,
-            [only] => only.route.shape.buckets() as u64,
+            [only] => only.shape.buckets() as u64,
             _ => (LARGE as u64) << self.depth,
         };
         for _ in 0..TRIES {
