@@ -1,0 +1,9 @@
+//! Data structures that know nothing of Redis: they could be extracted as they are.
+//!
+//! Together with `alloc` this is the only home of `unsafe`. The rules for it: each file that needs it
+//! says at its top why, keeps raw pointers behind a small safe surface, and proves every use where it
+//! stands. Everything above this module is safe Rust.
+
+pub mod blob;
+pub mod prefetch;
+pub mod table;

@@ -1,0 +1,265 @@
+//! An extendible hash table of one-pointer entries, ordered by hash.
+//!
+//! It is the keyspace, every big hash and set, and the member index of big sorted sets. What it has that a
+//! general hash map lacks: growth never pauses, a position in it is a number that survives growth and
+//! shrinking (a SCAN cursor), and it costs about 12 bytes per entry, deadlines included.
+//!
+//! ```text
+//!  directory (2ᵍ routes)        segments                     bucket: 64 bytes
+//!  ┌────────┐                 ┌──┬──┬──┬──┬ … ┐            ┌──────┬─┬─┬─┬─┬─┬─┬─┐
+//!  │ 00 ────┼───────────────▶ │  │  │  │  │   │ 1..64      │ tags │e│e│e│e│e│e│e│
+//!  │ 01 ────┼──────────┐      └──┴──┴──┴──┴ … ┘ buckets    └──────┴┼┴─┴─┴─┴─┴─┴─┘
+//!  │ 10 ──┐ │          │      ┌──┬──┬──┬ … ┐                       ▼
+//!  │ 11 ──┴─┼──────┐   └────▶ │  │  │  │   │                     entry (a `Slot`), e.g. `ds::blob`
+//!  └────────┘      │          └──┴──┴──┴ … ┘
+//!                  └────────▶ depth 1: both 10 and 11
+//! ```
+//!
+//! The first bits of the hash index the directory, the next 28 select a bucket in the segment, the last
+//! byte is the tag (see `segment` for the picture). A lookup reads the directory (in cache), the bucket and
+//! the entry: two dependent cache misses, which [`Table::prefetch_bucket`] and [`Table::prefetch_entry`]
+//! can overlap for several keys.
+//!
+//! **Growth** (`resize`). A full segment gets eight more buckets; at 64 it splits in two, and the directory
+//! doubles when it has no bit left to tell the halves apart. Emptied segments go the same way back. Each
+//! step moves the 450 entries of one segment at most; there is no rehash of everything, ever.
+//!
+//! **Order** (`walk`). Directory, segment and bucket follow the hash, so buckets are visited in hash order,
+//! and "all entries whose hash is below p were visited" stays true whatever is resized in between.
+//!
+//! **Floods** (`resize`). A chain of more than five children means that somebody found collisions of the
+//! fast hash. That segment is then placed by SipHash under a separate key.
+//!
+//! **Deadlines** (`deadlines`). Entries may carry a time of death; finding the due ones is exact and needs
+//! no second index of keys.
+//!
+//! Invariant: what `entry`, `find` and the others take as `hash` is `seed.hash(key)`. A wrong hash loses
+//! entries, but never memory safety.
+
+#![allow(unsafe_code)] // Entries live in raw slots; here they get their type back.
+
+mod bucket;
+mod deadlines;
+mod entry;
+mod resize;
+mod seed;
+mod segment;
+mod slab;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use entry::{Entry, Occupied, Vacant};
+pub use seed::HashSeed;
+pub use walk::Iter;
+
+use bucket::Place;
+use segment::{MAX_PREFIX_BITS, Route};
+use slab::Slab;
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+
+/// One owning, pointer-sized entry.
+///
+/// # Safety
+/// The type is `repr(transparent)` over a non-null pointer (so it has eight bytes, none of them padding),
+/// it doesn't care at which address it lies, and nothing but the owner changes it. The pointer should be
+/// where `key` and `deadline` are read from: it is what the table prefetches.
+pub unsafe trait Slot: Sized {
+    /// The key; it must not change while the entry is in a table.
+    fn key(&self) -> &[u8];
+    /// When the entry is due, in Unix milliseconds; `None` for never.
+    fn deadline(&self) -> Option<u64>;
+}
+
+/// The hash table. It allocates nothing before the first insertion.
+pub struct Table<S: Slot> {
+    /// 2ᵍ routes, `g` being the greatest depth; empty before the first insertion.
+    directory: Vec<Route>,
+    segments: Slab,
+    /// Segments by earliest deadline: `(due, id)` for each with `due != u64::MAX`.
+    by_deadline: BTreeSet<(u64, u32)>,
+    seed: HashSeed,
+    len: usize,
+    /// Bytes of buckets, children and deadline minima.
+    bytes: usize,
+    /// Segments whose depth is the directory's.
+    deepest: u32,
+    skip: u8,
+    depth: u8,
+    owns: PhantomData<S>,
+}
+
+const _: () = assert!(size_of::<Table<crate::ds::blob::Blob<u64>>>() <= 128);
+
+// SAFETY: a table owns its entries and its memory like a `Vec<S>` does; nothing is shared behind `&self`.
+unsafe impl<S: Slot + Send> Send for Table<S> {}
+// SAFETY: `&Table` gives out `&S` only, and has no interior mutability.
+unsafe impl<S: Slot + Sync> Sync for Table<S> {}
+
+impl<S: Slot> Table<S> {
+    /// An empty table. The top `skip_bits` of each hash (at most 23) are the shard number: equal for all
+    /// keys of this table, and ignored by it.
+    ///
+    /// # Panics
+    /// If `skip_bits` is 24 or more.
+    pub fn new(seed: HashSeed, skip_bits: u32) -> Self {
+        const { assert!(size_of::<S>() == size_of::<*mut u8>()) };
+        assert!(skip_bits < MAX_PREFIX_BITS, "the shard number leaves no hash bits for segments");
+        Self {
+            directory: Vec::new(),
+            segments: Slab::new(),
+            by_deadline: BTreeSet::new(),
+            seed,
+            len: 0,
+            bytes: 0,
+            deepest: 0,
+            skip: skip_bits as u8,
+            depth: 0,
+            owns: PhantomData,
+        }
+    }
+
+    /// Number of entries.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The seed that `hash` arguments must come from.
+    #[inline]
+    pub fn seed(&self) -> HashSeed {
+        self.seed
+    }
+
+    /// The entry with this key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<&S> {
+        let (_, place) = self.probe(hash, key)?;
+        // SAFETY: the slot holds an `S` that lives as long as the table is borrowed.
+        Some(unsafe { &*place.slot().cast() })
+    }
+
+    /// The entry with this key. Its key must stay; after an earlier deadline was set in it, call
+    /// [`note_deadline`](Self::note_deadline).
+    #[inline]
+    pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut S> {
+        let (_, place) = self.probe(hash, key)?;
+        // SAFETY: as in `find`, and the table is borrowed exclusively.
+        Some(unsafe { &mut *place.slot().cast() })
+    }
+
+    /// One probe whose result can be read, replaced, removed or filled.
+    #[inline]
+    pub fn entry(&mut self, hash: u64, key: &[u8]) -> Entry<'_, S> {
+        match self.probe(hash, key) {
+            Some((route, place)) => Entry::Occupied(Occupied { table: self, hash, route, place }),
+            None => Entry::Vacant(Vacant { table: self, hash }),
+        }
+    }
+
+    /// Puts `entry` in, and returns the one with the same key that it replaced.
+    pub fn insert(&mut self, hash: u64, entry: S) -> Option<S> {
+        match self.probe(hash, entry.key()) {
+            Some((route, place)) => Some(Occupied { table: self, hash, route, place }.replace(entry)),
+            None => {
+                self.insert_new(hash, entry);
+                None
+            }
+        }
+    }
+
+    /// Takes the entry with this key out.
+    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<S> {
+        let (route, place) = self.probe(hash, key)?;
+        Some(Occupied { table: self, hash, route, place }.remove())
+    }
+
+    /// Hints that the bucket of `hash` will be needed soon.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        if let Some(route) = self.route(hash) {
+            // In a re-seeded segment this is some other bucket, which does no harm.
+            crate::ds::prefetch::read(route.bucket(route.shape.bucket_at(self.relative(hash))).as_ptr());
+        }
+    }
+
+    /// Hints that the entry of `hash` will be needed soon. Reads the bucket: call `prefetch_bucket` earlier.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        if let Some(route) = self.route(hash) {
+            let bucket = route.bucket(route.shape.bucket_at(self.relative(hash)));
+            // SAFETY: the bucket belongs to this table, which is borrowed.
+            unsafe { bucket::prefetch_entries(bucket, hash as u8) };
+        }
+    }
+
+    /// Drops all entries and frees all memory, in this thread. See [`take`](Self::take).
+    pub fn clear(&mut self) {
+        drop(self.take());
+    }
+
+    /// Leaves an empty table behind and returns the contents, to be dropped in another thread for example.
+    pub fn take(&mut self) -> Table<S> {
+        let empty = Table::new(self.seed, u32::from(self.skip));
+        std::mem::replace(self, empty)
+    }
+
+    /// Heap bytes of the table itself, without the entries.
+    pub fn heap_bytes(&self) -> usize {
+        // A B-tree node of std has eleven keys and is about two thirds full.
+        let ordered = self.by_deadline.len() * size_of::<(u64, u32)>() * 3 / 2;
+        self.bytes + self.directory.capacity() * size_of::<Route>() + self.segments.heap_bytes() + ordered
+    }
+
+    /// A hash or position without its shard bits, as the segments see it.
+    #[inline]
+    fn relative(&self, hash: u64) -> u64 {
+        hash << self.skip
+    }
+
+    #[inline]
+    fn route(&self, hash: u64) -> Option<&Route> {
+        // Two shifts, because a depth of 0 would shift by 64. The directory is empty or has 2^depth routes.
+        let index = (self.relative(hash) >> 1) >> (63 - u32::from(self.depth));
+        self.directory.get(index as usize)
+    }
+
+    /// Walks the one bucket that may hold `key`.
+    #[inline]
+    fn probe(&self, hash: u64, key: &[u8]) -> Option<(Route, Place)> {
+        let route = *self.route(hash)?;
+        let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
+        // SAFETY: the bucket is alive while the table is borrowed, and its slots hold values of type `S`.
+        let place =
+            unsafe { bucket::find(route.bucket(index), tag, |slot| (*slot.cast::<S>()).key() == key) };
+        Some((route, place?))
+    }
+}
+
+impl<S: Slot> Drop for Table<S> {
+    fn drop(&mut self) {
+        let mut bytes = self.bytes;
+        for segment in self.segments.iter() {
+            resize::dismantle(segment.route, &mut bytes, |entry| {
+                // SAFETY: the entry was put in as an `S`, and its slot is not used any more.
+                drop(unsafe { resize::entry_from::<S>(entry) });
+            });
+        }
+    }
+}
+
+impl<S: Slot> std::fmt::Debug for Table<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table")
+            .field("len", &self.len)
+            .field("segments", &self.segments.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,352 @@
+//! Growing, splitting, re-seeding, shrinking and merging segments.
+//!
+//! Every step takes the entries of one segment (or two buddies) out, allocates the new arrays and puts
+//! the entries back in. A segment holds at most some 440 entries, so a step takes 10 to 20 µs; the entries
+//! must be looked at for their hash, and are prefetched for that.
+//!
+//! ```text
+//!  1 → 2 → 4 → 8 → 16 → 32 → 40 → 48 → 56 → 64 → two of 32        full: the next size
+//!                        └───────── merge ────────┘                ¾ of the next smaller size: that one
+//! ```
+//!
+//! *Hysteresis*: a step back is taken at three quarters of the load that the step forward needs, buddies
+//! merge when they hold less than two thirds of what would split them; so no sequence of single
+//! insertions and deletions resizes all the time.
+//!
+//! *Re-seeding*. Buckets follow a Poisson distribution: with 6.8 entries on average, one with more than
+//! `7 + 5 × 6` has a probability below 10⁻¹⁵. So a sixth child is taken for an attack, and the segment is
+//! rebuilt with SipHash. It can't be split when its entries agree in the next hash bit too (less than an
+//! eighth would go to one half); then it gets more buckets instead, at 1.5 times a step so that the cost per
+//! entry stays constant. Splits, merges and shrinking try the ordinary placement first, so a segment
+//! returns to normal when the colliding keys are gone or divided.
+
+#![allow(unsafe_code)] // Entries change places as raw pointers.
+
+use super::bucket::{self, ChainTooLong};
+use super::segment::{
+    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, Shape, full_at, next_size,
+    previous_size, size_for,
+};
+use super::{Slot, Table};
+use std::mem::ManuallyDrop;
+
+/// Children that a chain of an ordinary segment may have.
+const MAX_CHILDREN: usize = 5;
+/// Buddies merge below this many entries together.
+const MERGE_BELOW: usize = 300;
+/// How many entries ahead of the one being placed are prefetched.
+const AHEAD: usize = 12;
+
+/// Reads an entry in a slot without owning it.
+///
+/// # Safety
+/// `entry` was stored as an `S` and outlives the result.
+unsafe fn peek<S: Slot>(entry: &*mut u8) -> &S {
+    // SAFETY: an `S` is transparent over the pointer (contract of `Slot`).
+    unsafe { &*std::ptr::from_ref(entry).cast() }
+}
+
+/// # Safety
+/// `entry` was stored as an `S` and is not used any more.
+pub(super) unsafe fn entry_from<S: Slot>(entry: *mut u8) -> S {
+    // SAFETY: as in `peek`; the caller gives the ownership.
+    unsafe { std::mem::transmute_copy(&entry) }
+}
+
+fn entry_into<S: Slot>(entry: S) -> *mut u8 {
+    let entry = ManuallyDrop::new(entry);
+    // SAFETY: as in `peek`; ownership moves into the pointer.
+    unsafe { std::mem::transmute_copy(&entry) }
+}
+
+/// Takes a segment apart: hands out its entries and frees its memory.
+pub(super) fn dismantle(route: Route, bytes: &mut usize, mut visit: impl FnMut(*mut u8)) {
+    for bucket in route.all_buckets() {
+        // SAFETY: the segment is given up, each bucket is dismantled once.
+        unsafe { bucket::dismantle(bucket, &mut visit, bytes) };
+    }
+    // SAFETY: made by `new_buckets` with the size in the route.
+    unsafe { segment::free_buckets(route.buckets, route.shape.buckets(), bytes) };
+}
+
+impl<S: Slot> Table<S> {
+    /// Adds an entry whose key is not in the table.
+    pub(super) fn insert_new(&mut self, hash: u64, entry: S) -> &mut S {
+        let deadline = entry.deadline();
+        let raw = entry_into(entry);
+        let place = loop {
+            let Some(&route) = self.route(hash) else {
+                self.plant();
+                continue;
+            };
+            let id = route.id;
+            let buckets = route.shape.buckets();
+            if self.segments[id].len as usize >= full_at(buckets) && buckets < MAX_BUCKETS {
+                self.grow(id);
+                continue;
+            }
+            // SAFETY: `raw` is the entry that came in as `S`.
+            let key = unsafe { peek::<S>(&raw) }.key();
+            let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
+            let limit = if route.shape.is_reseeded() { usize::MAX } else { MAX_CHILDREN };
+            // SAFETY: the bucket belongs to this table, which is borrowed exclusively.
+            match unsafe { bucket::push(route.bucket(index), tag, raw, limit, &mut self.bytes) } {
+                Ok(place) => {
+                    self.segments[id].len += 1;
+                    self.len += 1;
+                    break place;
+                }
+                Err(ChainTooLong) => self.rebuild(id, buckets, true),
+            }
+        };
+        if let Some(when_ms) = deadline {
+            self.note_deadline(hash, when_ms);
+        }
+        // SAFETY: the slot was just filled with an `S`.
+        unsafe { &mut *place.slot().cast() }
+    }
+
+    /// Accounts for entries that left a segment, and takes a step back if it has become sparse.
+    #[inline]
+    pub(super) fn note_removed(&mut self, id: u32, count: usize) {
+        self.len -= count;
+        let segment = &mut self.segments[id];
+        segment.len -= count as u32;
+        let shape = segment.route.shape;
+        if (segment.len as usize) < sparse_below(shape.buckets(), shape.depth()) {
+            self.shrink(id);
+        }
+    }
+
+    /// The first segment.
+    fn plant(&mut self) {
+        let buckets = segment::new_buckets(1, &mut self.bytes);
+        let route = Route { buckets, id: 0, shape: Shape::new(1, 0, false) };
+        self.directory.reserve_exact(1);
+        self.directory.push(route);
+        self.segments.push(Segment { route, prefix: 0, len: 0, minima: None, due: u64::MAX });
+        self.deepest = 1;
+    }
+
+    fn grow(&mut self, id: u32) {
+        let shape = self.segments[id].route.shape;
+        if shape.buckets() < LARGE {
+            self.rebuild(id, next_size(shape.buckets()), shape.is_reseeded());
+        } else {
+            self.split(id);
+        }
+    }
+
+    /// Steps back while the segment is sparse. Each round at least halves the work of the next.
+    fn shrink(&mut self, mut id: u32) {
+        loop {
+            let segment = &self.segments[id];
+            let (len, shape) = (segment.len as usize, segment.route.shape);
+            if len >= sparse_below(shape.buckets(), shape.depth()) {
+                return;
+            }
+            let smaller = previous_size(shape.buckets(), shape.depth());
+            if smaller < shape.buckets() {
+                self.rebuild(id, smaller, false);
+            } else if let Some(buddy) =
+                self.buddy(id).filter(|b| self.segments[*b].len as usize + len < MERGE_BELOW)
+            {
+                id = self.merge(id, buddy);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// The segment with which this one could merge: its other half, if that has the same depth.
+    fn buddy(&self, id: u32) -> Option<u32> {
+        let segment = &self.segments[id];
+        let depth = segment.route.shape.depth();
+        if depth == 0 {
+            return None;
+        }
+        let index = u64::from(segment.prefix ^ 1) << (u32::from(self.depth) - depth);
+        let other = self.directory.get(index as usize)?;
+        (other.shape.depth() == depth).then_some(other.id)
+    }
+
+    /// Takes the entries of a segment out, leaving it without buckets.
+    fn gather(&mut self, id: u32, into: &mut Vec<*mut u8>) {
+        let segment = &mut self.segments[id];
+        let route = segment.route;
+        into.reserve(segment.len as usize);
+        segment.len = 0;
+        self.drop_minima(id);
+        dismantle(route, &mut self.bytes, |entry| into.push(entry));
+    }
+
+    /// Allocates buckets for `entries` and puts them in. Prefers the ordinary placement unless `reseeded`.
+    fn build(&mut self, entries: &[*mut u8], buckets: usize, depth: u32, reseeded: bool) -> Route {
+        let shape = Shape::new(buckets, depth, reseeded);
+        let route = Route { buckets: segment::new_buckets(buckets, &mut self.bytes), id: 0, shape };
+        let limit = if reseeded { usize::MAX } else { MAX_CHILDREN };
+        for (at, &entry) in entries.iter().enumerate() {
+            if let Some(&later) = entries.get(at + AHEAD) {
+                crate::ds::prefetch::read(later);
+            }
+            // SAFETY: `entries` are the table's own, stored as `S`.
+            let key = unsafe { peek::<S>(&entry) }.key();
+            let hash = self.seed.hash(key);
+            let (index, tag) = shape.locate(&self.seed, u32::from(self.skip), hash, key);
+            // SAFETY: the bucket was just made.
+            if unsafe { bucket::push(route.bucket(index), tag, entry, limit, &mut self.bytes) }.is_err() {
+                dismantle(route, &mut self.bytes, |_| {});
+                return self.build(entries, buckets, depth, true);
+            }
+        }
+        route
+    }
+
+    /// Gives a segment another size or kind.
+    fn rebuild(&mut self, id: u32, buckets: usize, reseeded: bool) {
+        let mut entries = Vec::new();
+        let had_deadlines = self.segments[id].minima.is_some();
+        let depth = self.segments[id].route.shape.depth();
+        self.gather(id, &mut entries);
+        let route = self.build(&entries, buckets, depth, reseeded);
+        self.install(id, route, entries.len(), had_deadlines);
+    }
+
+    /// Makes `route` the buckets of segment `id`, in all its directory entries.
+    fn install(&mut self, id: u32, route: Route, len: usize, has_deadlines: bool) {
+        let route = Route { id, ..route };
+        let segment = &mut self.segments[id];
+        segment.route = route;
+        segment.len = len as u32;
+        self.publish(id);
+        if has_deadlines {
+            self.recompute_minima(id);
+        }
+    }
+
+    fn publish(&mut self, id: u32) {
+        let Segment { route, prefix, .. } = self.segments[id];
+        let spare = u32::from(self.depth) - route.shape.depth();
+        let first = (prefix as usize) << spare;
+        self.directory[first..first + (1 << spare)].fill(route);
+    }
+
+    /// Splits a full segment in two. If that would not divide its entries, or no hash bit is left, gives it
+    /// more buckets and SipHash instead.
+    fn split(&mut self, id: u32) {
+        let Segment { route, ref minima, .. } = self.segments[id];
+        let (depth, has_deadlines) = (route.shape.depth(), minima.is_some());
+        let mut entries = Vec::new();
+        self.gather(id, &mut entries);
+        let (low, high) = self.halves(&entries, depth + u32::from(self.skip));
+        let is_last_bit = depth + u32::from(self.skip) >= MAX_PREFIX_BITS;
+        if is_last_bit || low.len().min(high.len()) < entries.len() / 8 {
+            let more = self.build(&entries, next_size(route.shape.buckets()), depth, true);
+            return self.install(id, more, entries.len(), has_deadlines);
+        }
+        if depth == u32::from(self.depth) {
+            self.double_directory();
+        }
+        if depth + 1 == u32::from(self.depth) {
+            self.deepest += 2;
+        }
+        let prefix = self.segments[id].prefix << 1;
+        self.segments[id].prefix = prefix;
+        let low_route = self.build(&low, size_for(low.len(), depth + 1), depth + 1, false);
+        let high_route = self.build(&high, size_for(high.len(), depth + 1), depth + 1, false);
+        let new_id = self.segments.len() as u32;
+        self.segments.push(Segment {
+            route: high_route,
+            prefix: prefix | 1,
+            len: 0,
+            minima: None,
+            due: u64::MAX,
+        });
+        self.install(id, low_route, low.len(), has_deadlines);
+        self.install(new_id, high_route, high.len(), has_deadlines);
+    }
+
+    /// Divides entries by hash bit number `bit`, counted from the top.
+    fn halves(&self, entries: &[*mut u8], bit: u32) -> (Vec<*mut u8>, Vec<*mut u8>) {
+        let (mut low, mut high) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        for (at, entry) in entries.iter().enumerate() {
+            if let Some(&later) = entries.get(at + AHEAD) {
+                crate::ds::prefetch::read(later);
+            }
+            // SAFETY: the entries are the table's own, stored as `S`.
+            let hash = self.seed.hash(unsafe { peek::<S>(entry) }.key());
+            if hash << bit >> 63 == 0 { low.push(*entry) } else { high.push(*entry) }
+        }
+        (low, high)
+    }
+
+    /// Merges two buddies; returns the id of the result.
+    fn merge(&mut self, a: u32, b: u32) -> u32 {
+        let Segment { route, prefix, .. } = self.segments[a];
+        let has_deadlines = [a, b].iter().any(|id| self.segments[*id].minima.is_some());
+        let depth = route.shape.depth();
+        let mut entries = Vec::new();
+        self.gather(a, &mut entries);
+        self.gather(b, &mut entries);
+        let merged = self.build(&entries, size_for(entries.len(), depth - 1), depth - 1, false);
+        let (kept, gone) = (a.min(b), a.max(b));
+        self.segments[kept].prefix = prefix >> 1;
+        self.install(kept, merged, entries.len(), has_deadlines);
+        self.forget_segment(gone);
+        if depth == u32::from(self.depth) {
+            self.deepest -= 2;
+            if self.deepest == 0 {
+                self.halve_directory();
+            }
+        }
+        kept
+    }
+
+    /// Removes an empty segment's record; the last one takes its id.
+    fn forget_segment(&mut self, id: u32) {
+        self.segments.swap_remove(id);
+        let Some(moved) = self.segments.get_mut(id) else { return };
+        let (due, old_id) = (moved.due, moved.route.id);
+        moved.route.id = id;
+        if self.by_deadline.remove(&(due, old_id)) {
+            self.by_deadline.insert((due, id));
+        }
+        self.publish(id);
+    }
+
+    /// Gives the directory one more bit: each route becomes two.
+    fn double_directory(&mut self) {
+        let old = self.directory.len();
+        self.directory.reserve_exact(old);
+        self.directory.extend_from_within(..);
+        // From the end, so that no route is overwritten before it was read.
+        for at in (0..old).rev() {
+            let route = self.directory[at];
+            self.directory[2 * at..2 * at + 2].fill(route);
+        }
+        self.depth += 1;
+        self.deepest = 0;
+    }
+
+    /// Drops directory bits that no segment needs any more.
+    fn halve_directory(&mut self) {
+        let needed = self.segments.iter().map(|s| s.route.shape.depth()).max().unwrap_or(0);
+        let step = 1 << (u32::from(self.depth) - needed);
+        self.directory = self.directory.iter().step_by(step).copied().collect();
+        self.depth = needed as u8;
+        self.deepest = self.segments.iter().filter(|s| s.route.shape.depth() == needed).count() as u32;
+    }
+}
+
+/// The number of entries below which a segment takes a step back.
+#[inline]
+fn sparse_below(buckets: usize, depth: u32) -> usize {
+    if depth > 0 && buckets <= SMALL {
+        // No smaller size: a merge, if the buddy is small too. (The smaller one of two asks for it.)
+        return MERGE_BELOW / 2;
+    }
+    match previous_size(buckets, depth) {
+        smaller if smaller < buckets => full_at(smaller) * 3 / 4,
+        _ => 0,
+    }
+}

@@ -1,0 +1,240 @@
+//! Visiting entries in hash order, from any position; and choosing one at random.
+//!
+//! A *position* is a 64-bit place in hash space. `scan_bucket(position)` visits the entries of one bucket whose
+//! hash is not below the position, and returns where the next bucket starts. Why a client that hands the
+//! result back each time sees every element that stays in the table: after each call, all elements
+//! with a hash below the returned position were visited, and resizing changes buckets but no hash.
+//! Elements are not seen twice either, because what lies below the position is skipped.
+//!
+//! Every returned position has its low twelve bits zero (see `segment`), so `position >> 12` is a cursor.
+//!
+//! A random entry: choose a random position, then the `j`-th entry of its bucket for a random `j` below a
+//! constant, and start over if there is none. Every entry then has the same chance, whatever the fill of
+//! its bucket; buckets that cover more of hash space than others are rejected in proportion.
+
+#![allow(unsafe_code)] // Walks the raw slots of a bucket.
+
+use super::bucket::{self, Bucket};
+use super::segment::{LARGE, Route};
+use super::{Slot, Table, resize};
+use std::ptr::NonNull;
+
+/// A bucket with more entries than this is rare (10⁻⁴ at full load); those behind get a smaller chance.
+const CHOICES: u64 = 16;
+/// Tries of `sample` before it takes the next entry in hash order.
+const TRIES: usize = 256;
+
+/// The buckets that are visited in one go, and where they end.
+struct Span {
+    route: Route,
+    first: usize,
+    count: usize,
+    /// The first position behind, relative to the table; 2⁶⁴ at the end.
+    end: u128,
+    /// Whether some entry in here may lie before the position asked for.
+    is_partial: bool,
+}
+
+impl<S: Slot> Table<S> {
+    /// Visits every entry whose hash is at least `position` in the bucket that contains it, and returns the
+    /// first position behind that bucket, or `None` at the end of this table. The position must have this
+    /// table's shard number in its top bits; the returned one has too, and its low twelve bits are zero.
+    pub fn scan_bucket(&self, position: u64, mut visit: impl FnMut(&S)) -> Option<u64> {
+        let span = self.span_at(position)?;
+        for index in span.first..span.first + span.count {
+            let bucket = span.route.bucket(index);
+            self.prefetch_chain(bucket);
+            self.for_each_in_bucket(bucket, |entry| {
+                if !span.is_partial || self.seed.hash(entry.key()) >= position {
+                    visit(entry);
+                }
+            });
+        }
+        self.position_behind(position, span.end)
+    }
+
+    /// Removes the entries that `is_unwanted` picks among those that `scan_bucket(position)` would visit,
+    /// hands them to `give`, and returns what `scan_bucket` would.
+    pub fn drain_bucket_where(
+        &mut self,
+        position: u64,
+        mut is_unwanted: impl FnMut(&S) -> bool,
+        mut give: impl FnMut(S),
+    ) -> Option<u64> {
+        let span = self.span_at(position)?;
+        let seed = self.seed;
+        let is_taken =
+            |entry: &S| (!span.is_partial || seed.hash(entry.key()) >= position) && is_unwanted(entry);
+        self.take_where(&span.route, span.first..span.first + span.count, is_taken, &mut give);
+        self.position_behind(position, span.end)
+    }
+
+    /// Takes the entries that `is_taken` picks out of some buckets of a segment.
+    fn take_where(
+        &mut self,
+        route: &Route,
+        buckets: std::ops::Range<usize>,
+        mut is_taken: impl FnMut(&S) -> bool,
+        give: &mut impl FnMut(S),
+    ) {
+        let mut taken = Vec::new();
+        for index in buckets {
+            self.extract(route.bucket(index), &mut is_taken, &mut taken);
+        }
+        if !taken.is_empty() {
+            self.note_removed(route.id, taken.len());
+        }
+        taken.into_iter().for_each(give);
+    }
+
+    /// Moves the entries that `is_taken` picks from one bucket into `taken`. The caller accounts for them.
+    pub(super) fn extract(
+        &mut self,
+        bucket: NonNull<Bucket>,
+        mut is_taken: impl FnMut(&S) -> bool,
+        taken: &mut Vec<S>,
+    ) {
+        let mut k = 0;
+        // SAFETY: the bucket belongs to this table, which is borrowed exclusively; places are used before
+        // the next change; slots hold values of type `S`.
+        unsafe {
+            while let Some(place) = bucket::nth(bucket, k) {
+                if is_taken(&*place.slot().cast::<S>()) {
+                    taken.push(resize::entry_from(bucket::remove(bucket, place, &mut self.bytes)));
+                } else {
+                    k += 1;
+                }
+            }
+        }
+    }
+
+    /// An entry chosen by `random`: every entry has the same chance but for buckets of extreme length.
+    /// `None` only if the table is empty. Expected cost: some three buckets at normal fill.
+    pub fn sample(&self, random: u64) -> Option<&S> {
+        let mut state = random;
+        let widest = match self.directory.as_slice() {
+            [] => return None,
+            [only] => only.shape.buckets() as u64,
+            _ => (LARGE as u64) << self.depth,
+        };
+        for _ in 0..TRIES {
+            let position = mix(&mut state);
+            let route = self.route(position)?;
+            let narrowness = (route.shape.buckets() as u64) << route.shape.depth();
+            let dice = mix(&mut state);
+            if ((u128::from(dice) * u128::from(widest)) >> 64) as u64 >= narrowness {
+                continue;
+            }
+            let bucket = route.bucket(route.shape.bucket_at(self.relative(position)));
+            let choice = ((mix(&mut state) >> 32) * CHOICES) >> 32;
+            // SAFETY: the bucket belongs to this table, which is borrowed; slots hold values of type `S`.
+            unsafe {
+                let entries = bucket::len(bucket) as u64;
+                let choice = if entries > CHOICES { mix(&mut state) % entries } else { choice };
+                if let Some(place) = bucket::nth(bucket, choice as usize) {
+                    return Some(&*place.slot().cast());
+                }
+            }
+        }
+        self.first_from(state)
+    }
+
+    /// All entries in hash order of their buckets.
+    pub fn iter(&self) -> Iter<'_, S> {
+        Iter { table: self, route: 0, bucket: 0, entry: 0 }
+    }
+
+    /// The first entry behind a position, starting over at the end. Takes as long as the table is empty.
+    fn first_from(&self, position: u64) -> Option<&S> {
+        let start = (self.relative(position) >> 1) >> (63 - u32::from(self.depth));
+        let behind = Iter { table: self, route: start as usize, bucket: 0, entry: 0 }.next();
+        behind.or_else(|| self.iter().next())
+    }
+
+    fn span_at(&self, position: u64) -> Option<Span> {
+        let route = *self.route(position)?;
+        let relative = self.relative(position);
+        let depth = route.shape.depth();
+        // The segment's first position: the bits of its prefix, the rest zero.
+        let start = relative & !(u64::MAX >> depth);
+        let (first, count) = if route.shape.is_reseeded() {
+            (0, route.shape.buckets())
+        } else {
+            (route.shape.bucket_at(relative), 1)
+        };
+        let is_partial = u128::from(relative) > route.shape.boundary(start, first);
+        Some(Span { route, first, count, end: route.shape.boundary(start, first + count), is_partial })
+    }
+
+    fn position_behind(&self, position: u64, end: u128) -> Option<u64> {
+        let end = u64::try_from(end).ok()?;
+        let shard = position & !(u64::MAX >> self.skip);
+        Some(shard | end >> self.skip)
+    }
+
+    pub(super) fn for_each_in_bucket(&self, bucket: NonNull<Bucket>, mut visit: impl FnMut(&S)) {
+        let mut k = 0;
+        // SAFETY: the bucket belongs to this table, which is borrowed; slots hold values of type `S`.
+        unsafe {
+            while let Some(place) = bucket::nth(bucket, k) {
+                visit(&*place.slot().cast());
+                k += 1;
+            }
+        }
+    }
+
+    /// Hints that all entries of a bucket will be read.
+    pub(super) fn prefetch_chain(&self, bucket: NonNull<Bucket>) {
+        let mut k = 0;
+        // SAFETY: as in `for_each_in_bucket`.
+        unsafe {
+            while let Some(place) = bucket::nth(bucket, k) {
+                crate::ds::prefetch::read(*place.slot());
+                k += 1;
+            }
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+fn mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Iterator over a table, see [`Table::iter`].
+pub struct Iter<'t, S: Slot> {
+    table: &'t Table<S>,
+    /// Index in the directory, bucket in its segment, entry in its chain.
+    route: usize,
+    bucket: usize,
+    entry: usize,
+}
+
+impl<'t, S: Slot> Iterator for Iter<'t, S> {
+    type Item = &'t S;
+
+    fn next(&mut self) -> Option<&'t S> {
+        loop {
+            let route = self.table.directory.get(self.route)?;
+            if self.bucket == route.shape.buckets() {
+                // Skips the other directory entries of this segment.
+                let spare = u32::from(self.table.depth) - route.shape.depth();
+                self.route = ((self.route >> spare) + 1) << spare;
+                (self.bucket, self.entry) = (0, 0);
+                continue;
+            }
+            // SAFETY: the bucket belongs to the table, which is borrowed; slots hold values of type `S`.
+            match unsafe { bucket::nth(route.bucket(self.bucket), self.entry) } {
+                Some(place) => {
+                    self.entry += 1;
+                    // SAFETY: as above.
+                    return Some(unsafe { &*place.slot().cast() });
+                }
+                None => (self.bucket, self.entry) = (self.bucket + 1, 0),
+            }
+        }
+    }
+}
