@@ -11,21 +11,17 @@
 //! towards the true value. The scaling is off by at most one unit, so the interval is narrowed by one unit on
 //! each side: safe, and the reason why the result is not always the shortest.
 //!
-//! The cached powers are the 64-bit roundings of `10^k` for `k` = -348, -340 … 340, computed exactly
-//! once at first use.
+//! The cached powers are the 64-bit roundings of `10^k` for `k` = -348, -340 … 340.
 
-use std::sync::LazyLock;
+mod powers;
+
+use powers::{FIRST_POWER, POWER_COUNT, POWER_STEP, power};
 
 /// At most this many digits come out.
 pub(super) const DIGITS_MAX: usize = 18;
 
 const SIGNIFICAND_BITS: u32 = 52;
 const HIDDEN_BIT: u64 = 1 << SIGNIFICAND_BITS;
-
-/// The decimal exponents of the cached powers: the first, the distance, how many.
-const FIRST_POWER: i32 = -348;
-const POWER_STEP: i32 = 8;
-const POWER_COUNT: i32 = 87;
 
 /// Where the binary exponent of a scaled number lands: one division separates its whole and
 /// fractional part.
@@ -125,112 +121,21 @@ fn boundaries(value: Float) -> (Float, Float) {
 /// decimal exponent. More than one may do; the estimate from which the search starts decides, and
 /// has to be this one for the digits to agree.
 fn cached_power(exponent: i32) -> (Float, i32) {
-    static POWERS: LazyLock<Vec<Float>> = LazyLock::new(cached_powers);
     let estimate = (-f64::from(exponent + POWER_COUNT) * std::f64::consts::LOG10_2) as i32;
     let mut index = (estimate - FIRST_POWER) / POWER_STEP;
     for _ in 0..POWER_COUNT {
-        let Some(power) = usize::try_from(index).ok().and_then(|index| POWERS.get(index)) else { break };
+        let Some((power, k)) = power(index) else { break };
         let scaled = exponent + power.exponent + 64;
         if scaled < SCALED_EXPONENT_MIN {
             index += 1;
         } else if scaled > SCALED_EXPONENT_MAX {
             index -= 1;
         } else {
-            return (*power, FIRST_POWER + index * POWER_STEP);
+            return (power, k);
         }
     }
     crate::never!("no cached power of ten for binary exponent {exponent}");
     (Float { significand: 1 << 63, exponent: -63 }, 0)
-}
-
-fn cached_powers() -> Vec<Float> {
-    (0..POWER_COUNT).map(|index| power_of_ten(FIRST_POWER + index * POWER_STEP)).collect()
-}
-
-/// `10^k` rounded to 64 bits, by exact arithmetic on 32-bit limbs, lowest first.
-fn power_of_ten(k: i32) -> Float {
-    let mut power = vec![1u32];
-    for _ in 0..k.unsigned_abs() {
-        multiply_by_ten(&mut power);
-    }
-    if k >= 0 {
-        return top_bits(&power, false, 0);
-    }
-    // 10^-k does not divide 2^n; n leaves the quotient well more than 64 bits.
-    let shift_limbs = power.len() + 3;
-    let (quotient, inexact) = divide_power_of_two(shift_limbs, &power);
-    top_bits(&quotient, inexact, -32 * shift_limbs as i32)
-}
-
-fn multiply_by_ten(limbs: &mut Vec<u32>) {
-    let mut carry = 0u64;
-    for limb in limbs.iter_mut() {
-        carry += u64::from(*limb) * 10;
-        *limb = carry as u32;
-        carry >>= 32;
-    }
-    if carry > 0 {
-        limbs.push(carry as u32);
-    }
-}
-
-/// `2^(32 × shift_limbs) / divisor` bit by bit, and whether something was left over.
-fn divide_power_of_two(shift_limbs: usize, divisor: &[u32]) -> (Vec<u32>, bool) {
-    let bits = 32 * shift_limbs;
-    let mut quotient = vec![0u32; shift_limbs + 1];
-    let mut rest = vec![0u32; divisor.len() + 1];
-    for bit in (0..=bits).rev() {
-        shift_in(&mut rest, u32::from(bit == bits));
-        if !less(&rest, divisor) {
-            subtract(&mut rest, divisor);
-            if let Some(limb) = quotient.get_mut(bit / 32) {
-                *limb |= 1 << (bit % 32);
-            }
-        }
-    }
-    (quotient, rest.iter().any(|&limb| limb != 0))
-}
-
-fn shift_in(limbs: &mut [u32], mut bit: u32) {
-    for limb in limbs {
-        let out = *limb >> 31;
-        *limb = *limb << 1 | bit;
-        bit = out;
-    }
-}
-
-/// Whether `a < b`; `a` has one limb more.
-fn less(a: &[u32], b: &[u32]) -> bool {
-    let padded = b.iter().chain(std::iter::once(&0)).rev();
-    a.iter().rev().lt(padded)
-}
-
-fn subtract(a: &mut [u32], b: &[u32]) {
-    let mut borrow = 0i64;
-    for (limb, other) in a.iter_mut().zip(b.iter().chain(std::iter::once(&0))) {
-        let difference = i64::from(*limb) - i64::from(*other) + borrow;
-        *limb = difference as u32;
-        borrow = difference >> 32;
-    }
-}
-
-/// The top 64 bits of `limbs × 2^exponent`, rounded to nearest.
-fn top_bits(limbs: &[u32], inexact: bool, exponent: i32) -> Float {
-    let bit = |index: i32| {
-        let limb = usize::try_from(index).ok().and_then(|index| limbs.get(index / 32)).copied().unwrap_or(0);
-        u64::from(limb >> (index.rem_euclid(32)) & 1)
-    };
-    let len = limbs.len() as i32 * 32;
-    let top = (0..len).rev().find(|&index| bit(index) == 1).unwrap_or(0);
-    let significand = (0..64).fold(0u64, |sum, place| sum << 1 | bit(top - place));
-    let low = top - 63;
-    let half = bit(low - 1) == 1;
-    let more = inexact || (0..low - 1).any(|index| bit(index) == 1);
-    let rounded_up = half && (more || significand & 1 == 1);
-    match significand.checked_add(u64::from(rounded_up)) {
-        Some(significand) => Float { significand, exponent: exponent + low },
-        None => Float { significand: 1 << 63, exponent: exponent + low + 1 },
-    }
 }
 
 /// Emits digits of `upper` until what is left is inside the interval.
@@ -272,24 +177,6 @@ fn generate(value: Float, lower: Float, upper: Float, exponent: i32) -> Decimal 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn cached_powers_at_the_ends_and_around_one() {
-        let powers = cached_powers();
-        assert_eq!(powers.len(), 87);
-        let facts = [
-            (0, 0xfa8f_d5a0_081c_0288, -1220),
-            (44, 0x9c40_0000_0000_0000, -50),
-            (86, 0xaf87_023b_9bf0_ee6b, 1066),
-        ];
-        for (index, significand, exponent) in facts {
-            assert_eq!(
-                (powers[index].significand, powers[index].exponent),
-                (significand, exponent),
-                "{index}"
-            );
-        }
-    }
 
     proptest! {
         #[test]

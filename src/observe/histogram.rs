@@ -79,9 +79,8 @@ impl Histogram {
 /// The bucket of a value up to [`VALUE_MAX_NS`].
 #[inline]
 fn index_of(value: u64) -> usize {
-    // Values below 256 are their own index; above, the top eight bits choose within a row pair.
-    let shift =
-        (u64::BITS - ROW_BITS - 1).saturating_sub(value.leading_zeros().min(u64::BITS - ROW_BITS - 1));
+    // Values below 256 are their own index; of larger ones the top eight bits count.
+    let shift = u64::BITS - (ROW_BITS + 1) - (value | 0xff).leading_zeros();
     ((u64::from(shift) << ROW_BITS) + (value >> shift)) as usize
 }
 
