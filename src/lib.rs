@@ -17,3 +17,5 @@ pub mod keyspace;
 pub mod session;
 
 pub mod dispatch;
+
+pub mod commands;

@@ -57,8 +57,14 @@ pub trait Clock: Send + Sync {
     fn now_ms(&self) -> UnixMs;
     /// Wall time in microseconds since the Unix epoch.
     fn now_us(&self) -> u64;
-    /// Microseconds since an arbitrary start; never goes back.
-    fn monotonic_us(&self) -> u64;
+    /// Nanoseconds since an arbitrary start; never goes back.
+    fn monotonic_ns(&self) -> u64;
+
+    /// Microseconds since the same start.
+    #[inline]
+    fn monotonic_us(&self) -> u64 {
+        self.monotonic_ns() / 1000
+    }
 }
 
 /// The machine's clock.
@@ -79,9 +85,9 @@ impl Clock for SystemClock {
     }
 
     #[inline]
-    fn monotonic_us(&self) -> u64 {
+    fn monotonic_ns(&self) -> u64 {
         static START: OnceLock<Instant> = OnceLock::new();
-        u64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -119,8 +125,8 @@ impl Clock for ManualClock {
     }
 
     #[inline]
-    fn monotonic_us(&self) -> u64 {
-        self.monotonic_us.load(Ordering::SeqCst)
+    fn monotonic_ns(&self) -> u64 {
+        self.monotonic_us.load(Ordering::SeqCst).saturating_mul(1000)
     }
 }
 
@@ -192,10 +198,10 @@ impl Clock for Time {
     }
 
     #[inline]
-    fn monotonic_us(&self) -> u64 {
+    fn monotonic_ns(&self) -> u64 {
         match self {
-            Time::System => SystemClock.monotonic_us(),
-            Time::Manual(clock) => clock.monotonic_us(),
+            Time::System => SystemClock.monotonic_ns(),
+            Time::Manual(clock) => clock.monotonic_ns(),
         }
     }
 }

@@ -17,3 +17,4 @@ pub mod longdouble;
 pub mod num;
 pub mod rng;
 pub mod text;
+pub mod words;

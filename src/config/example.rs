@@ -5,7 +5,7 @@ use super::kind::Kind;
 use super::number::format_memory;
 use super::spec::{Flags, OptionSpec, State};
 use super::table::OPTIONS;
-use super::words::quote;
+use crate::base::words::quote;
 
 const HEAD: &str = "\
 # Ochre configuration. Every line below is a comment that shows a default: take the # away to change one.

@@ -14,7 +14,7 @@ use super::spec::{Flags, OptionSpec};
 use super::special::{cut_at_blanks, relative_to};
 use super::startup::{Startup, Stdin};
 use super::table::{Config, Declarations, OPTIONS, RETIRED, lookup};
-use super::words::{quote, split_args};
+use crate::base::words::{quote, split_args};
 
 /// How deep files may include files.
 const INCLUDE_DEPTH_MAX: usize = 16;

@@ -28,7 +28,6 @@ mod startup;
 mod store;
 mod table;
 mod types;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -43,4 +42,3 @@ pub use startup::{Startup, Stdin};
 pub use store::{Caller, Store};
 pub use table::{Config, Declarations, OPTIONS, lookup};
 pub use types::*;
-pub use words::{SplitError, quote, split_args};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::kind::{Context, one_of};
 use super::number::{format_memory, parse_integer, parse_memory};
 use super::types::{FromText, NotifyFlags, OutputLimits, PrimaryAddress, SavePoints, ShutdownFlags};
-use super::words::{quote, quote_if_needed};
+use crate::base::words::{quote, quote_if_needed};
 
 /// How one option's words are read and written.
 #[derive(Debug)]

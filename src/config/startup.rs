@@ -15,7 +15,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::error::ConfigError;
-use super::words::split_args;
+use crate::base::words::split_args;
 
 /// Everything that says how the server starts.
 #[derive(Clone, Debug, Default)]

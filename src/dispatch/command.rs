@@ -201,7 +201,7 @@ impl Command {
 
 /// A request on its way to a handler.
 pub struct Request<'a> {
-    pub command: &'static Registered,
+    pub command: &'a Registered,
     pub args: Args<'a>,
     pub(super) keys: &'a [Key<'a>],
 }

@@ -14,11 +14,11 @@ use super::pause::Pause;
 use super::sink::{Sink, Sinks};
 use super::stats::Stats;
 use super::table::CommandTable;
-use crate::base::clock::{Time, UnixMs};
+use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config;
 use crate::keyspace::Keyspace;
-use crate::observe::latency::LatencyMonitor;
-use crate::observe::slowlog::SlowLog;
+use crate::observe::latency;
+use crate::observe::slowlog::Slowlog;
 use crate::session::Registry;
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
@@ -36,8 +36,8 @@ pub struct Engine {
     pub commands: CommandTable,
     pub clients: Registry,
     pub stats: Stats,
-    pub slowlog: SlowLog,
-    pub latency: LatencyMonitor,
+    pub slowlog: Slowlog,
+    pub latency: latency::Monitor,
     pub pause: Pause,
     pub monitors: Monitors,
     pub time: Time,

@@ -23,10 +23,9 @@ use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::{Outcome, monitor};
-use crate::base::clock::UnixMs;
+use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::{Busy, Key, LockSet, View};
-use crate::observe::slowlog;
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
@@ -336,13 +335,7 @@ impl<'k> Executor<'k> {
         let args = (0..request.len()).map(|index| shown(request.command, &request.args, index));
         let names = session.shared.names();
         let seconds = self.engine.time.now_ms().seconds();
-        self.engine.slowlog.push(slowlog::Slow {
-            seconds,
-            micros,
-            args: args.collect(),
-            addr: session.shared.addr.as_bytes(),
-            name: &names.name,
-        });
+        self.engine.slowlog.push(seconds, micros, args, &session.shared.addr, &names.name);
     }
 
     /// Answers a request that is not run.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::engine::Engine;
 use super::redact::shown;
 use super::table::Registered;
+use crate::base::clock::Clock;
 use crate::base::text::push_escaped;
 use crate::resp::Args;
 use crate::session::Session;

@@ -1,7 +1,7 @@
 //! Which arguments hold secrets, for whoever shows commands: MONITOR, SLOWLOG, logs.
 
 use super::table::Registered;
-use crate::config;
+use crate::config::{Flags, lookup};
 use crate::resp::Args;
 
 /// What is shown instead.
@@ -18,7 +18,7 @@ pub fn is_secret(registered: &Registered, args: &Args<'_>, index: usize) -> bool
                 || index >= 2 && (is(index - 2, "AUTH") || is(index - 2, "AUTH2"))
         }
         "acl|setuser" => index >= 2,
-        "config|set" => index >= 3 && index % 2 == 1 && config::is_sensitive(args.at(index - 1)),
+        "config|set" => index >= 3 && index % 2 == 1 && is_sensitive(args.at(index - 1)),
         _ => false,
     }
 }
@@ -26,4 +26,8 @@ pub fn is_secret(registered: &Registered, args: &Args<'_>, index: usize) -> bool
 /// The argument as it may be shown.
 pub fn shown<'a>(registered: &Registered, args: &Args<'a>, index: usize) -> &'a [u8] {
     if is_secret(registered, args, index) { REDACTED } else { args.at(index) }
+}
+
+fn is_sensitive(option: &[u8]) -> bool {
+    lookup(option).is_some_and(|(spec, _)| spec.flags.has(Flags::SENSITIVE))
 }

@@ -11,7 +11,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::table::CommandId;
-use crate::observe::histogram::Histogram;
+use crate::observe::histogram::{Histogram, Merged};
 use crate::session::bump;
 
 macro_rules! counters {
@@ -73,7 +73,7 @@ pub struct CommandCell {
     pub nanos: AtomicU64,
     pub rejected: AtomicU64,
     pub failed: AtomicU64,
-    histogram: OnceLock<Box<Histogram>>,
+    histogram: OnceLock<Histogram>,
 }
 
 /// Sums of one command.
@@ -103,7 +103,7 @@ impl WorkerStats {
             bump(&cell.failed, 1);
         }
         if histogram {
-            cell.histogram.get_or_init(Box::default).record(nanos);
+            cell.histogram.get_or_init(Histogram::new).record(nanos);
         }
     }
 
@@ -185,13 +185,10 @@ impl Stats {
     }
 
     /// Latencies of one command over all workers; `None` when it never ran.
-    pub fn histogram(&self, id: CommandId) -> Option<Histogram> {
+    pub fn histogram(&self, id: CommandId) -> Option<Merged> {
         let cells = self.workers.iter().filter_map(|worker| worker.commands.get(usize::from(id)));
-        let mut merged: Option<Histogram> = None;
-        for histogram in cells.filter_map(|cell| cell.histogram.get()).filter(|histogram| histogram.count() > 0) {
-            merged.get_or_insert_default().merge(histogram);
-        }
-        merged
+        let merged = Merged::of(cells.filter_map(|cell| cell.histogram.get()));
+        (merged.count() > 0).then_some(merged)
     }
 
     /// LATENCY RESET of histograms and RESETSTAT: the owner may record meanwhile, which loses at most that record.

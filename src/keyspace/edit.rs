@@ -36,8 +36,8 @@ pub enum Ttl {
 }
 
 enum Slot<'t> {
-    Vacant(table::VacantEntry<'t, Entry>),
-    Occupied(table::OccupiedEntry<'t, Entry>),
+    Vacant(table::Vacant<'t, Entry>),
+    Occupied(table::Occupied<'t, Entry>),
     Inserted(&'t mut Entry),
     /// Only while one state turns into another, and after a removal.
     Removed,
@@ -159,16 +159,14 @@ struct Closed {
 impl<'t, 'c> EntryMut<'t, 'c> {
     #[inline]
     fn open(db: &'t mut Db, db_index: DbIndex, key: Key<'t>, cx: &'c mut Circumstances) -> Self {
+        if db.volatile > 0
+            && db.find(key).is_some_and(|entry| is_expired(entry, cx.now))
+            && let Some(entry) = db.remove(key)
+        {
+            cx.expired(db_index, key.bytes());
+            discard(entry);
+        }
         let slot = match db.table.entry(key.hash(), key.bytes()) {
-            table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
-                discard(occupied.remove());
-                db.volatile -= 1;
-                cx.expired(db_index, key.bytes());
-                match db.table.entry(key.hash(), key.bytes()) {
-                    table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
-                    table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
-                }
-            }
             table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
             table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
         };

@@ -171,6 +171,3 @@ pub enum Busy {
     Shard(ShardId),
     ScriptMutex,
 }
-
-#[cfg(test)]
-mod tests;

@@ -70,6 +70,14 @@ impl Histogram {
         counter.store(count, Ordering::Relaxed);
     }
 
+    /// Forgets everything. The owner may record meanwhile, which loses at most that value.
+    pub fn reset(&self) {
+        for counter in self.rows.iter().filter_map(|row| row.get()).flat_map(|row| row.iter()) {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.wrapped.lock().clear();
+    }
+
     /// Bytes held beyond the histogram itself.
     pub fn allocated_bytes(&self) -> usize {
         self.rows.iter().filter(|row| row.get().is_some()).count() * size_of::<Row>()

@@ -15,7 +15,7 @@
 //! of step.
 
 use super::args::{Args, Span};
-use super::inline::{InlineError, split_args};
+use crate::base::words::split_args;
 
 /// Longest inline request, and longest `*…`/`$…` line: bytes without a line end.
 const LINE_MAX_BYTES: usize = 64 * 1024;
@@ -148,7 +148,7 @@ impl Decoder {
         };
         let line = bytes.get(..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let words = split_args(line).map_err(|InlineError| ProtocolError::UnbalancedQuotes)?;
+        let words = split_args(line).map_err(|_| ProtocolError::UnbalancedQuotes)?;
         self.is_inline = true;
         self.inline.clear();
         self.spans.clear();

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! * [`decode`] turns received bytes into requests, resumable at every byte, under [`Limits`];
-//! * [`inline`] is the human form (`SET k "a b"\r\n`);
+//! * the inline form (`SET k "a b"\r\n`) is for humans; its words are [`crate::base::words`];
 //! * [`Args`] and [`Cursor`] are how commands read a request;
 //! * [`Output`] is the only producer of reply bytes: nobody else writes RESP by hand, so lengths always
 //!   match and CR or LF from outside can't forge a line.
@@ -16,12 +16,10 @@
 mod args;
 mod decode;
 mod encode;
-mod inline;
 
 pub use args::{Args, Cursor, OwnedArgs};
 pub use decode::{Decoded, Decoder, Limits, ProtocolError};
 pub use encode::{Output, Proto, Writer};
-pub use inline::{InlineError, split_args};
 
 #[cfg(test)]
 mod tests;

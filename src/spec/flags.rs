@@ -1,7 +1,5 @@
 //! Flags and categories of commands, as small bit sets with Redis's words.
 
-use std::ops::BitOr;
-
 macro_rules! bit_set {
     ($(#[$doc:meta])* $name:ident($repr:ty) { $($(#[$bit_doc:meta])* $bit:ident = $shift:literal => $word:literal,)* }) => {
         $(#[$doc])*
@@ -44,7 +42,7 @@ macro_rules! bit_set {
             }
         }
 
-        impl BitOr for $name {
+        impl std::ops::BitOr for $name {
             type Output = Self;
             fn bitor(self, other: Self) -> Self {
                 self.union(other)

@@ -1,0 +1,14 @@
+//! Every command, one folder per family.
+//!
+//! A family is a list of rows ([`crate::dispatch::Command`]) with their handlers beside them; [`FAMILIES`] lists the
+//! families, and that is all there is to registration.
+
+pub mod connection;
+pub mod generic;
+pub mod server;
+pub mod string;
+
+use crate::dispatch::Command;
+
+/// All families.
+pub const FAMILIES: &[&[Command]] = &[];
