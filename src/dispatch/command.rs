@@ -113,6 +113,12 @@ impl Command {
         command
     }
 
+    /// Subcommands of a command that also runs by itself (COMMAND).
+    pub const fn subcommands(mut self, subcommands: &'static [Command]) -> Command {
+        self.subcommands = subcommands;
+        self
+    }
+
     /// Adds flags to those that follow from the kind.
     pub const fn flags(mut self, flags: CommandFlags) -> Command {
         self.spec.flags = self.spec.flags.union(flags);
