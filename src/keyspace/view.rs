@@ -284,6 +284,26 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::inspect`], but nobody is told of a miss (OBJECT).
+    pub fn examine(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        let found = live(shard, cx, db, key).map(|entry| &*entry);
+        match found {
+            Some(_) => cx.effects.hits += 1,
+            None => cx.effects.misses += 1,
+        }
+        found
+    }
+
+    /// Counts a hit or a miss and notes a use, even for a client whose reads are no uses (TOUCH); whether the
+    /// key is there.
+    pub fn touch(&mut self, db: DbIndex, key: Key<'_>) -> bool {
+        let no_touch = std::mem::replace(&mut self.cx.no_touch, false);
+        let found = self.read(db, key).is_some();
+        self.cx.no_touch = no_touch;
+        found
+    }
+
     /// The entry of `key`, leaving no trace.
     pub fn peek(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         let (shard, cx) = self.split(key);
@@ -311,7 +331,9 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         if self.cx.editing && std::thread::panicking() {
             // The panic policy (ARCHITECTURE.md): a value may be half changed, so nobody may see it.
-            tracing::error!("A command panicked while it changed a key; stopping so that no half-changed value is served");
+            tracing::error!(
+                "A command panicked while it changed a key; stopping so that no half-changed value is served"
+            );
             std::process::abort();
         }
     }
@@ -348,7 +370,7 @@ impl Circumstances {
     }
 
     #[inline]
-    fn miss(&mut self, db: DbIndex, key: Key<'_>) {
+    pub fn miss(&mut self, db: DbIndex, key: Key<'_>) {
         self.effects.misses += 1;
         if self.observed {
             self.miss_observed(db, key);
