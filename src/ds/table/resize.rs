@@ -1,9 +1,9 @@
 //! Growing, splitting, re-seeding, shrinking and merging segments.
 //!
 //! Every step takes the entries of one segment (or two buddies) out, allocates the new arrays and puts
-//! the entries back in. A segment holds at most 456 entries, so a step takes some 20 µs, mostly waiting for
-//! the entries, which must be looked at for their hash (50 µs where memory is slow). The only longer work is
-//! doubling the directory, 16 bytes per route: half a millisecond at ten million entries in one table.
+//! the entries back in. A segment holds at most 456 entries, so a step takes 20 to 50 µs where memory is slow,
+//! most of it waiting for the entries, which must be looked at for their hash. The only work that grows with
+//! the table is doubling the directory: a copy of 16 bytes per route.
 //!
 //! ```text
 //!  1 → 2 → 4 → 8 → 16 → 32 → 40 → 48 → 56 → 64 → two of 32        full: the next size
