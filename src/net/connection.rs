@@ -26,7 +26,6 @@ use super::limits;
 use super::stream::Stream;
 use super::worker::Worker;
 use crate::base::clock::Clock;
-use crate::config::Config;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::{Executor, Parked, Step};
 use crate::resp::{Decoded, Decoder, Limits, Output};
@@ -101,22 +100,26 @@ impl Connection {
         }
         loop {
             self.take_mail()?;
-            let pause = if self.unread_input { self.run_input(cx) } else { Pause::NeedInput };
+            let pause = match (self.session.close_after_reply, self.unread_input) {
+                (true, _) => Some(Pause::NeedInput),
+                (false, true) => Some(self.run_input(cx)),
+                (false, false) => self.read(cx)?,
+            };
             self.flush(cx)?;
             if self.session.close_after_reply {
                 return if self.output.is_empty() { Err(End::Asked) } else { Ok(()) };
             }
             match pause {
-                Pause::Parked => return Ok(()),
-                Pause::Yield => {
+                Some(Pause::NeedInput) => {}
+                Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
                     return Ok(());
                 }
-                Pause::NeedInput => {}
-            }
-            if !self.read(cx)? {
-                self.rest();
-                return Ok(());
+                Some(Pause::Parked) => return Ok(()),
+                None => {
+                    self.rest();
+                    return Ok(());
+                }
             }
         }
     }
@@ -133,11 +136,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads once and runs what came. Returns `false` when nothing is there.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+    /// Reads once and runs what came; `None` when nothing is there.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<Option<Pause>, End> {
         let worker = Rc::clone(&self.worker);
         let mut buffer = worker.read_buffer();
-        let Poll::Ready(read) = self.stream.poll_read(cx, &mut buffer) else { return Ok(false) };
+        let Poll::Ready(read) = self.stream.poll_read(cx, &mut buffer) else { return Ok(None) };
         let bytes = match read {
             Ok(0) | Err(_) => return Err(End::Peer),
             Ok(len) => buffer.get(..len).unwrap_or_default(),
@@ -148,34 +151,21 @@ impl Connection {
         let usage = &self.session.shared.usage;
         bump(&usage.net_input_bytes, bytes.len() as u64);
         usage.last_active_us.store(worker.engine.time.monotonic_us(), Ordering::Relaxed);
-        if self.input.is_empty() {
+        let pause = if self.input.is_empty() {
             // The usual case: run the requests where they lie.
             let (consumed, pause) = self.run(bytes, cx);
             self.input.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
-            self.after_batch(pause, cx);
+            self.unread_input = pause != Pause::NeedInput;
+            pause
         } else {
             self.input.extend_from_slice(bytes);
-            self.unread_input = true;
-        }
+            self.run_input(cx)
+        };
         self.check_input_limit()?;
-        Ok(true)
-    }
-
-    /// Notes what a batch that was run from the shared buffer left behind.
-    fn after_batch(&mut self, pause: Pause, cx: &mut Context<'_>) {
-        match pause {
-            Pause::NeedInput => {}
-            Pause::Yield => self.unread_input = true,
-            // Woken by whoever unlocks; until then there is no use in looking at the input again.
-            Pause::Parked => {
-                self.unread_input = true;
-                let _ = cx;
-            }
-        }
+        Ok(Some(pause))
     }
 
     fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
-        self.unread_input = false;
         let input = std::mem::take(&mut self.input);
         let (consumed, pause) = self.run(&input, cx);
         self.input = input;
