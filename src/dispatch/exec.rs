@@ -66,6 +66,9 @@ pub struct Executor<'k> {
     rewrites: Vec<OwnedArgs>,
     /// The command of the last request: pipelines mostly repeat it.
     last: Option<&'k Registered>,
+    /// Wall and monotonic time at which the batch began.
+    began: UnixMs,
+    began_ns: u64,
     /// Monotonic time at which the last request ended, in ns.
     last_ns: u64,
 }
@@ -75,6 +78,7 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
     pub fn new(engine: &'k Arc<Engine>, config: &'k Config, stats: &'k WorkerStats, seed: u64) -> Executor<'k> {
+        let began_ns = engine.time.monotonic_ns();
         Executor {
             engine,
             config,
@@ -82,8 +86,21 @@ impl<'k> Executor<'k> {
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
             last: None,
-            last_ns: engine.time.monotonic_ns(),
+            began: engine.time.now_ms(),
+            began_ns,
+            last_ns: began_ns,
         }
+    }
+
+    /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
+    #[inline]
+    fn now(&self) -> UnixMs {
+        UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
+    }
+
+    /// How long the batch has taken so far, in µs.
+    pub fn elapsed_us(&self) -> u64 {
+        (self.last_ns - self.began_ns) / 1000
     }
 
     /// Runs the request, or says where it must wait.
@@ -91,10 +108,10 @@ impl<'k> Executor<'k> {
         &mut self,
         session: &mut Session,
         args: Args<'_>,
-        now: UnixMs,
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Step {
+        let now = self.now();
         let registered = match self.look_up(session, &args) {
             Ok(registered) => registered,
             Err((registered, error)) => {
@@ -301,7 +318,7 @@ impl<'k> Executor<'k> {
         } else {
             rewrites.iter().map(OwnedArgs::as_args).collect()
         };
-        self.engine.sinks.commit(&Commit { db: session.db, commands: &commands, effects: &effects });
+        self.engine.commit(&Commit { db: session.db, commands: &commands, effects: &effects });
     }
 
     #[inline]
