@@ -11,4 +11,12 @@ pub mod string;
 use crate::dispatch::Command;
 
 /// All families.
-pub const FAMILIES: &[&[Command]] = &[];
+pub const FAMILIES: &[&[Command]] = &[
+    string::bytes::COMMANDS,
+    string::count::COMMANDS,
+    string::exchange::COMMANDS,
+    string::get::COMMANDS,
+    string::lcs::COMMANDS,
+    string::many::COMMANDS,
+    string::set::COMMANDS,
+];
