@@ -12,6 +12,15 @@ use crate::dispatch::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    generic::copy::COMMANDS,
+    generic::databases::COMMANDS,
+    generic::delete::COMMANDS,
+    generic::expire::COMMANDS,
+    generic::look::COMMANDS,
+    generic::object::COMMANDS,
+    generic::rename::COMMANDS,
+    generic::ttl::COMMANDS,
+    generic::walk::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,
