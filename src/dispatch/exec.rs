@@ -74,7 +74,12 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
-    pub fn new(engine: &'k Arc<Engine>, config: &'k Config, stats: &'k WorkerStats, seed: u64) -> Executor<'k> {
+    pub fn new(
+        engine: &'k Arc<Engine>,
+        config: &'k Config,
+        stats: &'k WorkerStats,
+        seed: u64,
+    ) -> Executor<'k> {
         Executor {
             engine,
             config,
@@ -137,9 +142,11 @@ impl<'k> Executor<'k> {
         let name = args.at(0);
         let found = match self.last.filter(|last| last.call_name == name) {
             Some(last) => last,
-            None => self.engine.commands.find(name).ok_or_else(|| {
-                (None, CmdError::unknown_command(name, args.iter().skip(1)))
-            })?,
+            None => self
+                .engine
+                .commands
+                .find(name)
+                .ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?,
         };
         self.last = Some(found);
         let registered = self.resolve_subcommand(found, args)?;
@@ -177,7 +184,9 @@ impl<'k> Executor<'k> {
             None => false,
             // CLIENT UNPAUSE must get through, and so must the words that end a connection.
             Some(_) if flags.contains(CommandFlags::ALLOW_BUSY) => false,
-            Some(PauseMode::All) => !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause"),
+            Some(PauseMode::All) => {
+                !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause")
+            }
             Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
         }
     }
@@ -259,7 +268,8 @@ impl<'k> Executor<'k> {
             Handler::Admin(run) => {
                 // It may wait for locks itself, and nobody waits while holding.
                 self.view.release();
-                let mut cx = AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
+                let mut cx =
+                    AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
             Handler::Container => Err(request.arity_error()),
@@ -271,7 +281,9 @@ impl<'k> Executor<'k> {
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.effects();
         let counters = &self.stats.counters;
-        if effects.hits + effects.misses + effects.expired + effects.changes == 0 && effects.records.is_empty() {
+        if effects.hits + effects.misses + effects.expired + effects.changes == 0
+            && effects.records.is_empty()
+        {
             return;
         }
         bump(&counters.keyspace_hits, effects.hits);
@@ -370,4 +382,3 @@ impl<'k> Executor<'k> {
         self.engine.stats.error(line);
     }
 }
-
