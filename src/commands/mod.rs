@@ -16,4 +16,5 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::auth::COMMANDS,
     connection::hello::COMMANDS,
     connection::client::COMMANDS,
+    server::command::COMMANDS,
 ];

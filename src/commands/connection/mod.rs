@@ -12,4 +12,3 @@ pub mod auth;
 pub mod basics;
 pub mod client;
 pub mod hello;
-
