@@ -19,3 +19,10 @@ pub mod session;
 pub mod dispatch;
 
 pub mod commands;
+
+pub mod net;
+
+pub mod server;
+
+/// The version of Redis whose behaviour this server has.
+pub const REDIS_VERSION: &str = "8.0.6";

@@ -466,3 +466,10 @@ impl FromText for [i32; 3] {
         Vec::<i32>::from_text(text)?.try_into().ok()
     }
 }
+
+impl MaxmemoryPolicy {
+    /// Whether the policy counts uses instead of keeping their time.
+    pub fn is_lfu(self) -> bool {
+        matches!(self, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu)
+    }
+}

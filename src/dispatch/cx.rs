@@ -176,3 +176,4 @@ impl<'k> AdminCx<'_, 'k> {
         run(self.view, db, key)
     }
 }
+

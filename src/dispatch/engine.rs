@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::monitor::Monitors;
 use super::pause::Pause;
-use super::sink::{Sink, Sinks};
+use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
 use super::table::CommandTable;
 use crate::base::clock::{Clock, Time, UnixMs};
@@ -24,11 +24,7 @@ use crate::session::Registry;
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
 pub type ApplyConfig = Box<
-    dyn Fn(
-            &config::Config,
-            &config::Config,
-            &[&'static config::OptionSpec],
-        ) -> Result<(), (&'static str, String)>
+    dyn Fn(&config::Config, &config::Config, &[&'static config::OptionSpec]) -> Result<(), (&'static str, String)>
         + Send
         + Sync,
 >;
@@ -48,7 +44,7 @@ pub struct Engine {
     pub lifecycle: Lifecycle,
     pub identity: Identity,
     pub gauges: Gauges,
-    pub(super) sinks: Sinks,
+    pub sinks: Sinks,
     pub apply_config: Mutex<Option<ApplyConfig>>,
     /// Number of workers, which is also the index of the statistics that belong to the main thread.
     pub workers: usize,
@@ -127,6 +123,13 @@ impl Engine {
     pub fn observe(&self, sink: Arc<dyn Sink>) {
         self.sinks.add(sink);
         self.keyspace.observe(true);
+    }
+
+    /// Hands effects to every listener; called under the locks that protect what they are about.
+    pub fn commit(&self, commit: &Commit<'_>) {
+        if !commit.effects.records.is_empty() {
+            self.sinks.commit(commit);
+        }
     }
 
     /// Seconds since the start.

@@ -66,6 +66,9 @@ pub struct Executor<'k> {
     rewrites: Vec<OwnedArgs>,
     /// The command of the last request: pipelines mostly repeat it.
     last: Option<&'k Registered>,
+    /// Wall and monotonic time at which the batch began.
+    began: UnixMs,
+    began_ns: u64,
     /// Monotonic time at which the last request ended, in ns.
     last_ns: u64,
 }
@@ -74,12 +77,8 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
-    pub fn new(
-        engine: &'k Arc<Engine>,
-        config: &'k Config,
-        stats: &'k WorkerStats,
-        seed: u64,
-    ) -> Executor<'k> {
+    pub fn new(engine: &'k Arc<Engine>, config: &'k Config, stats: &'k WorkerStats, seed: u64) -> Executor<'k> {
+        let began_ns = engine.time.monotonic_ns();
         Executor {
             engine,
             config,
@@ -87,8 +86,21 @@ impl<'k> Executor<'k> {
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
             last: None,
-            last_ns: engine.time.monotonic_ns(),
+            began: engine.time.now_ms(),
+            began_ns,
+            last_ns: began_ns,
         }
+    }
+
+    /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
+    #[inline]
+    fn now(&self) -> UnixMs {
+        UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
+    }
+
+    /// How long the batch has taken so far, in µs.
+    pub fn elapsed_us(&self) -> u64 {
+        (self.last_ns - self.began_ns) / 1000
     }
 
     /// Runs the request, or says where it must wait.
@@ -96,10 +108,10 @@ impl<'k> Executor<'k> {
         &mut self,
         session: &mut Session,
         args: Args<'_>,
-        now: UnixMs,
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Step {
+        let now = self.now();
         let registered = match self.look_up(session, &args) {
             Ok(registered) => registered,
             Err((registered, error)) => {
@@ -142,11 +154,9 @@ impl<'k> Executor<'k> {
         let name = args.at(0);
         let found = match self.last.filter(|last| last.call_name == name) {
             Some(last) => last,
-            None => self
-                .engine
-                .commands
-                .find(name)
-                .ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?,
+            None => self.engine.commands.find(name).ok_or_else(|| {
+                (None, CmdError::unknown_command(name, args.iter().skip(1)))
+            })?,
         };
         self.last = Some(found);
         let registered = self.resolve_subcommand(found, args)?;
@@ -184,9 +194,7 @@ impl<'k> Executor<'k> {
             None => false,
             // CLIENT UNPAUSE must get through, and so must the words that end a connection.
             Some(_) if flags.contains(CommandFlags::ALLOW_BUSY) => false,
-            Some(PauseMode::All) => {
-                !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause")
-            }
+            Some(PauseMode::All) => !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause"),
             Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
         }
     }
@@ -268,8 +276,7 @@ impl<'k> Executor<'k> {
             Handler::Admin(run) => {
                 // It may wait for locks itself, and nobody waits while holding.
                 self.view.release();
-                let mut cx =
-                    AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
+                let mut cx = AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
             Handler::Container => Err(request.arity_error()),
@@ -281,9 +288,7 @@ impl<'k> Executor<'k> {
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.effects();
         let counters = &self.stats.counters;
-        if effects.hits + effects.misses + effects.expired + effects.changes == 0
-            && effects.records.is_empty()
-        {
+        if effects.hits + effects.misses + effects.expired + effects.changes == 0 && effects.records.is_empty() {
             return;
         }
         bump(&counters.keyspace_hits, effects.hits);
@@ -313,7 +318,7 @@ impl<'k> Executor<'k> {
         } else {
             rewrites.iter().map(OwnedArgs::as_args).collect()
         };
-        self.engine.sinks.commit(&Commit { db: session.db, commands: &commands, effects: &effects });
+        self.engine.commit(&Commit { db: session.db, commands: &commands, effects: &effects });
     }
 
     #[inline]
@@ -382,3 +387,4 @@ impl<'k> Executor<'k> {
         self.engine.stats.error(line);
     }
 }
+

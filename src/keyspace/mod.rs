@@ -160,6 +160,11 @@ impl Keyspace {
         self.observed.load(Ordering::Relaxed)
     }
 
+    /// Changes how access times are kept, from the next command on.
+    pub fn set_access_clock(&self, clock: AccessClock) {
+        self.access.store(clock);
+    }
+
     pub fn reclaimer(&self) -> &Reclaimer {
         &self.reclaimer
     }

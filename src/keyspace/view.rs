@@ -311,9 +311,7 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         if self.cx.editing && std::thread::panicking() {
             // The panic policy (ARCHITECTURE.md): a value may be half changed, so nobody may see it.
-            tracing::error!(
-                "A command panicked while it changed a key; stopping so that no half-changed value is served"
-            );
+            tracing::error!("A command panicked while it changed a key; stopping so that no half-changed value is served");
             std::process::abort();
         }
     }

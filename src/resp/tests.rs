@@ -30,8 +30,7 @@ fn error_of(bytes: &[u8]) -> String {
 
 #[test]
 fn requests_survive_every_cut() {
-    let stream =
-        b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n*0\r\n\r\nset \"a b\" 'c'\r\n*1\r\n$0\r\n\r\n*-1\r\n";
+    let stream = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n*0\r\n\r\nset \"a b\" 'c'\r\n*1\r\n$0\r\n\r\n*-1\r\n";
     let whole = decode_all(stream, stream.len(), &Limits::default()).unwrap();
     assert_eq!(whole.len(), 7);
     assert_eq!(whole[4], vec![b"set".to_vec(), b"a b".to_vec(), b"c".to_vec()]);
@@ -50,14 +49,8 @@ fn malformed_requests_get_redis_texts() {
     assert_eq!(error_of(b"*1\r\n$01\r\n"), "Protocol error: invalid bulk length");
     assert_eq!(error_of(b"set \"a\r\n"), "Protocol error: unbalanced quotes in request");
     assert_eq!(error_of(&[b'a'; 70_000]), "Protocol error: too big inline request");
-    assert_eq!(
-        error_of(&[&b"*"[..], &[b'1'; 70_000]].concat()),
-        "Protocol error: too big mbulk count string"
-    );
-    assert_eq!(
-        error_of(&[&b"*1\r\n$"[..], &[b'1'; 70_000]].concat()),
-        "Protocol error: too big bulk count string"
-    );
+    assert_eq!(error_of(&[&b"*"[..], &[b'1'; 70_000]].concat()), "Protocol error: too big mbulk count string");
+    assert_eq!(error_of(&[&b"*1\r\n$"[..], &[b'1'; 70_000]].concat()), "Protocol error: too big bulk count string");
 }
 
 #[test]
@@ -89,8 +82,7 @@ fn drain(out: &mut Output, step: usize) -> Vec<u8> {
         let before = out.len();
         let mut slices = [std::io::IoSlice::new(&[]); 3];
         let count = out.slices(&mut slices);
-        let piece: Vec<u8> =
-            slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
+        let piece: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
         let len = piece.len();
         sent.extend(piece);
         out.advance(len);

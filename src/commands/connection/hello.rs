@@ -5,6 +5,7 @@
 
 use super::auth::log_in;
 use super::client::identity::check_name;
+use crate::REDIS_VERSION;
 use crate::base::num::parse_i64;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::resp::{Cursor, Proto, Writer};
@@ -37,9 +38,6 @@ pub const COMMANDS: &[Command] = &[Command::session("hello", -1, hello)
         ],
     )
     .optional()])];
-
-/// The version of Redis whose behaviour this server has; clients choose features by it.
-pub const REDIS_VERSION: &str = "8.0.6";
 
 /// The options behind the version.
 #[derive(Default)]

@@ -240,6 +240,17 @@ pub(super) unsafe fn prefetch_entries(bucket: NonNull<Bucket>, tag: u8) {
     }
 }
 
+/// Hints that the first child, if there is one, will be read soon.
+pub(super) unsafe fn prefetch_child(bucket: NonNull<Bucket>) {
+    let node = Node::of(bucket);
+    // SAFETY: the caller keeps the chain alive; a chained node has a child.
+    unsafe {
+        if node.word() & CHAINED != 0 {
+            crate::ds::prefetch::read(node.child().word.as_ptr());
+        }
+    }
+}
+
 /// The place of entry number `k` of the chain; `None` behind the last.
 #[inline]
 pub(super) unsafe fn nth(bucket: NonNull<Bucket>, mut k: usize) -> Option<Place> {

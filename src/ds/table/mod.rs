@@ -22,7 +22,7 @@
 //!
 //! **Growth** (`resize`). A full segment gets eight more buckets; at 64 it splits in two, and the directory
 //! doubles when it has no bit left to tell the halves apart. Emptied segments go the same way back. Each
-//! step moves the 450 entries of one segment at most; there is no rehash of everything, ever.
+//! step moves the 456 entries of one segment at most; there is no rehash of everything, ever.
 //!
 //! **Order** (`walk`). Directory, segment and bucket follow the hash, so buckets are visited in hash order,
 //! and "all entries whose hash is below p were visited" stays true whatever is resized in between.

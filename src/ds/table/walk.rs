@@ -19,7 +19,7 @@ use super::segment::{LARGE, Route};
 use super::{Slot, Table, resize};
 use std::ptr::NonNull;
 
-/// A bucket with more entries than this is rare (10⁻⁴ at full load); those behind get a smaller chance.
+/// A bucket with more entries than this is rare (10⁻³ at full load); those behind get a smaller chance.
 const CHOICES: u64 = 16;
 /// Tries of `sample` before it takes the next entry in hash order.
 const TRIES: usize = 256;

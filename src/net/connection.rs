@@ -1,0 +1,335 @@
+//! One connection, as a state machine that a worker polls.
+//!
+//! ```text
+//!        ┌────────────────────────────────────────────────────────────┐
+//!        ▼                                                            │
+//!   mail? ─▶ run what is complete ─▶ write once ─▶ parked? ─▶ read ───┘
+//! ```
+//!
+//! Requests are read into the worker's shared buffer and run from there; only an incomplete tail is copied into
+//! the connection. So an idle connection holds no buffer. A batch is bounded: a long pipeline gives the worker back
+//! after [`BATCH_COMMANDS`] commands or [`BATCH_OUTPUT_BYTES`] of replies.
+//!
+//! A request that can't run now (its shard is locked elsewhere, CLIENT PAUSE) parks the connection: the waker is left
+//! where it waits, the request stays in the buffer, and it is decoded again when the connection is woken.
+//!
+//! **Invariant:** the bytes of `input` begin at the start of the first request that has not run.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::limits;
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::base::clock::Clock;
+use crate::dispatch::exec::Attempts;
+use crate::dispatch::{Executor, Parked, Step};
+use crate::resp::{Decoded, Decoder, Limits, Output};
+use crate::session::{Session, bump};
+
+/// Commands run before other connections get their turn.
+const BATCH_COMMANDS: usize = 256;
+/// Reply bytes collected before they are written and other connections get their turn.
+const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
+/// `client-query-buffer-limit` before authentication, in bytes.
+const UNAUTHENTICATED_INPUT_MAX_BYTES: u64 = 1024 * 1024;
+/// Buffers up to this size go back to the worker for the next connection.
+const REUSED_BUFFER_MAX_BYTES: usize = 512 * 1024;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The peer closed, or the socket failed.
+    Peer,
+    /// It was asked to: QUIT, CLIENT KILL, a protocol error.
+    Asked,
+    QueryLimit,
+    OutputLimit,
+}
+
+/// Why a batch stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// Everything complete has run.
+    NeedInput,
+    /// Others get their turn.
+    Yield,
+    /// A lock or a pause ends it.
+    Parked,
+}
+
+/// See the module's head.
+pub struct Connection {
+    worker: Rc<Worker>,
+    stream: Stream,
+    session: Session,
+    decoder: Decoder,
+    input: Vec<u8>,
+    output: Output,
+    attempts: Attempts,
+    /// There is input that was not looked at since it came or since the connection was woken.
+    unread_input: bool,
+    has_waker: bool,
+}
+
+impl Connection {
+    pub fn new(worker: Rc<Worker>, stream: Stream, session: Session) -> Connection {
+        worker.engine.clients.insert(Arc::clone(&session.shared));
+        bump(&worker.stats().counters.connections, 1);
+        Connection {
+            worker,
+            stream,
+            session,
+            decoder: Decoder::default(),
+            input: Vec::new(),
+            output: Output::default(),
+            attempts: Attempts::default(),
+            unread_input: false,
+            has_waker: false,
+        }
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if !self.has_waker {
+            self.session.shared.set_waker(cx.waker().clone());
+            self.has_waker = true;
+        }
+        loop {
+            self.take_mail()?;
+            let pause = match (self.session.close_after_reply, self.unread_input) {
+                (true, _) => Some(Pause::NeedInput),
+                (false, true) => Some(self.run_input(cx)),
+                (false, false) => self.read(cx)?,
+            };
+            self.flush(cx)?;
+            if self.session.close_after_reply {
+                return if self.output.is_empty() { Err(End::Asked) } else { Ok(()) };
+            }
+            match pause {
+                Some(Pause::NeedInput) => {}
+                Some(Pause::Yield) => {
+                    cx.waker().wake_by_ref();
+                    return Ok(());
+                }
+                Some(Pause::Parked) => return Ok(()),
+                None => {
+                    self.rest();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn take_mail(&mut self) -> Result<(), End> {
+        if self.session.shared.take_call() {
+            if self.session.shared.is_killed() {
+                return Err(End::Asked);
+            }
+            for message in self.session.shared.take_messages() {
+                self.output.push_encoded(&message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once and runs what came; `None` when nothing is there.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<Option<Pause>, End> {
+        let worker = Rc::clone(&self.worker);
+        let mut buffer = worker.read_buffer();
+        let Poll::Ready(read) = self.stream.poll_read(cx, &mut buffer) else { return Ok(None) };
+        let bytes = match read {
+            Ok(0) | Err(_) => return Err(End::Peer),
+            Ok(len) => buffer.get(..len).unwrap_or_default(),
+        };
+        let counters = &worker.stats().counters;
+        bump(&counters.reads, 1);
+        bump(&counters.net_input_bytes, bytes.len() as u64);
+        let usage = &self.session.shared.usage;
+        bump(&usage.net_input_bytes, bytes.len() as u64);
+        usage.last_active_us.store(worker.engine.time.monotonic_us(), Ordering::Relaxed);
+        let pause = if self.input.is_empty() {
+            // The usual case: run the requests where they lie.
+            let (consumed, pause) = self.run(bytes, cx);
+            self.input.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            self.unread_input = pause != Pause::NeedInput;
+            pause
+        } else {
+            self.input.extend_from_slice(bytes);
+            self.run_input(cx)
+        };
+        self.check_input_limit()?;
+        Ok(Some(pause))
+    }
+
+    fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
+        let input = std::mem::take(&mut self.input);
+        let (consumed, pause) = self.run(&input, cx);
+        self.input = input;
+        self.input.drain(..consumed);
+        if self.input.is_empty() {
+            self.input = Vec::new();
+        }
+        self.unread_input = pause != Pause::NeedInput;
+        pause
+    }
+
+    /// Runs the complete requests at the start of `bytes`; returns how many bytes they took.
+    fn run(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> (usize, Pause) {
+        let worker = Rc::clone(&self.worker);
+        let config = worker.config();
+        if self.output.is_empty() {
+            self.output = Output::with_buffer(worker.take_buffer());
+        }
+        let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
+        let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
+        let (mut consumed, mut commands) = (0, 0);
+        let pause = loop {
+            limits.unauthenticated = !self.session.authenticated;
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            let taken = match self.decoder.decode(rest, &limits) {
+                Decoded::Request { consumed } => consumed,
+                Decoded::Incomplete => break Pause::NeedInput,
+                Decoded::Error(error) => {
+                    let text = format!("ERR {error}");
+                    self.output.writer(self.session.proto).error(text.as_bytes());
+                    self.session.close_after_reply = true;
+                    break Pause::NeedInput;
+                }
+            };
+            let args = self.decoder.args(rest);
+            if !args.is_empty() {
+                match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
+                    Step::Done => commands += 1,
+                    Step::Parked(place) => {
+                        executor.release();
+                        if park(&worker, place, cx) {
+                            break Pause::Parked;
+                        }
+                        continue;
+                    }
+                }
+            }
+            consumed += taken;
+            if self.session.close_after_reply {
+                break Pause::NeedInput;
+            }
+            if commands >= BATCH_COMMANDS || self.output.len() >= BATCH_OUTPUT_BYTES {
+                break Pause::Yield;
+            }
+        };
+        let batch_us = executor.elapsed_us();
+        drop(executor);
+        bump(&worker.stats().counters.batches, 1);
+        bump(&worker.stats().counters.batch_us, batch_us);
+        self.session.publish();
+        (consumed, pause)
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let (writes, bytes) = self.stream.poll_flush(cx, &mut self.output).map_err(|_| End::Peer)?;
+        let counters = &self.worker.stats().counters;
+        bump(&counters.writes, writes);
+        bump(&counters.net_output_bytes, bytes as u64);
+        let usage = &self.session.shared.usage;
+        bump(&usage.net_output_bytes, bytes as u64);
+        if self.output.is_empty() {
+            self.worker.give_buffer(self.output.take_buffer());
+            usage.output_bytes.store(0, Ordering::Relaxed);
+            usage.output_chunks.store(0, Ordering::Relaxed);
+            usage.over_soft_since_us.store(0, Ordering::Relaxed);
+            return Ok(());
+        }
+        usage.output_bytes.store(self.output.len(), Ordering::Relaxed);
+        usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
+        let now_us = self.worker.engine.time.monotonic_us();
+        let config = self.worker.config();
+        if limits::is_over(&config, &self.session.shared, self.session.authenticated, self.output.len(), now_us) {
+            return Err(End::OutputLimit);
+        }
+        Ok(())
+    }
+
+    fn check_input_limit(&self) -> Result<(), End> {
+        let config = self.worker.config();
+        let limit = if self.session.authenticated {
+            config.client_query_buffer_limit
+        } else {
+            config.client_query_buffer_limit.min(UNAUTHENTICATED_INPUT_MAX_BYTES)
+        };
+        if self.input.len() as u64 > limit { Err(End::QueryLimit) } else { Ok(()) }
+    }
+
+    /// Shows CLIENT LIST what is held while waiting, and gives back what a long request needed.
+    fn rest(&mut self) {
+        let usage = &self.session.shared.usage;
+        usage.query_bytes.store(self.input.len(), Ordering::Relaxed);
+        usage.query_free_bytes.store(self.input.capacity() - self.input.len(), Ordering::Relaxed);
+        if self.input.is_empty() {
+            self.decoder.shrink();
+        }
+        usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
+    }
+
+    /// Says in counters and log why the connection ended.
+    fn report(&self, end: End) {
+        let counters = &self.worker.stats().counters;
+        let (counter, what) = match end {
+            End::Peer | End::Asked => return,
+            End::QueryLimit => (&counters.query_limit_disconnections, "query buffer"),
+            End::OutputLimit => (&counters.output_limit_disconnections, "output buffer"),
+        };
+        bump(counter, 1);
+        tracing::warn!(
+            "Closing client id={} addr={}: over the limit of its {what} (qbuf={} omem={})",
+            self.session.id().0,
+            self.session.shared.addr,
+            self.input.len(),
+            self.output.len()
+        );
+    }
+}
+
+/// Leaves the waker where the request waits; `false` when it need not wait any more.
+fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
+    match place {
+        Parked::Lock(busy) => worker.engine.keyspace.park(busy, cx.waker()),
+        Parked::Pause => worker.engine.pause.park(cx.waker()),
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let connection = self.get_mut();
+        match connection.drive(cx) {
+            Ok(()) => Poll::Pending,
+            Err(end) => {
+                connection.report(end);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let engine = &self.worker.engine;
+        if self.session.monitor {
+            engine.monitors.left();
+        }
+        engine.clients.remove(self.session.id());
+        self.worker.left();
+        if self.output.heap_bytes() <= REUSED_BUFFER_MAX_BYTES {
+            self.worker.give_buffer(self.output.take_buffer());
+        }
+    }
+}
+

@@ -1,0 +1,18 @@
+//! Sockets: listeners, workers and the connections they own.
+//!
+//! ```text
+//! acceptor ──▶ least loaded worker ──▶ Connection: read what is there → run every complete request → write once
+//! ```
+//!
+//! A worker is an OS thread with a runtime of its own; a connection is one task on it and never moves. Nothing is
+//! sent between tasks to serve a request.
+
+pub mod admission;
+pub mod connection;
+pub mod limits;
+pub mod listener;
+pub mod stream;
+pub mod worker;
+
+pub use listener::{BindError, Listening, bind_all};
+pub use worker::{Crew, Newcomer};

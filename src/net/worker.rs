@@ -1,0 +1,207 @@
+//! Workers: threads that own connections.
+//!
+//! Each has a single-threaded runtime and takes newcomers from its own queue; nothing is stolen between workers and
+//! nobody spins. What connections of one worker share without locks hangs on [`Worker`]: the read buffer, a few
+//! reply buffers, the cached configuration.
+
+use std::cell::{RefCell, RefMut};
+use std::net::TcpStream as StdTcpStream;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::connection::Connection;
+use super::stream::Stream;
+use crate::base::clock::Clock;
+use crate::base::rng::Rng;
+use crate::config::Config;
+use crate::dispatch::Engine;
+use crate::dispatch::stats::WorkerStats;
+use crate::session::{Client, Session, Transport};
+
+/// What one read can bring.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// Reply buffers kept for the next connections, and the size up to which one is kept.
+const SPARE_BUFFERS: usize = 4;
+const SPARE_BUFFER_MAX_BYTES: usize = 512 * 1024;
+const SPARE_BUFFER_BYTES: usize = 16 * 1024;
+
+/// An accepted socket on its way to a worker.
+pub enum Newcomer {
+    Tcp(StdTcpStream),
+    Unix(StdUnixStream),
+}
+
+/// What the connections of one worker share.
+pub struct Worker {
+    pub engine: Arc<Engine>,
+    index: usize,
+    read_buffer: RefCell<Vec<u8>>,
+    spare_buffers: RefCell<Vec<Vec<u8>>>,
+    config: RefCell<(u64, Arc<Config>)>,
+    rng: RefCell<Rng>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    fn new(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>) -> Worker {
+        let config = engine.config.snapshot();
+        let version = engine.config.version();
+        Worker {
+            engine,
+            index,
+            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+            spare_buffers: RefCell::default(),
+            config: RefCell::new((version, config)),
+            rng: RefCell::new(Rng::from_os()),
+            load,
+        }
+    }
+
+    /// The statistics that only this worker writes.
+    #[inline]
+    pub fn stats(&self) -> &WorkerStats {
+        self.engine.stats.worker(self.index)
+    }
+
+    /// The shared read buffer; it is free whenever a connection is polled.
+    pub fn read_buffer(&self) -> RefMut<'_, Vec<u8>> {
+        self.read_buffer.borrow_mut()
+    }
+
+    /// The configuration as of now.
+    #[inline]
+    pub fn config(&self) -> Arc<Config> {
+        let version = self.engine.config.version();
+        let mut cached = self.config.borrow_mut();
+        if cached.0 != version {
+            *cached = (version, self.engine.config.snapshot());
+        }
+        Arc::clone(&cached.1)
+    }
+
+    /// Fresh random bits.
+    pub fn seed(&self) -> u64 {
+        self.rng.borrow_mut().next_u64()
+    }
+
+    pub fn take_buffer(&self) -> Vec<u8> {
+        self.spare_buffers.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(SPARE_BUFFER_BYTES))
+    }
+
+    pub fn give_buffer(&self, buffer: Vec<u8>) {
+        let mut spare = self.spare_buffers.borrow_mut();
+        if spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
+            spare.push(buffer);
+        }
+    }
+
+    /// A connection ended.
+    pub fn left(&self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Makes a connection of a newcomer; it just goes away when its socket fails already.
+    fn welcome(self: &Rc<Self>, newcomer: Newcomer) -> Option<Connection> {
+        let (stream, client) = match self.introduce(newcomer) {
+            Ok(introduced) => introduced,
+            Err(error) => {
+                tracing::debug!("A new connection failed before it began: {error}");
+                self.left();
+                return None;
+            }
+        };
+        let authenticated = self.config().requirepass.is_none();
+        Some(Connection::new(Rc::clone(self), stream, Session::new(Arc::new(client), authenticated)))
+    }
+
+    fn introduce(&self, newcomer: Newcomer) -> std::io::Result<(Stream, Client)> {
+        let engine = &self.engine;
+        let (id, now_us) = (engine.clients.next_id(), engine.time.monotonic_us());
+        Ok(match newcomer {
+            Newcomer::Tcp(stream) => {
+                let fd = stream.as_fd().as_raw_fd();
+                let names = (stream.peer_addr()?.to_string(), stream.local_addr()?.to_string());
+                let stream = Stream::Tcp(TcpStream::from_std(stream)?);
+                (stream, Client::new(id, Transport::Tcp, names, fd, self.index, now_us))
+            }
+            Newcomer::Unix(stream) => {
+                let fd = stream.as_fd().as_raw_fd();
+                let path = self.config().unixsocket.clone().unwrap_or_default();
+                let name = format!("{}:0", path.display());
+                let stream = Stream::Unix(UnixStream::from_std(stream)?);
+                (stream, Client::new(id, Transport::Unix, (name.clone(), name), fd, self.index, now_us))
+            }
+        })
+    }
+}
+
+/// All workers, from outside.
+pub struct Crew {
+    workers: Vec<Desk>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Desk {
+    queue: UnboundedSender<Newcomer>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Crew {
+    /// Starts the engine's workers.
+    pub fn start(engine: &Arc<Engine>) -> std::io::Result<Crew> {
+        let mut crew = Crew { workers: Vec::new(), threads: Vec::new() };
+        for index in 0..engine.workers {
+            let (queue, newcomers) = unbounded_channel();
+            let load = Arc::new(AtomicUsize::new(0));
+            let (engine, worker_load) = (Arc::clone(engine), Arc::clone(&load));
+            let thread = std::thread::Builder::new()
+                .name(format!("ochre-{index}"))
+                .spawn(move || run(engine, index, worker_load, newcomers))?;
+            crew.workers.push(Desk { queue, load });
+            crew.threads.push(thread);
+        }
+        Ok(crew)
+    }
+
+    /// Gives a newcomer to the worker with the fewest connections.
+    pub fn hand_over(&self, newcomer: Newcomer) {
+        let Some(desk) = self.workers.iter().min_by_key(|desk| desk.load.load(Ordering::Relaxed)) else { return };
+        desk.load.fetch_add(1, Ordering::Relaxed);
+        // A worker only stops when the server does; the socket is closed by being dropped.
+        let _ = desk.queue.send(newcomer);
+    }
+
+    /// Ends all workers after they have closed their connections.
+    pub fn stop(self) {
+        drop(self.workers);
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>, mut newcomers: UnboundedReceiver<Newcomer>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build_local(Default::default());
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("Worker {index} could not start: {error}");
+            std::process::exit(1);
+        }
+    };
+    let worker = Rc::new(Worker::new(engine, index, load));
+    runtime.block_on(async move {
+        while let Some(newcomer) = newcomers.recv().await {
+            if let Some(connection) = worker.welcome(newcomer) {
+                tokio::task::spawn_local(connection);
+            }
+        }
+    });
+}

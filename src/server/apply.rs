@@ -1,0 +1,55 @@
+//! Options that change something above the dispatcher when CONFIG SET sets them.
+
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::boot::{access_clock, level};
+use super::Rebind;
+use crate::config::{Config, OptionSpec};
+use crate::dispatch::Engine;
+use crate::net::listener::bind_tcp;
+use crate::observe::log::LogHandle;
+
+/// Installs the hook of CONFIG SET.
+pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Rebind>) {
+    // Weak, because the engine owns the hook.
+    let weak = Arc::downgrade(engine);
+    let apply = move |old: &Config, new: &Config, changed: &[&'static OptionSpec]| {
+        let Some(engine) = weak.upgrade() else { return Ok(()) };
+        if changed.iter().any(|option| matches!(option.name, "bind" | "port")) {
+            rebind(old, new, &rebinds)?;
+        }
+        if changed.iter().any(|option| option.name == "dir") {
+            std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
+        }
+        log.set_level(level(new.loglevel));
+        engine.keyspace.set_access_clock(access_clock(new));
+        engine.slowlog.set_max_len(usize::try_from(new.slowlog_max_len).unwrap_or(usize::MAX));
+        Ok(())
+    };
+    *engine.apply_config.lock() = Some(Box::new(apply));
+}
+
+/// Closes the TCP sockets and opens those of `new`; when that fails those of `old` are opened again.
+fn rebind(old: &Config, new: &Config, rebinds: &UnboundedSender<Rebind>) -> Result<(), (&'static str, String)> {
+    let option = if old.port == new.port { "bind" } else { "port" };
+    let failed = || (option, "Unable to listen on this port. Check server logs.".to_owned());
+    let failed = || if option == "bind" { (option, "Failed to bind to specified addresses.".to_owned()) } else { failed() };
+    let (old, new) = (old.clone(), new.clone());
+    let (answer, answered) = channel();
+    let bind = Box::new(move || match bind_tcp(&new) {
+        Ok(bound) => {
+            let _ = answer.send(true);
+            bound
+        }
+        Err(error) => {
+            tracing::warn!("{error}");
+            let _ = answer.send(false);
+            bind_tcp(&old).unwrap_or_default()
+        }
+    });
+    rebinds.send(Rebind { bind }).map_err(|_| failed())?;
+    if answered.recv().unwrap_or(false) { Ok(()) } else { Err(failed()) }
+}

@@ -1,0 +1,181 @@
+//! From a configuration to an engine: log, process limits, identity, seeds.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::base::clock::{Clock, Time};
+use crate::base::rng::{Rng, os_seed};
+use crate::commands;
+use crate::config::{Config, LogFormat, LogLevel, Store};
+use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
+use crate::dispatch::stats::Stats;
+use crate::dispatch::{CommandTable, Engine};
+use crate::keyspace::{AccessClock, Keyspace};
+use crate::observe::log::{self, Format, Level, LogHandle};
+use crate::observe::{latency, slowlog};
+use crate::session::Registry;
+
+/// Descriptors that the server needs beside its clients.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// A server that is ready to listen.
+pub struct Booted {
+    pub engine: Arc<Engine>,
+    pub log: LogHandle,
+}
+
+/// Prepares process and engine. The error is one line for the terminal.
+pub fn boot(store: Store) -> Result<Booted, String> {
+    let config = store.snapshot();
+    if config.daemonize {
+        return Err("daemonize yes: Ochre stays in the foreground; let the service manager or the shell put it in \
+                    the background, and set daemonize no"
+            .into());
+    }
+    std::env::set_current_dir(&config.dir)
+        .map_err(|error| format!("Can't chdir to '{}': {error}", config.dir.display()))?;
+    let time = Time::system();
+    let log = log::init(log::Settings {
+        level: level(config.loglevel),
+        format: format(config.log_format),
+        file: config.logfile.clone(),
+        time: time.clone(),
+    })
+    .map_err(|error| error.to_string())?;
+    let engine = engine(store, time)?;
+    tracing::info!(
+        "Ochre {} (Redis {} compatible) starting, PID: {}",
+        env!("CARGO_PKG_VERSION"),
+        crate::REDIS_VERSION,
+        std::process::id()
+    );
+    raise_descriptor_limit(&engine);
+    write_pidfile(&config);
+    tracing::info!("Server initialized, {} worker{}", engine.workers, if engine.workers == 1 { "" } else { "s" });
+    Ok(Booted { engine, log })
+}
+
+/// Builds an engine; also what tests start from, with their own clock.
+pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
+    let config = store.snapshot();
+    let families = commands::FAMILIES;
+    let table = CommandTable::new(families, &config.declarations.renamed_commands)
+        .map_err(|name| format!("rename-command: no such command, or the new name is taken: '{}'", name.escape_ascii()))?;
+    let workers = worker_count(&config);
+    let [one, two, three, _] = os_seed();
+    let databases = u16::try_from(config.databases).map_err(|_| "databases: at most 65535".to_owned())?;
+    let keyspace = Keyspace::new(workers, databases, [one, two, three]);
+    keyspace.set_access_clock(access_clock(&config));
+    // The main thread counts too: refused connections, expired keys.
+    let stats = Stats::new(workers + 1, table.id_count());
+    let gauges = Gauges::default();
+    gauges.last_save_seconds.store(time.now_ms().seconds(), Ordering::Relaxed);
+    if let Err(error) = crate::alloc::configure(workers) {
+        tracing::debug!("The allocator keeps its defaults: {error}");
+    }
+    Ok(Arc::new(Engine {
+        keyspace,
+        commands: table,
+        clients: Registry::default(),
+        stats,
+        slowlog: slowlog::Slowlog::new(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX)),
+        latency: latency::Monitor::new(),
+        pause: Default::default(),
+        monitors: Default::default(),
+        identity: identity(&time),
+        time,
+        lifecycle: Lifecycle::default(),
+        gauges,
+        sinks: Default::default(),
+        apply_config: Default::default(),
+        workers,
+        config: store,
+    }))
+}
+
+/// `io-threads`, or the CPUs that the process may use.
+fn worker_count(config: &Config) -> usize {
+    match config.io_threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        count => count as usize,
+    }
+}
+
+/// How the configured policy keeps access times.
+pub fn access_clock(config: &Config) -> AccessClock {
+    AccessClock {
+        lfu: config.maxmemory_policy.is_lfu(),
+        log_factor: config.lfu_log_factor,
+        decay_minutes: config.lfu_decay_time,
+    }
+}
+
+pub(super) fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Verbose => Level::Verbose,
+        LogLevel::Notice => Level::Notice,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Nothing => Level::Nothing,
+    }
+}
+
+fn format(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Redis => Format::Legacy,
+        LogFormat::Json => Format::Json,
+        LogFormat::Logfmt => Format::Logfmt,
+    }
+}
+
+fn identity(time: &Time) -> Identity {
+    let mut rng = Rng::from_os();
+    let mut hex = || {
+        let mut bytes = [0; 20];
+        rng.fill(&mut bytes);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    Identity {
+        run_id: hex(),
+        replication_id: hex(),
+        started: time.now_ms(),
+        started_monotonic_us: time.monotonic_us(),
+        executable: std::env::current_exe().map_or_else(|_| "ochre".into(), |path| path.display().to_string()),
+    }
+}
+
+/// Makes room for `maxclients`, or lowers `maxclients` to the room there is.
+fn raise_descriptor_limit(engine: &Engine) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = u64::from(engine.config.snapshot().maxclients) + OWN_DESCRIPTORS;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    limit.current = Some(possible);
+    if setrlimit(Resource::Nofile, limit).is_ok() && possible >= wanted {
+        return;
+    }
+    let current = getrlimit(Resource::Nofile).current.unwrap_or(possible);
+    let clients = current.saturating_sub(OWN_DESCRIPTORS).max(1).to_string();
+    tracing::warn!("Only {current} descriptors can be open, so maxclients is set to {clients}");
+    if let Err(error) = engine.config.assign("maxclients", &[clients.as_bytes()]) {
+        tracing::warn!("maxclients could not be lowered: {error}");
+    }
+}
+
+fn write_pidfile(config: &Config) {
+    if let Some(path) = &config.pidfile
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("The pid file {} could not be written: {error}", path.display());
+    }
+}
+
+/// The pid file goes with the process.
+pub fn remove_pidfile(config: &Config) {
+    if let Some(path) = &config.pidfile {
+        let _ = std::fs::remove_file(path);
+    }
+}

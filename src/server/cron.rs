@@ -1,0 +1,96 @@
+//! What is done now and then, on the main thread: expiry at the deadline, idle clients, pauses, samples.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::base::clock::{Clock, UnixMs};
+use crate::config::Config;
+use crate::dispatch::sink::Commit;
+use crate::dispatch::Engine;
+use crate::keyspace::{DbIndex, ExpiryPolicy, ShardId, View};
+use crate::net::limits;
+use crate::session::{Client, bump};
+
+/// Pace of the samples behind `instantaneous_ops_per_sec`.
+const TICK: Duration = Duration::from_millis(100);
+/// Every how many ticks clients are looked at.
+const CLIENTS_EVERY: u64 = 10;
+/// Longest sleep of the expiry task; deadlines set meanwhile wake it.
+const EXPIRY_SLEEP_MAX_MS: u64 = 60_000;
+
+/// Samples, idle clients, pauses.
+pub async fn run(engine: Arc<Engine>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let mut ticks: u64 = 0;
+    loop {
+        interval.tick().await;
+        ticks += 1;
+        let now = engine.time.now_ms();
+        if engine.pause.is_paused() && engine.pause.until().is_some_and(|until| until <= now) {
+            engine.pause.end();
+        }
+        engine.used_memory();
+        if ticks.is_multiple_of(CLIENTS_EVERY) {
+            let config = engine.config.snapshot();
+            let now_us = engine.time.monotonic_us();
+            engine.clients.iter().filter(|client| is_overdue(&config, client, now_us)).for_each(|client| client.kill());
+        }
+    }
+}
+
+/// Whether a client has idled too long, or has left its output unread too long.
+fn is_overdue(config: &Config, client: &Client, now_us: u64) -> bool {
+    let idle_us = now_us.saturating_sub(client.usage.last_active_us.load(Ordering::Relaxed));
+    if config.timeout > 0 && !client.is_monitor() && idle_us > u64::from(config.timeout) * 1_000_000 {
+        return true;
+    }
+    let unsent = client.usage.output_bytes.load(Ordering::Relaxed) + client.mailbox_bytes();
+    unsent > 0 && limits::is_over(config, client, true, unsent, now_us)
+}
+
+/// Removes keys at their deadline. Sleeps until the next one, or until an earlier one is announced.
+pub async fn expire(engine: Arc<Engine>) {
+    loop {
+        let now = engine.time.now_ms();
+        // Announcements from here on wake us; those before are seen by the sweep.
+        engine.keyspace.sleep_until(UnixMs(now.0 + EXPIRY_SLEEP_MAX_MS));
+        let next = sweep(&engine, now);
+        let alarm = next.unwrap_or(UnixMs(u64::MAX)).min(UnixMs(now.0 + EXPIRY_SLEEP_MAX_MS));
+        if alarm <= now {
+            // More is due: let the main thread's other tasks in between.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let wait = Duration::from_millis(alarm.0.saturating_sub(engine.time.now_ms().0));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = engine.keyspace.deadline_moved() => {}
+        }
+    }
+}
+
+/// One slice of every shard; returns the earliest deadline that is left.
+fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
+    if engine.keyspace.expiry_policy() != ExpiryPolicy::Active {
+        return None;
+    }
+    let began_ns = engine.time.monotonic_ns();
+    let mut next: Option<UnixMs> = None;
+    let mut view = View::new(&engine.keyspace, now.0);
+    for shard in 0..engine.keyspace.shard_count() {
+        view.begin(now, true);
+        let due = view.expire_slice(ShardId(shard as u16));
+        let effects = view.take_effects();
+        if effects.expired > 0 {
+            bump(&engine.stats.worker(engine.workers).counters.expired_keys, effects.expired);
+            engine.commit(&Commit { db: DbIndex(0), commands: &[], effects: &effects });
+        }
+        view.release();
+        next = due.into_iter().chain(next).min();
+    }
+    let spent_us = (engine.time.monotonic_ns() - began_ns) / 1000;
+    bump(&engine.stats.worker(engine.workers).counters.expire_us, spent_us);
+    next
+}

@@ -1,0 +1,119 @@
+//! The composition root: boots a server from its configuration, keeps it running, and ends it in order.
+//!
+//! ```text
+//! configuration → log → limits → engine → sockets → workers → ready … signal or SHUTDOWN → stop accepting → workers end
+//! ```
+//!
+//! The main thread holds listeners, signals and the [`cron`]; workers hold the connections. Nothing here is on the
+//! way of a request.
+
+pub mod apply;
+pub mod boot;
+pub mod cron;
+pub mod signals;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+
+use crate::config::{Store, cli};
+use crate::dispatch::Engine;
+use crate::net::{Crew, Listening, bind_all};
+
+/// Runs `ochre` with the process's arguments.
+pub fn main() -> ExitCode {
+    let store = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(cli::Cli::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(cli::Cli::Run(startup)) => Store::load(startup),
+        Err(error) => Err(error),
+    };
+    let started = store.map_err(|error| error.to_string()).and_then(boot::boot);
+    match started.and_then(|booted| run(booted).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(booted: boot::Booted) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(booted))
+}
+
+async fn serve(booted: boot::Booted) -> std::io::Result<()> {
+    let boot::Booted { engine, log } = booted;
+    let bound = match bind_all(&engine.config.snapshot()) {
+        Ok(bound) => bound,
+        Err(error) => {
+            tracing::warn!("{error}");
+            tracing::warn!("Failed listening on port {} (tcp), aborting.", engine.config.snapshot().port);
+            return Err(std::io::Error::other(error.to_string()));
+        }
+    };
+    let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
+    let crew = Arc::new(Crew::start(&engine)?);
+    let (changes, changed) = unbounded_channel();
+    apply::install(&engine, log, changes);
+    let listeners = tokio::spawn(listen(bound, changed, Arc::clone(&engine), Arc::clone(&crew)));
+    let chores = tokio::spawn(cron::run(Arc::clone(&engine)));
+    let expiry = tokio::spawn(cron::expire(Arc::clone(&engine)));
+    announce(&kinds, &engine);
+    signals::until_shutdown(&engine).await;
+    for task in [listeners, chores, expiry] {
+        task.abort();
+        // Aborted on purpose: an error here says just that.
+        let _ = task.await;
+    }
+    engine.clients.iter().for_each(|client| client.kill());
+    if let Ok(crew) = Arc::try_unwrap(crew) {
+        crew.stop();
+    }
+    boot::remove_pidfile(&engine.config.snapshot());
+    tracing::info!("Ochre is now ready to exit, bye bye...");
+    Ok(())
+}
+
+fn announce(kinds: &[&str], engine: &Engine) {
+    engine.gauges.startup_memory_bytes.store(engine.used_memory() as u64, std::sync::atomic::Ordering::Relaxed);
+    for kind in ["unix", "tcp"] {
+        if kinds.contains(&kind) {
+            tracing::info!("Ready to accept connections {kind}");
+        }
+    }
+}
+
+/// A new set of TCP sockets; the old ones are closed first, then the change is answered.
+pub struct Rebind {
+    /// Called when the old sockets are closed; binds the new ones and tells the asker.
+    pub bind: Box<dyn FnOnce() -> Vec<Listening> + Send>,
+}
+
+async fn listen(
+    bound: Vec<Listening>,
+    mut changes: UnboundedReceiver<Rebind>,
+    engine: Arc<Engine>,
+    crew: Arc<Crew>,
+) {
+    let (unix, tcp): (Vec<_>, Vec<_>) = bound.into_iter().partition(|listening| matches!(listening, Listening::Unix(..)));
+    let mut keep = JoinSet::new();
+    for listening in unix {
+        keep.spawn(listening.accept(Arc::clone(&engine), Arc::clone(&crew)));
+    }
+    let mut next = tcp;
+    loop {
+        let mut accepting = JoinSet::new();
+        for listening in next {
+            accepting.spawn(listening.accept(Arc::clone(&engine), Arc::clone(&crew)));
+        }
+        let Some(change) = changes.recv().await else { return };
+        accepting.shutdown().await;
+        next = (change.bind)();
+    }
+}
