@@ -109,6 +109,7 @@ impl Command {
     /// A command that only has subcommands.
     pub const fn container(name: &'static str, arity: i32, subcommands: &'static [Command]) -> Command {
         let mut command = Command::new(name, arity, Handler::Container);
+        command.spec.is_container = true;
         command.subcommands = subcommands;
         command
     }

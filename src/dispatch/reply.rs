@@ -29,6 +29,12 @@ impl<'o> ReplySlot<'o> {
         self.writer.proto()
     }
 
+    /// The same place in another protocol version: HELLO answers in the one that it chose.
+    pub fn in_proto(mut self, proto: Proto) -> Self {
+        self.writer.set_proto(proto);
+        self
+    }
+
     /// A reply of several values: `write` must write exactly one complete reply.
     #[inline]
     pub fn write(mut self, write: impl FnOnce(&mut Writer<'_>)) -> Replied {
