@@ -322,6 +322,10 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let engine = &self.worker.engine;
+        if std::thread::panicking() {
+            // The panic policy: this connection ends, the others go on.
+            bump(&self.worker.stats().counters.panics, 1);
+        }
         if self.session.monitor {
             engine.monitors.left();
         }

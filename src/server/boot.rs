@@ -49,6 +49,7 @@ pub fn boot(store: Store) -> Result<Booted, String> {
         crate::REDIS_VERSION,
         std::process::id()
     );
+    log_panics();
     raise_descriptor_limit(&engine);
     write_pidfile(&config);
     tracing::info!("Server initialized, {} worker{}", engine.workers, if engine.workers == 1 { "" } else { "s" });
@@ -163,6 +164,14 @@ fn raise_descriptor_limit(engine: &Engine) {
     if let Err(error) = engine.config.assign("maxclients", &[clients.as_bytes()]) {
         tracing::warn!("maxclients could not be lowered: {error}");
     }
+}
+
+/// Panics go to the log, where an operator looks.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::force_capture();
+        tracing::error!("A command panicked, its connection ends: {panic}\n{backtrace}");
+    }));
 }
 
 fn write_pidfile(config: &Config) {
