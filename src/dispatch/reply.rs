@@ -43,7 +43,10 @@ impl<'o> ReplySlot<'o> {
     }
 
     /// As [`ReplySlot::write`], for writers that may still find an error; what was written is then taken back.
-    pub fn try_write<E>(mut self, write: impl FnOnce(&mut Writer<'_>) -> Result<(), E>) -> Result<Replied, E> {
+    pub fn try_write<E>(
+        mut self,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+    ) -> Result<Replied, E> {
         write(&mut self.writer).map(|()| Replied(()))
     }
 

@@ -5,8 +5,8 @@ use std::sync::mpsc::channel;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::boot::{access_clock, level};
 use super::Rebind;
+use super::boot::{access_clock, level};
 use crate::config::{Config, OptionSpec};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
@@ -33,10 +33,20 @@ pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Re
 }
 
 /// Closes the TCP sockets and opens those of `new`; when that fails those of `old` are opened again.
-fn rebind(old: &Config, new: &Config, rebinds: &UnboundedSender<Rebind>) -> Result<(), (&'static str, String)> {
+fn rebind(
+    old: &Config,
+    new: &Config,
+    rebinds: &UnboundedSender<Rebind>,
+) -> Result<(), (&'static str, String)> {
     let option = if old.port == new.port { "bind" } else { "port" };
     let failed = || (option, "Unable to listen on this port. Check server logs.".to_owned());
-    let failed = || if option == "bind" { (option, "Failed to bind to specified addresses.".to_owned()) } else { failed() };
+    let failed = || {
+        if option == "bind" {
+            (option, "Failed to bind to specified addresses.".to_owned())
+        } else {
+            failed()
+        }
+    };
     let (old, new) = (old.clone(), new.clone());
     let (answer, answered) = channel();
     let bind = Box::new(move || match bind_tcp(&new) {

@@ -81,7 +81,10 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
 }
 
 fn announce(kinds: &[&str], engine: &Engine) {
-    engine.gauges.startup_memory_bytes.store(engine.used_memory() as u64, std::sync::atomic::Ordering::Relaxed);
+    engine
+        .gauges
+        .startup_memory_bytes
+        .store(engine.used_memory() as u64, std::sync::atomic::Ordering::Relaxed);
     for kind in ["unix", "tcp"] {
         if kinds.contains(&kind) {
             tracing::info!("Ready to accept connections {kind}");
@@ -101,7 +104,8 @@ async fn listen(
     engine: Arc<Engine>,
     crew: Arc<Crew>,
 ) {
-    let (unix, tcp): (Vec<_>, Vec<_>) = bound.into_iter().partition(|listening| matches!(listening, Listening::Unix(..)));
+    let (unix, tcp): (Vec<_>, Vec<_>) =
+        bound.into_iter().partition(|listening| matches!(listening, Listening::Unix(..)));
     let mut keep = JoinSet::new();
     for listening in unix {
         keep.spawn(listening.accept(Arc::clone(&engine), Arc::clone(&crew)));
