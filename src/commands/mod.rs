@@ -17,4 +17,11 @@ pub const FAMILIES: &[&[Command]] = &[
     connection::hello::COMMANDS,
     connection::client::COMMANDS,
     server::command::COMMANDS,
+    string::bytes::COMMANDS,
+    string::count::COMMANDS,
+    string::exchange::COMMANDS,
+    string::get::COMMANDS,
+    string::lcs::COMMANDS,
+    string::many::COMMANDS,
+    string::set::COMMANDS,
 ];

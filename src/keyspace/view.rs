@@ -284,6 +284,26 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::inspect`], but nobody is told of a miss (OBJECT).
+    pub fn examine(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        let found = live(shard, cx, db, key).map(|entry| &*entry);
+        match found {
+            Some(_) => cx.effects.hits += 1,
+            None => cx.effects.misses += 1,
+        }
+        found
+    }
+
+    /// Counts a hit or a miss and notes a use, even for a client whose reads are no uses (TOUCH); whether the
+    /// key is there.
+    pub fn touch(&mut self, db: DbIndex, key: Key<'_>) -> bool {
+        let no_touch = std::mem::replace(&mut self.cx.no_touch, false);
+        let found = self.read(db, key).is_some();
+        self.cx.no_touch = no_touch;
+        found
+    }
+
     /// The entry of `key`, leaving no trace.
     pub fn peek(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         let (shard, cx) = self.split(key);
@@ -358,7 +378,7 @@ impl Circumstances {
     }
 
     #[inline]
-    fn miss(&mut self, db: DbIndex, key: Key<'_>) {
+    pub fn miss(&mut self, db: DbIndex, key: Key<'_>) {
         self.effects.misses += 1;
         if self.observed {
             self.miss_observed(db, key);
