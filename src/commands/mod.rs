@@ -11,4 +11,10 @@ pub mod string;
 use crate::dispatch::Command;
 
 /// All families.
-pub const FAMILIES: &[&[Command]] = &[];
+pub const FAMILIES: &[&[Command]] = &[
+    connection::basics::COMMANDS,
+    connection::auth::COMMANDS,
+    connection::hello::COMMANDS,
+    connection::client::COMMANDS,
+    server::command::COMMANDS,
+];

@@ -176,4 +176,3 @@ impl<'k> AdminCx<'_, 'k> {
         run(self.view, db, key)
     }
 }
-

@@ -238,7 +238,10 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         let clock = self.cx.access.initial(self.cx.now);
         let key = self.key.bytes();
         match self.slot.entry_mut() {
-            Some(entry) if matches!(entry.payload(), Payload::Inline(_)) && Entry::can_inline(key.len(), value.len()) => {
+            Some(entry)
+                if matches!(entry.payload(), Payload::Inline(_))
+                    && Entry::can_inline(key.len(), value.len()) =>
+            {
                 entry.set_inline(value);
                 entry.set_deadline(deadline);
                 entry.set_meta(encoding as u8);

@@ -290,6 +290,14 @@ impl<'k> View<'k> {
         live(shard, cx, db, key).map(|entry| &*entry)
     }
 
+    /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
+    /// prefetch pays.
+    #[inline]
+    pub fn is_beyond_caches(&self, db: DbIndex) -> bool {
+        const ENTRIES_IN_CACHES: usize = 20_000;
+        self.guards.first().is_some_and(|(_, shard)| shard.db(db).len() > ENTRIES_IN_CACHES)
+    }
+
     /// Tells the processor which lines the next commands will need.
     #[inline]
     pub fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
@@ -311,7 +319,9 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         if self.cx.editing && std::thread::panicking() {
             // The panic policy (ARCHITECTURE.md): a value may be half changed, so nobody may see it.
-            tracing::error!("A command panicked while it changed a key; stopping so that no half-changed value is served");
+            tracing::error!(
+                "A command panicked while it changed a key; stopping so that no half-changed value is served"
+            );
             std::process::abort();
         }
     }

@@ -194,6 +194,11 @@ impl Writer<'_> {
         self.proto
     }
 
+    /// Writes what follows in another protocol version.
+    pub fn set_proto(&mut self, proto: Proto) {
+        self.proto = proto;
+    }
+
     fn is_resp3(&self) -> bool {
         self.proto == Proto::Resp3
     }

@@ -24,7 +24,9 @@ impl Encoding {
     pub fn of(value: &[u8]) -> Encoding {
         match value {
             _ if value.len() > EMBSTR_MAX_BYTES => Encoding::Raw,
-            [b'-' | b'0'..=b'9', ..] if value.len() <= INT_MAX_BYTES && is_canonical_i64(value) => Encoding::Int,
+            [b'-' | b'0'..=b'9', ..] if value.len() <= INT_MAX_BYTES && is_canonical_i64(value) => {
+                Encoding::Int
+            }
             _ => Encoding::Embstr,
         }
     }
