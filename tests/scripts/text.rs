@@ -7,6 +7,8 @@
 //! ]                                              :1
 //! []       an empty one                        }         also: ~[ set, >[ push, |{ attribute
 //! ```
+//!
+//! A blank at the end of a status or an error is written `\x20`.
 
 use super::wire::Reply;
 
@@ -109,6 +111,11 @@ fn escaped(bytes: &[u8], in_quotes: bool) -> String {
             b' '..=b'~' => text.push(char::from(byte)),
             _ => text.push_str(&format!("\\x{byte:02x}")),
         }
+    }
+    if !in_quotes && text.ends_with(' ') {
+        // Editors remove a blank at the end of a line.
+        text.pop();
+        text.push_str("\\x20");
     }
     text
 }
