@@ -12,8 +12,8 @@ use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
 use crate::observe::log::LogHandle;
 
-/// Installs the hook of CONFIG SET.
-pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Rebind>) {
+/// Installs the hook of CONFIG SET. `log` is `None` where somebody else owns the process's log.
+pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedSender<Rebind>) {
     // Weak, because the engine owns the hook.
     let weak = Arc::downgrade(engine);
     let apply = move |old: &Config, new: &Config, changed: &[&'static OptionSpec]| {
@@ -24,7 +24,9 @@ pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Re
         if changed.iter().any(|option| option.name == "dir") {
             std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
         }
-        log.set_level(level(new.loglevel));
+        if let Some(log) = &log {
+            log.set_level(level(new.loglevel));
+        }
         engine.keyspace.set_access_clock(access_clock(new));
         engine.slowlog.set_max_len(usize::try_from(new.slowlog_max_len).unwrap_or(usize::MAX));
         Ok(())

@@ -76,7 +76,7 @@ pub async fn expire(engine: Arc<Engine>) {
 }
 
 /// One slice of every shard; returns the earliest deadline that is left.
-fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
+pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
     if engine.keyspace.expiry_policy() != ExpiryPolicy::Active {
         return None;
     }
