@@ -12,6 +12,10 @@ use crate::dispatch::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    connection::auth::COMMANDS,
+    connection::basics::COMMANDS,
+    connection::client::COMMANDS,
+    connection::hello::COMMANDS,
     generic::copy::COMMANDS,
     generic::databases::COMMANDS,
     generic::delete::COMMANDS,
@@ -21,6 +25,7 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::rename::COMMANDS,
     generic::ttl::COMMANDS,
     generic::walk::COMMANDS,
+    server::command::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,
@@ -28,4 +33,14 @@ pub const FAMILIES: &[&[Command]] = &[
     string::lcs::COMMANDS,
     string::many::COMMANDS,
     string::set::COMMANDS,
+    server::config::COMMANDS,
+    server::clock::COMMANDS,
+    server::replication::COMMANDS,
+    server::monitor::COMMANDS,
+    server::slowlog::COMMANDS,
+    server::latency::COMMANDS,
+    server::shutdown::COMMANDS,
+    server::lolwut::COMMANDS,
+    server::module::COMMANDS,
+    server::cluster::COMMANDS,
 ];

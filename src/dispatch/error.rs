@@ -77,12 +77,24 @@ impl CmdError {
         CmdError::Bytes(text)
     }
 
+    /// A text around a word of the request, which is printed as C prints it: nothing from a NUL on.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> CmdError {
+        let mut text = before.as_bytes().to_vec();
+        text.extend_from_slice(c_string(word, word.len()));
+        text.extend_from_slice(after.as_bytes());
+        CmdError::Bytes(text)
+    }
+
+    /// What subcommands say that check their number of arguments themselves; `word` as the client wrote it.
+    pub fn subcommand_syntax(container: &str, word: &[u8]) -> CmdError {
+        let help = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+        CmdError::quoting("ERR unknown subcommand or wrong number of arguments for '", word, &help)
+    }
+
     /// The line without its `-`.
     pub fn line(&self) -> Cow<'_, [u8]> {
         let text: Cow<'_, str> = match self {
-            CmdError::WrongType => {
-                "WRONGTYPE Operation against a key holding the wrong kind of value".into()
-            }
+            CmdError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value".into(),
             CmdError::Syntax => "ERR syntax error".into(),
             CmdError::NotAnInteger => "ERR value is not an integer or out of range".into(),
             CmdError::NotAFloat => "ERR value is not a valid float".into(),

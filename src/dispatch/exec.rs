@@ -25,7 +25,7 @@ use super::table::Registered;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::keyspace::{Busy, Key, LockSet, View};
+use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
@@ -77,7 +77,12 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
-    pub fn new(engine: &'k Arc<Engine>, config: &'k Config, stats: &'k WorkerStats, seed: u64) -> Executor<'k> {
+    pub fn new(
+        engine: &'k Arc<Engine>,
+        config: &'k Config,
+        stats: &'k WorkerStats,
+        seed: u64,
+    ) -> Executor<'k> {
         let began_ns = engine.time.monotonic_ns();
         Executor {
             engine,
@@ -140,6 +145,39 @@ impl<'k> Executor<'k> {
         Step::Done
     }
 
+    /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
+    /// each key, then the entries. Only where there is one shard, because a table can't be looked at without its
+    /// lock, and only for tables beyond the processor's caches.
+    #[inline]
+    pub fn prefetch<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
+        let keyspace = &self.engine.keyspace;
+        if keyspace.shard_count() == 1
+            && self.view.lock(&LockSet::One(ShardId(0))).is_ok()
+            && self.view.is_beyond_caches(db)
+        {
+            self.prefetch_keys(db, requests);
+        }
+    }
+
+    fn prefetch_keys<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
+        let keyspace = &self.engine.keyspace;
+        let mut keys: SmallVec<[Key<'a>; 16]> = SmallVec::new();
+        for args in requests {
+            let last = self.last.filter(|last| last.call_name == args.at(0));
+            let Some(registered) = last.or_else(|| self.engine.commands.find(args.at(0))) else { continue };
+            self.last = Some(registered);
+            // A request that announces keys it doesn't have is refused when it runs.
+            let _ = registered.command.walk_keys(&args, |position, _| {
+                let key = keyspace.key(args.at(position));
+                self.view.prefetch_bucket(db, key);
+                keys.push(key);
+            });
+        }
+        for key in keys {
+            self.view.prefetch_entry(db, key);
+        }
+    }
+
     /// Lets all locks go; a later request locks again.
     pub fn release(&mut self) {
         self.view.release();
@@ -154,9 +192,11 @@ impl<'k> Executor<'k> {
         let name = args.at(0);
         let found = match self.last.filter(|last| last.call_name == name) {
             Some(last) => last,
-            None => self.engine.commands.find(name).ok_or_else(|| {
-                (None, CmdError::unknown_command(name, args.iter().skip(1)))
-            })?,
+            None => self
+                .engine
+                .commands
+                .find(name)
+                .ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?,
         };
         self.last = Some(found);
         let registered = self.resolve_subcommand(found, args)?;
@@ -194,7 +234,9 @@ impl<'k> Executor<'k> {
             None => false,
             // CLIENT UNPAUSE must get through, and so must the words that end a connection.
             Some(_) if flags.contains(CommandFlags::ALLOW_BUSY) => false,
-            Some(PauseMode::All) => !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause"),
+            Some(PauseMode::All) => {
+                !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause")
+            }
             Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
         }
     }
@@ -276,7 +318,8 @@ impl<'k> Executor<'k> {
             Handler::Admin(run) => {
                 // It may wait for locks itself, and nobody waits while holding.
                 self.view.release();
-                let mut cx = AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
+                let mut cx =
+                    AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
             Handler::Container => Err(request.arity_error()),
@@ -288,7 +331,9 @@ impl<'k> Executor<'k> {
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.effects();
         let counters = &self.stats.counters;
-        if effects.hits + effects.misses + effects.expired + effects.changes == 0 && effects.records.is_empty() {
+        if effects.hits + effects.misses + effects.expired + effects.changes == 0
+            && effects.records.is_empty()
+        {
             return;
         }
         bump(&counters.keyspace_hits, effects.hits);
@@ -387,4 +432,3 @@ impl<'k> Executor<'k> {
         self.engine.stats.error(line);
     }
 }
-

@@ -29,6 +29,12 @@ impl<'o> ReplySlot<'o> {
         self.writer.proto()
     }
 
+    /// The same place in another protocol version: HELLO answers in the one that it chose.
+    pub fn in_proto(mut self, proto: Proto) -> Self {
+        self.writer.set_proto(proto);
+        self
+    }
+
     /// A reply of several values: `write` must write exactly one complete reply.
     #[inline]
     pub fn write(mut self, write: impl FnOnce(&mut Writer<'_>)) -> Replied {
@@ -37,7 +43,10 @@ impl<'o> ReplySlot<'o> {
     }
 
     /// As [`ReplySlot::write`], for writers that may still find an error; what was written is then taken back.
-    pub fn try_write<E>(mut self, write: impl FnOnce(&mut Writer<'_>) -> Result<(), E>) -> Result<Replied, E> {
+    pub fn try_write<E>(
+        mut self,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), E>,
+    ) -> Result<Replied, E> {
         write(&mut self.writer).map(|()| Replied(()))
     }
 

@@ -34,7 +34,10 @@ impl CommandTable {
     ///
     /// # Errors
     /// The old name that doesn't exist, or the new name that does.
-    pub fn new(families: &[&'static [Command]], renames: &[(Vec<u8>, Vec<u8>)]) -> Result<CommandTable, Vec<u8>> {
+    pub fn new(
+        families: &[&'static [Command]],
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<CommandTable, Vec<u8>> {
         let mut next_id = 0;
         let mut commands = Vec::new();
         for command in families.iter().flat_map(|family| family.iter()) {
@@ -130,7 +133,8 @@ fn register(command: &'static Command, container: Option<&str>, next_id: &mut Co
 }
 
 fn rename(commands: &mut Vec<Registered>, old: &[u8], new: &[u8]) -> Result<(), Vec<u8>> {
-    let called = |name: &[u8]| commands.iter().position(|registered| registered.call_name.eq_ignore_ascii_case(name));
+    let called =
+        |name: &[u8]| commands.iter().position(|registered| registered.call_name.eq_ignore_ascii_case(name));
     let position = called(old).ok_or_else(|| old.to_vec())?;
     if new.is_empty() {
         commands.remove(position);

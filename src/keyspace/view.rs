@@ -310,6 +310,14 @@ impl<'k> View<'k> {
         live(shard, cx, db, key).map(|entry| &*entry)
     }
 
+    /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
+    /// prefetch pays.
+    #[inline]
+    pub fn is_beyond_caches(&self, db: DbIndex) -> bool {
+        const ENTRIES_IN_CACHES: usize = 20_000;
+        self.guards.first().is_some_and(|(_, shard)| shard.db(db).len() > ENTRIES_IN_CACHES)
+    }
+
     /// Tells the processor which lines the next commands will need.
     #[inline]
     pub fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {

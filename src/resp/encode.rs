@@ -194,6 +194,11 @@ impl Writer<'_> {
         self.proto
     }
 
+    /// Writes what follows in another protocol version.
+    pub fn set_proto(&mut self, proto: Proto) {
+        self.proto = proto;
+    }
+
     fn is_resp3(&self) -> bool {
         self.proto == Proto::Resp3
     }
@@ -323,6 +328,17 @@ impl Writer<'_> {
     /// Header of an out-of-band push; RESP2 an array.
     pub fn push(&mut self, len: usize) {
         self.header(if self.is_resp3() { b'>' } else { b'*' }, len as i64);
+    }
+
+    /// RESP3 header of attributes, `pairs` of which must follow before the value they are about. RESP2 has no
+    /// attributes: write neither header nor pairs.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.header(b'|', pairs as i64);
+    }
+
+    /// RESP3 `(` with the digits of a whole number of any size, RESP2 a bulk.
+    pub fn big_number(&mut self, digits: &str) {
+        if self.is_resp3() { self.line(b'(', digits.as_bytes()) } else { self.bulk(digits.as_bytes()) }
     }
 
     /// An array whose length is only known when it has been written: `fill` returns it.

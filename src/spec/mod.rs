@@ -42,6 +42,8 @@ pub struct CommandSpec {
     pub args: &'static [Arg],
     /// Version and replacement, for commands that Redis deprecated.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// The row only holds subcommands together. Redis gives such rows no category of their group.
+    pub is_container: bool,
     /// The command lives on the server only for compatibility and doesn't appear in the documentation.
     pub is_syscmd: bool,
 }
@@ -61,6 +63,7 @@ impl CommandSpec {
             complexity: "",
             args: &[],
             deprecated: None,
+            is_container: false,
             is_syscmd: false,
         }
     }
@@ -74,6 +77,7 @@ impl CommandSpec {
 
     /// The categories that ACL rules know this command by.
     pub fn acl_categories(&self) -> AclCategories {
-        self.acl | self.flags.implied_categories() | self.group.category()
+        let group = if self.is_container { AclCategories::NONE } else { self.group.category() };
+        self.acl | self.flags.implied_categories() | group
     }
 }

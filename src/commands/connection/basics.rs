@@ -1,0 +1,82 @@
+//! PING, ECHO, SELECT, QUIT and RESET.
+
+use super::auth;
+use crate::dispatch::options::int;
+use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
+use crate::keyspace::DbIndex;
+use crate::spec::{Arg, CommandFlags, Group};
+
+/// The rows of this file.
+pub const COMMANDS: &[Command] = &[
+    Command::session("ping", -1, ping)
+        .doc(Group::Connection, "1.0.0", "Answers PONG, or the given message.", "O(1)")
+        .flags(CommandFlags::FAST)
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .args(&[Arg::string("message").optional()]),
+    Command::session("echo", 2, echo)
+        .doc(Group::Connection, "1.0.0", "Answers the given message.", "O(1)")
+        .flags(CommandFlags::FAST.union(CommandFlags::LOADING).union(CommandFlags::STALE))
+        .args(&[Arg::string("message")]),
+    Command::session("select", 2, select)
+        .doc(Group::Connection, "1.0.0", "Changes the database that this connection works on.", "O(1)")
+        .flags(CommandFlags::FAST.union(CommandFlags::LOADING).union(CommandFlags::STALE))
+        .args(&[Arg::integer("index")]),
+    Command::session("quit", -1, quit)
+        .doc(Group::Connection, "1.0.0", "Ends the connection once its replies are sent.", "O(1)")
+        .flags(
+            CommandFlags::ALLOW_BUSY
+                .union(CommandFlags::FAST)
+                .union(CommandFlags::LOADING)
+                .union(CommandFlags::NO_AUTH)
+                .union(CommandFlags::NOSCRIPT)
+                .union(CommandFlags::STALE),
+        )
+        .deprecated("7.2.0", "just closing the connection"),
+    Command::session("reset", 1, reset)
+        .doc(Group::Connection, "6.2.0", "Puts the connection back into the state of a new one.", "O(1)")
+        .flags(
+            CommandFlags::ALLOW_BUSY
+                .union(CommandFlags::FAST)
+                .union(CommandFlags::LOADING)
+                .union(CommandFlags::NO_AUTH)
+                .union(CommandFlags::NOSCRIPT)
+                .union(CommandFlags::STALE),
+        ),
+];
+
+fn ping(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    match req.len() {
+        1 => Ok(reply.status("PONG")),
+        2 => Ok(reply.bulk(req.arg(1))),
+        _ => Err(req.arity_error()),
+    }
+}
+
+fn echo(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    Ok(reply.bulk(req.arg(1)))
+}
+
+fn select(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let index = int(req.arg(1))?;
+    // Redis reads a C int here: what does not fit is no number, what fits may still be no database.
+    i32::try_from(index).map_err(|_| CmdError::NotAnInteger)?;
+    let index = u16::try_from(index).ok().filter(|&index| index < cx.engine.keyspace.databases());
+    cx.session.db = DbIndex(index.ok_or(CmdError::DbIndexOutOfRange)?);
+    cx.session.publish();
+    Ok(reply.ok())
+}
+
+fn quit(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    cx.session.close_after_reply = true;
+    Ok(reply.ok())
+}
+
+fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    if cx.session.monitor {
+        cx.engine.monitors.left();
+    }
+    cx.session.reset(!auth::is_password_needed(cx.config));
+    cx.session.publish();
+    let proto = cx.session.proto;
+    Ok(reply.in_proto(proto).status("RESET"))
+}
