@@ -159,8 +159,7 @@ impl Options {
             } else if cursor.take_word("GET") {
                 &mut options.answers_old
             } else {
-                let word = cursor.next().unwrap_or_default();
-                return Err(CmdError::Bytes([b"ERR Unsupported option ", word].concat()));
+                return Err(CmdError::quoting("ERR Unsupported option ", cursor.next().unwrap_or_default(), ""));
             };
             *flag = true;
         }
