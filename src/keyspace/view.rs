@@ -102,6 +102,11 @@ impl<'k> View<'k> {
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
         self.cx.no_touch = no_touch;
+    }
+
+    /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
+    /// with it counting from the next lock on.
+    fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
         self.cx.observed = self.keyspace.is_observed();
@@ -150,12 +155,14 @@ impl<'k> View<'k> {
         }
         self.release();
         let keyspace = self.keyspace;
-        match set {
+        let locked = match set {
             LockSet::Nothing => Ok(()),
             LockSet::One(id) => self.try_shard(*id),
             LockSet::Many(ids) => ids.iter().try_for_each(|&id| self.try_shard(id)),
             LockSet::All => (0..keyspace.shards.len()).try_for_each(|id| self.try_shard(ShardId(id as u16))),
-        }
+        };
+        self.read_settings();
+        locked
     }
 
     /// Holds `set` after waiting for it in order; only the script mutex can be busy.
@@ -172,6 +179,7 @@ impl<'k> View<'k> {
         for id in ids {
             self.guards.push((id, keyspace.shard(id).lock_blocking()));
         }
+        self.read_settings();
         Ok(())
     }
 
