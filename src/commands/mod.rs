@@ -19,6 +19,8 @@ pub const FAMILIES: &[&[Command]] = &[
     server::command::COMMANDS,
     server::config::COMMANDS,
     server::clock::COMMANDS,
+    server::info::COMMANDS,
+    server::memory::COMMANDS,
     server::replication::COMMANDS,
     server::monitor::COMMANDS,
     server::slowlog::COMMANDS,
