@@ -25,6 +25,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::monitor::COMMANDS,
     server::slowlog::COMMANDS,
     server::latency::COMMANDS,
+    server::debug::COMMANDS,
     server::shutdown::COMMANDS,
     server::lolwut::COMMANDS,
     server::module::COMMANDS,

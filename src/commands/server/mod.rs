@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cluster;
 pub mod command;
 pub mod config;
+pub mod debug;
 pub mod info;
 pub mod latency;
 pub mod lolwut;
