@@ -1,6 +1,7 @@
 //! Tests of the module as a whole, against facts asked from a Redis 8.0.6 server: defaults, CONFIG's answers and errors,
 //! the errors of files and arguments, the file after CONFIG REWRITE.
 
+use crate::base::words::split_args;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;

@@ -190,7 +190,11 @@ impl Command {
 
     /// Calls `visit` with the position of every key, by the one walker.
     #[inline]
-    pub fn walk_keys(&self, args: &Args<'_>, mut visit: impl FnMut(usize, KeyFlags)) -> Result<(), InvalidKeys> {
+    pub fn walk_keys(
+        &self,
+        args: &Args<'_>,
+        mut visit: impl FnMut(usize, KeyFlags),
+    ) -> Result<(), InvalidKeys> {
         match self.key_walker {
             Some(walker) => walker(args, &mut visit),
             None => crate::spec::keys::walk(self.spec.keys, args, visit),

@@ -25,7 +25,11 @@ use crate::session::Registry;
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
 pub type ApplyConfig = Box<
-    dyn Fn(&config::Config, &config::Config, &[&'static config::OptionSpec]) -> Result<(), (&'static str, String)>
+    dyn Fn(
+            &config::Config,
+            &config::Config,
+            &[&'static config::OptionSpec],
+        ) -> Result<(), (&'static str, String)>
         + Send
         + Sync,
 >;

@@ -94,9 +94,7 @@ impl CmdError {
     /// The line without its `-`.
     pub fn line(&self) -> Cow<'_, [u8]> {
         let text: Cow<'_, str> = match self {
-            CmdError::WrongType => {
-                "WRONGTYPE Operation against a key holding the wrong kind of value".into()
-            }
+            CmdError::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value".into(),
             CmdError::Syntax => "ERR syntax error".into(),
             CmdError::NotAnInteger => "ERR value is not an integer or out of range".into(),
             CmdError::NotAFloat => "ERR value is not a valid float".into(),

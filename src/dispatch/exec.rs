@@ -25,7 +25,7 @@ use super::table::Registered;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::keyspace::{Busy, Key, LockSet, View};
+use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
@@ -64,8 +64,9 @@ pub struct Executor<'k> {
     stats: &'k WorkerStats,
     view: View<'k>,
     rewrites: Vec<OwnedArgs>,
-    /// The command of the last request: pipelines mostly repeat it.
+    /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
+    last_spelling: SmallVec<[u8; 24]>,
     /// Wall and monotonic time at which the batch began.
     began: UnixMs,
     began_ns: u64,
@@ -77,7 +78,12 @@ type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
-    pub fn new(engine: &'k Arc<Engine>, config: &'k Config, stats: &'k WorkerStats, seed: u64) -> Executor<'k> {
+    pub fn new(
+        engine: &'k Arc<Engine>,
+        config: &'k Config,
+        stats: &'k WorkerStats,
+        seed: u64,
+    ) -> Executor<'k> {
         let began_ns = engine.time.monotonic_ns();
         Executor {
             engine,
@@ -86,6 +92,7 @@ impl<'k> Executor<'k> {
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
             last: None,
+            last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
             began_ns,
             last_ns: began_ns,
@@ -140,6 +147,37 @@ impl<'k> Executor<'k> {
         Step::Done
     }
 
+    /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
+    /// each key, then the entries. Only where there is one shard, because a table can't be looked at without its
+    /// lock, and only for tables beyond the processor's caches.
+    #[inline]
+    pub fn prefetch<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
+        let keyspace = &self.engine.keyspace;
+        if keyspace.shard_count() == 1
+            && self.view.lock(&LockSet::One(ShardId(0))).is_ok()
+            && self.view.is_beyond_caches(db)
+        {
+            self.prefetch_keys(db, requests);
+        }
+    }
+
+    fn prefetch_keys<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
+        let keyspace = &self.engine.keyspace;
+        let mut keys: SmallVec<[Key<'a>; 16]> = SmallVec::new();
+        for args in requests {
+            let Some(registered) = self.find(args.at(0)) else { continue };
+            // A request that announces keys it doesn't have is refused when it runs.
+            let _ = registered.command.walk_keys(&args, |position, _| {
+                let key = keyspace.key(args.at(position));
+                self.view.prefetch_bucket(db, key);
+                keys.push(key);
+            });
+        }
+        for key in keys {
+            self.view.prefetch_entry(db, key);
+        }
+    }
+
     /// Lets all locks go; a later request locks again.
     pub fn release(&mut self) {
         self.view.release();
@@ -152,13 +190,8 @@ impl<'k> Executor<'k> {
         args: &Args<'_>,
     ) -> Result<&'k Registered, (Option<&'k Registered>, CmdError)> {
         let name = args.at(0);
-        let found = match self.last.filter(|last| last.call_name == name) {
-            Some(last) => last,
-            None => self.engine.commands.find(name).ok_or_else(|| {
-                (None, CmdError::unknown_command(name, args.iter().skip(1)))
-            })?,
-        };
-        self.last = Some(found);
+        let found =
+            self.find(name).ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?;
         let registered = self.resolve_subcommand(found, args)?;
         if !registered.command.spec.accepts(args.len()) {
             return Err((Some(registered), CmdError::Arity(registered.full_name.clone().into())));
@@ -167,6 +200,20 @@ impl<'k> Executor<'k> {
             return Err((Some(registered), CmdError::NotAuthenticated));
         }
         Ok(registered)
+    }
+
+    /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
+    #[inline]
+    fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
+        if let Some(last) = self.last
+            && self.last_spelling.as_slice() == name
+        {
+            return Some(last);
+        }
+        let found = self.engine.commands.find(name)?;
+        self.last = Some(found);
+        self.last_spelling = SmallVec::from_slice(name);
+        Some(found)
     }
 
     #[inline]
@@ -194,7 +241,9 @@ impl<'k> Executor<'k> {
             None => false,
             // CLIENT UNPAUSE must get through, and so must the words that end a connection.
             Some(_) if flags.contains(CommandFlags::ALLOW_BUSY) => false,
-            Some(PauseMode::All) => !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause"),
+            Some(PauseMode::All) => {
+                !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause")
+            }
             Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
         }
     }
@@ -209,6 +258,11 @@ impl<'k> Executor<'k> {
     ) -> Result<LockSet, CmdError> {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
+        if let Some(key) = registered.only_key.and_then(|position| args.get(position)) {
+            let key = keyspace.key(key);
+            keys.push(key);
+            return Ok(LockSet::One(keyspace.shard_of(key.hash())));
+        }
         command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))))?;
         Ok(match command.handler {
             Handler::Session(_) | Handler::Admin(_) | Handler::Container => LockSet::Nothing,
@@ -253,6 +307,10 @@ impl<'k> Executor<'k> {
             }
         }
         self.finish(session, request);
+        if matches!(request.command.command.handler, Handler::Admin(_)) {
+            // It may have changed what a view assumes while it holds a lock.
+            self.view.release();
+        }
         self.account(session, request, failed);
     }
 
@@ -276,7 +334,8 @@ impl<'k> Executor<'k> {
             Handler::Admin(run) => {
                 // It may wait for locks itself, and nobody waits while holding.
                 self.view.release();
-                let mut cx = AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
+                let mut cx =
+                    AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
             Handler::Container => Err(request.arity_error()),
@@ -288,7 +347,9 @@ impl<'k> Executor<'k> {
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.effects();
         let counters = &self.stats.counters;
-        if effects.hits + effects.misses + effects.expired + effects.changes == 0 && effects.records.is_empty() {
+        if effects.hits + effects.misses + effects.expired + effects.changes == 0
+            && effects.records.is_empty()
+        {
             return;
         }
         bump(&counters.keyspace_hits, effects.hits);
@@ -387,4 +448,3 @@ impl<'k> Executor<'k> {
         self.engine.stats.error(line);
     }
 }
-

@@ -26,7 +26,7 @@ pub use command::{Command, Handler, Outcome, Request, Scope};
 pub use cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 pub use engine::Engine;
 pub use error::CmdError;
-pub use gauges::Gauges;
 pub use exec::{Executor, Parked, Step};
+pub use gauges::Gauges;
 pub use reply::{Replied, ReplySlot};
 pub use table::{CommandId, CommandTable, Registered};

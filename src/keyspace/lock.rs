@@ -66,7 +66,11 @@ pub struct ParkingGuard<'m, T> {
 
 impl<T> ParkingMutex<T> {
     pub fn new(value: T) -> Self {
-        ParkingMutex { value: Mutex::new(value), waiting: AtomicUsize::new(0), parked: Mutex::new(Vec::new()) }
+        ParkingMutex {
+            value: Mutex::new(value),
+            waiting: AtomicUsize::new(0),
+            parked: Mutex::new(Vec::new()),
+        }
     }
 
     /// The lock, if nobody holds it for longer than a short spin.

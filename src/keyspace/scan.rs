@@ -19,12 +19,19 @@ const RANDOM_TRIES: usize = 100;
 impl View<'_> {
     /// Visits whole buckets from `cursor` on until `count` entries were visited; returns the cursor to go on
     /// with, 0 at the end. Entries behind their deadline are visited too; `visit` can tell by its flag.
-    pub fn scan(&mut self, db: DbIndex, cursor: u64, count: usize, mut visit: impl FnMut(&Entry, bool)) -> u64 {
+    pub fn scan(
+        &mut self,
+        db: DbIndex,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(&Entry, bool),
+    ) -> u64 {
         debug_assert!(self.holds_all());
         let bits = self.keyspace().shard_bits;
         let now = self.now();
         // A cursor that never came from us may be anything; take it as a position and go on from there.
-        let Some(mut position) = cursor.checked_shl(CURSOR_SHIFT).filter(|_| cursor >> (64 - CURSOR_SHIFT) == 0)
+        let Some(mut position) =
+            cursor.checked_shl(CURSOR_SHIFT).filter(|_| cursor >> (64 - CURSOR_SHIFT) == 0)
         else {
             return 0;
         };
@@ -44,7 +51,9 @@ impl View<'_> {
                     return position >> CURSOR_SHIFT;
                 }
             }
-            let Some(start) = (index as u64 + 1).checked_shl(64 - bits).filter(|_| bits > 0) else { return 0 };
+            let Some(start) = (index as u64 + 1).checked_shl(64 - bits).filter(|_| bits > 0) else {
+                return 0;
+            };
             position = start;
             if position == 0 {
                 return 0;

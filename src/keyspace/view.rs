@@ -102,6 +102,11 @@ impl<'k> View<'k> {
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
         self.cx.no_touch = no_touch;
+    }
+
+    /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
+    /// with it counting from the next lock on.
+    fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
         self.cx.observed = self.keyspace.is_observed();
@@ -150,12 +155,14 @@ impl<'k> View<'k> {
         }
         self.release();
         let keyspace = self.keyspace;
-        match set {
+        let locked = match set {
             LockSet::Nothing => Ok(()),
             LockSet::One(id) => self.try_shard(*id),
             LockSet::Many(ids) => ids.iter().try_for_each(|&id| self.try_shard(id)),
             LockSet::All => (0..keyspace.shards.len()).try_for_each(|id| self.try_shard(ShardId(id as u16))),
-        }
+        };
+        self.read_settings();
+        locked
     }
 
     /// Holds `set` after waiting for it in order; only the script mutex can be busy.
@@ -172,6 +179,7 @@ impl<'k> View<'k> {
         for id in ids {
             self.guards.push((id, keyspace.shard(id).lock_blocking()));
         }
+        self.read_settings();
         Ok(())
     }
 
@@ -284,10 +292,38 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::inspect`], but nobody is told of a miss (OBJECT).
+    pub fn examine(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        let found = live(shard, cx, db, key).map(|entry| &*entry);
+        match found {
+            Some(_) => cx.effects.hits += 1,
+            None => cx.effects.misses += 1,
+        }
+        found
+    }
+
+    /// Counts a hit or a miss and notes a use, even for a client whose reads are no uses (TOUCH); whether the
+    /// key is there.
+    pub fn touch(&mut self, db: DbIndex, key: Key<'_>) -> bool {
+        let no_touch = std::mem::replace(&mut self.cx.no_touch, false);
+        let found = self.read(db, key).is_some();
+        self.cx.no_touch = no_touch;
+        found
+    }
+
     /// The entry of `key`, leaving no trace.
     pub fn peek(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         let (shard, cx) = self.split(key);
         live(shard, cx, db, key).map(|entry| &*entry)
+    }
+
+    /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
+    /// prefetch pays.
+    #[inline]
+    pub fn is_beyond_caches(&self, db: DbIndex) -> bool {
+        const ENTRIES_IN_CACHES: usize = 20_000;
+        self.guards.first().is_some_and(|(_, shard)| shard.db(db).len() > ENTRIES_IN_CACHES)
     }
 
     /// Tells the processor which lines the next commands will need.
@@ -311,7 +347,9 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         if self.cx.editing && std::thread::panicking() {
             // The panic policy (ARCHITECTURE.md): a value may be half changed, so nobody may see it.
-            tracing::error!("A command panicked while it changed a key; stopping so that no half-changed value is served");
+            tracing::error!(
+                "A command panicked while it changed a key; stopping so that no half-changed value is served"
+            );
             std::process::abort();
         }
     }
@@ -348,7 +386,7 @@ impl Circumstances {
     }
 
     #[inline]
-    fn miss(&mut self, db: DbIndex, key: Key<'_>) {
+    pub fn miss(&mut self, db: DbIndex, key: Key<'_>) {
         self.effects.misses += 1;
         if self.observed {
             self.miss_observed(db, key);

@@ -7,7 +7,8 @@ use crate::dispatch::Engine;
 use crate::session::bump;
 
 const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
-const PROTECTED: &[u8] = b"-DENIED This server is in protected mode: no password is set, so it talks to clients on \
+const PROTECTED: &[u8] =
+    b"-DENIED This server is in protected mode: no password is set, so it talks to clients on \
 its own machine only. To connect from elsewhere, set a password (requirepass in the configuration file, or \
 CONFIG SET requirepass from the server's machine), or, where only trusted hosts can reach this port, turn \
 protected mode off (protected-mode no in the file, --protected-mode no on the command line, or \
@@ -45,9 +46,7 @@ pub fn admit(engine: &Engine, newcomer: Newcomer) -> Option<Newcomer> {
 fn is_local(newcomer: &Newcomer) -> bool {
     match newcomer {
         Newcomer::Unix(_) => true,
-        Newcomer::Tcp(stream) => {
-            stream.peer_addr().is_ok_and(|addr| addr.ip().to_canonical().is_loopback())
-        }
+        Newcomer::Tcp(stream) => stream.peer_addr().is_ok_and(|addr| addr.ip().to_canonical().is_loopback()),
     }
 }
 

@@ -33,6 +33,8 @@ use crate::session::{Session, bump};
 
 /// Commands run before other connections get their turn.
 const BATCH_COMMANDS: usize = 256;
+/// Requests decoded ahead, so that the memory they need is fetched together.
+const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
 const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
 /// `client-query-buffer-limit` before authentication, in bytes.
@@ -189,36 +191,34 @@ impl Connection {
         let (mut consumed, mut commands) = (0, 0);
         let pause = loop {
             limits.unauthenticated = !self.session.authenticated;
+            // Authentication changes the limits of what follows, so strangers are read one by one.
+            let ahead = if limits.unauthenticated { 1 } else { AHEAD };
             let rest = bytes.get(consumed..).unwrap_or_default();
-            let taken = match self.decoder.decode(rest, &limits) {
-                Decoded::Request { consumed } => consumed,
-                Decoded::Incomplete => break Pause::NeedInput,
-                Decoded::Error(error) => {
-                    let text = format!("ERR {error}");
-                    self.output.writer(self.session.proto).error(text.as_bytes());
-                    self.session.close_after_reply = true;
-                    break Pause::NeedInput;
+            let decoded = self.decoder.decode(rest, &limits, ahead);
+            let (ran, parked) = self.run_complete(&mut executor, rest);
+            consumed += self.decoder.consume(ran);
+            commands += ran;
+            if let Some(place) = parked {
+                executor.release();
+                if park(&worker, place, cx) {
+                    break Pause::Parked;
                 }
-            };
-            let args = self.decoder.args(rest);
-            if !args.is_empty() {
-                match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
-                    Step::Done => commands += 1,
-                    Step::Parked(place) => {
-                        executor.release();
-                        if park(&worker, place, cx) {
-                            break Pause::Parked;
-                        }
-                        continue;
-                    }
-                }
+                continue;
             }
-            consumed += taken;
             if self.session.close_after_reply {
                 break Pause::NeedInput;
             }
-            if commands >= BATCH_COMMANDS || self.output.len() >= BATCH_OUTPUT_BYTES {
-                break Pause::Yield;
+            match decoded {
+                Decoded::Full if commands >= BATCH_COMMANDS || self.output.len() >= BATCH_OUTPUT_BYTES => {
+                    break Pause::Yield;
+                }
+                Decoded::Full => {}
+                Decoded::Incomplete => break Pause::NeedInput,
+                Decoded::Error(error) => {
+                    self.output.writer(self.session.proto).error(format!("ERR {error}").as_bytes());
+                    self.session.close_after_reply = true;
+                    break Pause::NeedInput;
+                }
             }
         };
         let batch_us = executor.elapsed_us();
@@ -227,6 +227,26 @@ impl Connection {
         bump(&worker.stats().counters.batch_us, batch_us);
         self.session.publish();
         (consumed, pause)
+    }
+
+    /// Runs the requests that are decoded, in order; returns how many ran and where the next one waits.
+    fn run_complete(&mut self, executor: &mut Executor<'_>, bytes: &[u8]) -> (usize, Option<Parked>) {
+        let decoder = &self.decoder;
+        if decoder.len() > 1 {
+            executor.prefetch(self.session.db, (0..decoder.len()).map(|index| decoder.args(index, bytes)));
+        }
+        for index in 0..decoder.len() {
+            let args = decoder.args(index, bytes);
+            if args.is_empty() {
+                continue;
+            }
+            match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
+                Step::Done if self.session.close_after_reply => return (index + 1, None),
+                Step::Done => {}
+                Step::Parked(place) => return (index, Some(place)),
+            }
+        }
+        (decoder.len(), None)
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
@@ -250,7 +270,13 @@ impl Connection {
         usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
         let now_us = self.worker.engine.time.monotonic_us();
         let config = self.worker.config();
-        if limits::is_over(&config, &self.session.shared, self.session.authenticated, self.output.len(), now_us) {
+        if limits::is_over(
+            &config,
+            &self.session.shared,
+            self.session.authenticated,
+            self.output.len(),
+            now_us,
+        ) {
             return Err(End::OutputLimit);
         }
         Ok(())
@@ -322,6 +348,10 @@ impl Future for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let engine = &self.worker.engine;
+        if std::thread::panicking() {
+            // The panic policy: this connection ends, the others go on.
+            bump(&self.worker.stats().counters.panics, 1);
+        }
         if self.session.monitor {
             engine.monitors.left();
         }
@@ -332,4 +362,3 @@ impl Drop for Connection {
         }
     }
 }
-

@@ -69,7 +69,11 @@ pub fn bind_tcp(config: &Config) -> Result<Vec<Listening>, BindError> {
             Ok(listener) => bound.push(Listening::Tcp(listener)),
             Err(error) if is_missing_family(&error) || optional && is_missing_address(&error) => {}
             Err(source) => {
-                let address = if host == "::*" { format!("[::]:{}", config.port) } else { format!("{host}:{}", config.port) };
+                let address = if host == "::*" {
+                    format!("[::]:{}", config.port)
+                } else {
+                    format!("{host}:{}", config.port)
+                };
                 return Err(BindError { address, source });
             }
         }
@@ -187,7 +191,8 @@ async fn take(accepted: io::Result<Newcomer>, engine: &Engine, crew: &Crew) {
             }
         }
         // A client that was gone before we came to it is nobody's trouble.
-        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
         Err(error) => {
             tracing::warn!("Accepting client connection: {error}");
             tokio::time::sleep(ACCEPT_RETRY).await;

@@ -172,7 +172,9 @@ impl Crew {
 
     /// Gives a newcomer to the worker with the fewest connections.
     pub fn hand_over(&self, newcomer: Newcomer) {
-        let Some(desk) = self.workers.iter().min_by_key(|desk| desk.load.load(Ordering::Relaxed)) else { return };
+        let Some(desk) = self.workers.iter().min_by_key(|desk| desk.load.load(Ordering::Relaxed)) else {
+            return;
+        };
         desk.load.fetch_add(1, Ordering::Relaxed);
         // A worker only stops when the server does; the socket is closed by being dropped.
         let _ = desk.queue.send(newcomer);
@@ -187,8 +189,16 @@ impl Crew {
     }
 }
 
-fn run(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>, mut newcomers: UnboundedReceiver<Newcomer>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build_local(Default::default());
+fn run(
+    engine: Arc<Engine>,
+    index: usize,
+    load: Arc<AtomicUsize>,
+    mut newcomers: UnboundedReceiver<Newcomer>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build_local(Default::default());
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -87,7 +87,9 @@ impl OwnedArgs {
     /// Appends one argument. An argument list of more than 4 GiB can't be described and is cut: callers
     /// are bounded by the query-buffer limit long before.
     pub fn push(&mut self, arg: &[u8]) {
-        let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u32::try_from(arg.len())) else { return };
+        let (Ok(start), Ok(len)) = (u32::try_from(self.bytes.len()), u32::try_from(arg.len())) else {
+            return;
+        };
         self.bytes.extend_from_slice(arg);
         self.spans.push(Span { start, len });
     }

@@ -7,8 +7,10 @@
 //!
 //! ```text
 //! "*2\r\n$3\r\nGET\r\n$1"        → Incomplete   (remembers: 1 argument left, stands behind GET)
-//! "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" → Request { consumed: 20 }
+//! "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" → one complete request, 20 bytes
 //! ```
+//!
+//! Several complete requests are read ahead, so that the lines of memory they need can be fetched together.
 //!
 //! Like Redis it takes the length's word for where a bulk ends and does not look at the two bytes behind it.
 //! Error texts are those of Redis; after an error the connection is closed, because the stream is out
@@ -38,15 +40,14 @@ impl Default for Limits {
     }
 }
 
-/// Outcome of [`Decoder::decode`].
+/// Why [`Decoder::decode`] stopped.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// A request is complete and took this many bytes; [`Decoder::args`] reads it.
-    /// It can be empty (`*0`, an empty line): Redis ignores such a request silently.
-    Request { consumed: usize },
+    /// As many requests as were asked for are complete.
+    Full,
     /// More bytes are needed.
     Incomplete,
-    /// The stream can't be understood any more.
+    /// The stream can't be understood any more behind the complete requests.
     Error(ProtocolError),
 }
 
@@ -73,16 +74,29 @@ pub enum ProtocolError {
     UnbalancedQuotes,
 }
 
+/// One complete request.
+#[derive(Clone, Copy, Debug)]
+struct Complete {
+    /// Where its arguments end in the list of spans; they begin where those of the request before end.
+    spans_end: u32,
+    /// Offset of the first byte behind it.
+    end: usize,
+    is_inline: bool,
+}
+
 /// The decoder of one connection.
+///
+/// It holds the complete requests of a batch and, behind them, what is known of the one that is still coming.
 #[derive(Default)]
 pub struct Decoder {
+    /// Arguments of the complete requests, then those of the unfinished one.
     spans: Vec<Span>,
-    /// Arguments of an inline request, unescaped one behind the other.
+    complete: Vec<Complete>,
+    /// Arguments of inline requests, unescaped one behind the other.
     inline: Vec<u8>,
-    is_inline: bool,
     /// Offset of the first byte not looked at yet.
     position: usize,
-    /// Arguments still to come; `None` while the `*` line is not read.
+    /// Arguments of the unfinished request still to come; `None` while its `*` line is not read.
     missing: Option<i64>,
     /// Length of the argument whose `$` line has been read.
     bulk_len: Option<usize>,
@@ -94,100 +108,137 @@ enum Line {
 }
 
 impl Decoder {
-    /// Reads the request that begins at `bytes[0]`.
+    /// Reads requests from where it stopped until `most` are complete. `bytes[0]` is the first byte that
+    /// [`Decoder::consume`] has not taken; call it again with the same bytes plus more after
+    /// [`Decoded::Incomplete`].
     ///
-    /// Call it again with the same bytes plus more after [`Decoded::Incomplete`]; after a request, call it
-    /// with the bytes that follow.
+    /// A request can be empty (`*0`, an empty line): Redis ignores such a request silently.
     #[inline]
-    pub fn decode(&mut self, bytes: &[u8], limits: &Limits) -> Decoded {
-        let outcome = if self.missing.is_none() && bytes.first().is_some_and(|&byte| byte != b'*') {
-            self.decode_inline(bytes)
-        } else {
-            self.decode_multibulk(bytes, limits)
-        };
-        match outcome {
-            Ok(Some(consumed)) => {
-                self.position = 0;
-                self.missing = None;
-                Decoded::Request { consumed }
+    pub fn decode(&mut self, bytes: &[u8], limits: &Limits, most: usize) -> Decoded {
+        while self.complete.len() < most {
+            let begins = self.missing.is_none();
+            let is_inline = begins && bytes.get(self.position).is_some_and(|&byte| byte != b'*');
+            let outcome =
+                if is_inline { self.decode_inline(bytes) } else { self.decode_multibulk(bytes, limits) };
+            match outcome {
+                Ok(true) => {
+                    self.missing = None;
+                    let spans_end = self.spans.len() as u32;
+                    self.complete.push(Complete { spans_end, end: self.position, is_inline });
+                }
+                Ok(false) => return Decoded::Incomplete,
+                Err(error) => return Decoded::Error(error),
             }
-            Ok(None) => Decoded::Incomplete,
-            Err(error) => Decoded::Error(error),
         }
+        Decoded::Full
     }
 
-    /// The request that [`Decoder::decode`] just completed; `bytes` is the slice it was given.
+    /// How many requests are complete.
     #[inline]
-    pub fn args<'a>(&'a self, bytes: &'a [u8]) -> Args<'a> {
-        Args::new(if self.is_inline { &self.inline } else { bytes }, &self.spans)
+    pub fn len(&self) -> usize {
+        self.complete.len()
     }
 
-    /// Gives back the memory of an extraordinarily long request.
-    pub fn shrink(&mut self) {
-        const KEEP_SPANS: usize = 64;
-        if self.missing.is_none() {
+    pub fn is_empty(&self) -> bool {
+        self.complete.is_empty()
+    }
+
+    /// The complete request number `index`; `bytes` is the slice that [`Decoder::decode`] was given.
+    #[inline]
+    pub fn args<'a>(&'a self, index: usize, bytes: &'a [u8]) -> Args<'a> {
+        let first =
+            index.checked_sub(1).and_then(|before| self.complete.get(before)).map_or(0, |c| c.spans_end);
+        let Some(complete) = self.complete.get(index) else { return Args::new(bytes, &[]) };
+        let spans = self.spans.get(first as usize..complete.spans_end as usize).unwrap_or_default();
+        Args::new(if complete.is_inline { &self.inline } else { bytes }, spans)
+    }
+
+    /// Offset behind request number `index`.
+    #[inline]
+    pub fn end(&self, index: usize) -> usize {
+        self.complete.get(index).map_or(0, |complete| complete.end)
+    }
+
+    /// Takes the first `count` complete requests, which have run; returns their bytes, which the caller drops too.
+    /// When some have not run, everything behind is decoded again.
+    pub fn consume(&mut self, count: usize) -> usize {
+        let taken = count.checked_sub(1).map_or(0, |last| self.end(last));
+        if count < self.complete.len() {
             self.spans.clear();
-            self.spans.shrink_to(KEEP_SPANS);
-            self.inline = Vec::new();
+            (self.position, self.missing, self.bulk_len) = (0, None, None);
+        } else {
+            // What is known of the unfinished request stays, seen from its new beginning.
+            let ran = self.complete.last().map_or(0, |complete| complete.spans_end as usize);
+            self.spans.drain(..ran);
+            for span in &mut self.spans {
+                span.start -= taken as u32;
+            }
+            self.position -= taken;
+        }
+        self.complete.clear();
+        self.inline.clear();
+        taken
+    }
+
+    /// Gives back the memory of an extraordinarily long request or batch.
+    pub fn shrink(&mut self) {
+        const KEPT_BYTES: usize = 1024;
+        if self.missing.is_none() && self.heap_bytes() > KEPT_BYTES {
+            *self = Decoder::default();
         }
     }
 
-    /// Whether a request has begun and not ended.
-    pub fn is_mid_request(&self) -> bool {
-        self.missing.is_some()
-    }
-
-    /// Heap bytes held by the list of arguments.
+    /// Heap bytes held by the lists of arguments.
     pub fn heap_bytes(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>() + self.inline.capacity()
+        self.spans.capacity() * size_of::<Span>()
+            + self.complete.capacity() * size_of::<Complete>()
+            + self.inline.capacity()
     }
 
-    fn decode_inline(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let Some(newline) = memchr::memchr(b'\n', bytes) else {
-            return if bytes.len() > LINE_MAX_BYTES { Err(ProtocolError::InlineTooLong) } else { Ok(None) };
+    fn decode_inline(&mut self, bytes: &[u8]) -> Result<bool, ProtocolError> {
+        let rest = bytes.get(self.position..).unwrap_or_default();
+        let Some(newline) = memchr::memchr(b'\n', rest) else {
+            return if rest.len() > LINE_MAX_BYTES { Err(ProtocolError::InlineTooLong) } else { Ok(false) };
         };
-        let line = bytes.get(..newline).unwrap_or_default();
+        let line = rest.get(..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let words = split_args(line).map_err(|_| ProtocolError::UnbalancedQuotes)?;
-        self.is_inline = true;
-        self.inline.clear();
-        self.spans.clear();
         for word in &words {
-            // A line is at most 64 KB, so its words fit 32 bits.
+            // The lines of a batch were received in one piece, so their words fit 32 bits.
             self.spans.push(Span { start: self.inline.len() as u32, len: word.len() as u32 });
             self.inline.extend_from_slice(word);
         }
-        Ok(Some(newline + 1))
+        self.position += newline + 1;
+        Ok(true)
     }
 
-    fn decode_multibulk(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, ProtocolError> {
+    #[inline]
+    fn decode_multibulk(&mut self, bytes: &[u8], limits: &Limits) -> Result<bool, ProtocolError> {
         let mut missing = match self.missing {
             Some(missing) => missing,
             None => match self.read_count(bytes, limits)? {
                 Some(count) => count,
-                None => return Ok(None),
+                None => return Ok(false),
             },
         };
         while missing > 0 {
             let Some(span) = self.read_bulk(bytes, limits)? else {
                 self.missing = Some(missing);
-                return Ok(None);
+                return Ok(false);
             };
             self.spans.push(span);
             missing -= 1;
         }
-        Ok(Some(self.position))
+        Ok(true)
     }
 
     fn read_count(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<i64>, ProtocolError> {
-        self.is_inline = false;
-        self.spans.clear();
-        self.bulk_len = None;
-        if bytes.is_empty() {
+        let unread = bytes.len().saturating_sub(self.position);
+        if unread == 0 {
             return Ok(None);
         }
-        match read_line(bytes, 1) {
-            Line::Unfinished if bytes.len() > LINE_MAX_BYTES => Err(ProtocolError::CountLineTooLong),
+        match read_line(bytes, self.position + 1) {
+            Line::Unfinished if unread > LINE_MAX_BYTES => Err(ProtocolError::CountLineTooLong),
             Line::Unfinished => Ok(None),
             Line::Number { value, next } => {
                 let count = value.filter(|&n| n <= i64::from(i32::MAX)).ok_or(ProtocolError::InvalidCount)?;
@@ -244,7 +295,20 @@ impl Decoder {
 #[inline]
 fn read_line(bytes: &[u8], from: usize) -> Line {
     let rest = bytes.get(from..).unwrap_or_default();
-    // Nearly all numbers have a few digits, so they are read and checked in one pass.
+    // Nearly all numbers have one digit or two.
+    match rest {
+        [one @ b'0'..=b'9', b'\r', _, ..] => {
+            return Line::Number { value: Some(i64::from(one - b'0')), next: from + 3 };
+        }
+        [ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
+            let value = i64::from(ten - b'0') * 10 + i64::from(one - b'0');
+            return Line::Number { value: Some(value), next: from + 4 };
+        }
+        _ => read_long_line(rest, from),
+    }
+}
+
+fn read_long_line(rest: &[u8], from: usize) -> Line {
     let mut value = 0i64;
     for (index, &byte) in rest.iter().enumerate().take(10) {
         match byte {

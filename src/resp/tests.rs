@@ -11,12 +11,14 @@ fn decode_all(bytes: &[u8], step: usize, limits: &Limits) -> Result<Vec<Vec<Vec<
     let (mut start, mut end) = (0, 0);
     let mut requests = Vec::new();
     loop {
-        match decoder.decode(&bytes[start..end], limits) {
-            Decoded::Request { consumed } => {
-                let args = decoder.args(&bytes[start..end]);
-                requests.push(args.iter().map(<[u8]>::to_vec).collect());
-                start += consumed;
-            }
+        let window = &bytes[start..end];
+        let decoded = decoder.decode(window, limits, 3);
+        for index in 0..decoder.len() {
+            requests.push(decoder.args(index, window).iter().map(<[u8]>::to_vec).collect());
+        }
+        start += decoder.consume(decoder.len());
+        match decoded {
+            Decoded::Full => {}
             Decoded::Incomplete if end == bytes.len() => return Ok(requests),
             Decoded::Incomplete => end = (end + step).min(bytes.len()),
             Decoded::Error(error) => return Err(error),
@@ -30,13 +32,30 @@ fn error_of(bytes: &[u8]) -> String {
 
 #[test]
 fn requests_survive_every_cut() {
-    let stream = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n*0\r\n\r\nset \"a b\" 'c'\r\n*1\r\n$0\r\n\r\n*-1\r\n";
+    let stream =
+        b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\nPING\r\n*0\r\n\r\nset \"a b\" 'c'\r\n*1\r\n$0\r\n\r\n*-1\r\n";
     let whole = decode_all(stream, stream.len(), &Limits::default()).unwrap();
     assert_eq!(whole.len(), 7);
     assert_eq!(whole[4], vec![b"set".to_vec(), b"a b".to_vec(), b"c".to_vec()]);
     for step in 1..stream.len() {
         assert_eq!(decode_all(stream, step, &Limits::default()).unwrap(), whole, "step {step}");
     }
+}
+
+#[test]
+fn requests_that_did_not_run_are_decoded_again() {
+    let stream = b"*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n*2\r\n$1\r\nc\r\n$1";
+    let mut decoder = Decoder::default();
+    assert_eq!(decoder.decode(stream, &Limits::default(), 8), Decoded::Incomplete);
+    assert_eq!(decoder.len(), 2);
+    let taken = decoder.consume(1);
+    let rest = &stream[taken..];
+    assert_eq!(decoder.decode(rest, &Limits::default(), 8), Decoded::Incomplete);
+    assert_eq!(decoder.args(0, rest).at(0), b"b");
+    let taken = decoder.consume(1);
+    let whole = [&rest[taken..], b"\r\nd\r\n"].concat();
+    assert_eq!(decoder.decode(&whole, &Limits::default(), 8), Decoded::Incomplete);
+    assert_eq!(decoder.args(0, &whole).iter().collect::<Vec<_>>(), [b"c", b"d"]);
 }
 
 #[test]
@@ -49,14 +68,20 @@ fn malformed_requests_get_redis_texts() {
     assert_eq!(error_of(b"*1\r\n$01\r\n"), "Protocol error: invalid bulk length");
     assert_eq!(error_of(b"set \"a\r\n"), "Protocol error: unbalanced quotes in request");
     assert_eq!(error_of(&[b'a'; 70_000]), "Protocol error: too big inline request");
-    assert_eq!(error_of(&[&b"*"[..], &[b'1'; 70_000]].concat()), "Protocol error: too big mbulk count string");
-    assert_eq!(error_of(&[&b"*1\r\n$"[..], &[b'1'; 70_000]].concat()), "Protocol error: too big bulk count string");
+    assert_eq!(
+        error_of(&[&b"*"[..], &[b'1'; 70_000]].concat()),
+        "Protocol error: too big mbulk count string"
+    );
+    assert_eq!(
+        error_of(&[&b"*1\r\n$"[..], &[b'1'; 70_000]].concat()),
+        "Protocol error: too big bulk count string"
+    );
 }
 
 #[test]
 fn huge_announcements_allocate_nothing() {
     let mut decoder = Decoder::default();
-    assert_eq!(decoder.decode(b"*2147483647\r\n$536870912\r\n", &Limits::default()), Decoded::Incomplete);
+    assert_eq!(decoder.decode(b"*2147483647\r\n$536870912\r\n", &Limits::default(), 1), Decoded::Incomplete);
     assert!(decoder.heap_bytes() < 1024);
 }
 
@@ -82,7 +107,8 @@ fn drain(out: &mut Output, step: usize) -> Vec<u8> {
         let before = out.len();
         let mut slices = [std::io::IoSlice::new(&[]); 3];
         let count = out.slices(&mut slices);
-        let piece: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
+        let piece: Vec<u8> =
+            slices[..count].iter().flat_map(|slice| slice.iter().copied()).take(step).collect();
         let len = piece.len();
         sent.extend(piece);
         out.advance(len);

@@ -5,15 +5,15 @@ use std::sync::mpsc::channel;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::boot::{access_clock, level};
 use super::Rebind;
+use super::boot::{access_clock, level};
 use crate::config::{Config, OptionSpec};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
 use crate::observe::log::LogHandle;
 
-/// Installs the hook of CONFIG SET.
-pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Rebind>) {
+/// Installs the hook of CONFIG SET. `log` is `None` where somebody else owns the process's log.
+pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedSender<Rebind>) {
     // Weak, because the engine owns the hook.
     let weak = Arc::downgrade(engine);
     let apply = move |old: &Config, new: &Config, changed: &[&'static OptionSpec]| {
@@ -24,7 +24,9 @@ pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Re
         if changed.iter().any(|option| option.name == "dir") {
             std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
         }
-        log.set_level(level(new.loglevel));
+        if let Some(log) = &log {
+            log.set_level(level(new.loglevel));
+        }
         engine.keyspace.set_access_clock(access_clock(new));
         engine.slowlog.set_max_len(usize::try_from(new.slowlog_max_len).unwrap_or(usize::MAX));
         Ok(())
@@ -33,10 +35,20 @@ pub fn install(engine: &Arc<Engine>, log: LogHandle, rebinds: UnboundedSender<Re
 }
 
 /// Closes the TCP sockets and opens those of `new`; when that fails those of `old` are opened again.
-fn rebind(old: &Config, new: &Config, rebinds: &UnboundedSender<Rebind>) -> Result<(), (&'static str, String)> {
+fn rebind(
+    old: &Config,
+    new: &Config,
+    rebinds: &UnboundedSender<Rebind>,
+) -> Result<(), (&'static str, String)> {
     let option = if old.port == new.port { "bind" } else { "port" };
     let failed = || (option, "Unable to listen on this port. Check server logs.".to_owned());
-    let failed = || if option == "bind" { (option, "Failed to bind to specified addresses.".to_owned()) } else { failed() };
+    let failed = || {
+        if option == "bind" {
+            (option, "Failed to bind to specified addresses.".to_owned())
+        } else {
+            failed()
+        }
+    };
     let (old, new) = (old.clone(), new.clone());
     let (answer, answered) = channel();
     let bind = Box::new(move || match bind_tcp(&new) {

@@ -28,9 +28,11 @@ pub struct Booted {
 pub fn boot(store: Store) -> Result<Booted, String> {
     let config = store.snapshot();
     if config.daemonize {
-        return Err("daemonize yes: Ochre stays in the foreground; let the service manager or the shell put it in \
+        return Err(
+            "daemonize yes: Ochre stays in the foreground; let the service manager or the shell put it in \
                     the background, and set daemonize no"
-            .into());
+                .into(),
+        );
     }
     std::env::set_current_dir(&config.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", config.dir.display()))?;
@@ -49,9 +51,14 @@ pub fn boot(store: Store) -> Result<Booted, String> {
         crate::REDIS_VERSION,
         std::process::id()
     );
+    log_panics();
     raise_descriptor_limit(&engine);
     write_pidfile(&config);
-    tracing::info!("Server initialized, {} worker{}", engine.workers, if engine.workers == 1 { "" } else { "s" });
+    tracing::info!(
+        "Server initialized, {} worker{}",
+        engine.workers,
+        if engine.workers == 1 { "" } else { "s" }
+    );
     Ok(Booted { engine, log })
 }
 
@@ -59,8 +66,9 @@ pub fn boot(store: Store) -> Result<Booted, String> {
 pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
     let config = store.snapshot();
     let families = commands::FAMILIES;
-    let table = CommandTable::new(families, &config.declarations.renamed_commands)
-        .map_err(|name| format!("rename-command: no such command, or the new name is taken: '{}'", name.escape_ascii()))?;
+    let table = CommandTable::new(families, &config.declarations.renamed_commands).map_err(|name| {
+        format!("rename-command: no such command, or the new name is taken: '{}'", name.escape_ascii())
+    })?;
     let workers = worker_count(&config);
     let [one, two, three, _] = os_seed();
     let databases = u16::try_from(config.databases).map_err(|_| "databases: at most 65535".to_owned())?;
@@ -140,7 +148,8 @@ fn identity(time: &Time) -> Identity {
         replication_id: hex(),
         started: time.now_ms(),
         started_monotonic_us: time.monotonic_us(),
-        executable: std::env::current_exe().map_or_else(|_| "ochre".into(), |path| path.display().to_string()),
+        executable: std::env::current_exe()
+            .map_or_else(|_| "ochre".into(), |path| path.display().to_string()),
     }
 }
 
@@ -163,6 +172,14 @@ fn raise_descriptor_limit(engine: &Engine) {
     if let Err(error) = engine.config.assign("maxclients", &[clients.as_bytes()]) {
         tracing::warn!("maxclients could not be lowered: {error}");
     }
+}
+
+/// Panics go to the log, where an operator looks.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::force_capture();
+        tracing::error!("A command panicked, its connection ends: {panic}\n{backtrace}");
+    }));
 }
 
 fn write_pidfile(config: &Config) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::sink::Commit;
 use crate::dispatch::Engine;
+use crate::dispatch::sink::Commit;
 use crate::keyspace::{DbIndex, ExpiryPolicy, ShardId, View};
 use crate::net::limits;
 use crate::session::{Client, bump};
@@ -35,7 +35,11 @@ pub async fn run(engine: Arc<Engine>) {
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
             let now_us = engine.time.monotonic_us();
-            engine.clients.iter().filter(|client| is_overdue(&config, client, now_us)).for_each(|client| client.kill());
+            engine
+                .clients
+                .iter()
+                .filter(|client| is_overdue(&config, client, now_us))
+                .for_each(|client| client.kill());
         }
     }
 }
@@ -72,7 +76,7 @@ pub async fn expire(engine: Arc<Engine>) {
 }
 
 /// One slice of every shard; returns the earliest deadline that is left.
-fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
+pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
     if engine.keyspace.expiry_policy() != ExpiryPolicy::Active {
         return None;
     }

@@ -10,17 +10,19 @@
 pub mod apply;
 pub mod boot;
 pub mod cron;
+pub mod embed;
 pub mod signals;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::{Store, cli};
 use crate::dispatch::Engine;
 use crate::net::{Crew, Listening, bind_all};
+use crate::observe::log::LogHandle;
 
 /// Runs `ochre` with the process's arguments.
 pub fn main() -> ExitCode {
@@ -58,30 +60,56 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
         }
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
-    let crew = Arc::new(Crew::start(&engine)?);
-    let (changes, changed) = unbounded_channel();
-    apply::install(&engine, log, changes);
-    let listeners = tokio::spawn(listen(bound, changed, Arc::clone(&engine), Arc::clone(&crew)));
-    let chores = tokio::spawn(cron::run(Arc::clone(&engine)));
-    let expiry = tokio::spawn(cron::expire(Arc::clone(&engine)));
+    let mut running = Running::start(&engine, bound, Some(log))?;
+    running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
     signals::until_shutdown(&engine).await;
-    for task in [listeners, chores, expiry] {
-        task.abort();
-        // Aborted on purpose: an error here says just that.
-        let _ = task.await;
-    }
-    engine.clients.iter().for_each(|client| client.kill());
-    if let Ok(crew) = Arc::try_unwrap(crew) {
-        crew.stop();
-    }
+    running.stop().await;
     boot::remove_pidfile(&engine.config.snapshot());
     tracing::info!("Ochre is now ready to exit, bye bye...");
     Ok(())
 }
 
+/// A server that accepts connections: its workers, and its tasks on the current runtime.
+struct Running {
+    engine: Arc<Engine>,
+    crew: Arc<Crew>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(
+        engine: &Arc<Engine>,
+        bound: Vec<Listening>,
+        log: Option<LogHandle>,
+    ) -> std::io::Result<Running> {
+        let crew = Arc::new(Crew::start(engine)?);
+        let (changes, changed) = unbounded_channel();
+        apply::install(engine, log, changes);
+        let listeners = tokio::spawn(listen(bound, changed, Arc::clone(engine), Arc::clone(&crew)));
+        let chores = tokio::spawn(cron::run(Arc::clone(engine)));
+        Ok(Running { engine: Arc::clone(engine), crew, tasks: vec![listeners, chores] })
+    }
+
+    /// Stops accepting, closes every connection, ends the workers.
+    async fn stop(self) {
+        for task in self.tasks {
+            task.abort();
+            // Aborted on purpose: an error here says just that.
+            let _ = task.await;
+        }
+        self.engine.clients.iter().for_each(|client| client.kill());
+        if let Ok(crew) = Arc::try_unwrap(self.crew) {
+            crew.stop();
+        }
+    }
+}
+
 fn announce(kinds: &[&str], engine: &Engine) {
-    engine.gauges.startup_memory_bytes.store(engine.used_memory() as u64, std::sync::atomic::Ordering::Relaxed);
+    engine
+        .gauges
+        .startup_memory_bytes
+        .store(engine.used_memory() as u64, std::sync::atomic::Ordering::Relaxed);
     for kind in ["unix", "tcp"] {
         if kinds.contains(&kind) {
             tracing::info!("Ready to accept connections {kind}");
@@ -101,7 +129,8 @@ async fn listen(
     engine: Arc<Engine>,
     crew: Arc<Crew>,
 ) {
-    let (unix, tcp): (Vec<_>, Vec<_>) = bound.into_iter().partition(|listening| matches!(listening, Listening::Unix(..)));
+    let (unix, tcp): (Vec<_>, Vec<_>) =
+        bound.into_iter().partition(|listening| matches!(listening, Listening::Unix(..)));
     let mut keep = JoinSet::new();
     for listening in unix {
         keep.spawn(listening.accept(Arc::clone(&engine), Arc::clone(&crew)));

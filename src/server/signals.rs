@@ -9,7 +9,8 @@ use crate::dispatch::Engine;
 
 /// Returns when the server is to end, by signal or by SHUTDOWN.
 pub async fn until_shutdown(engine: &Engine) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::warn!("Signals can't be handled; only SHUTDOWN ends this server in order");
         engine.lifecycle.requested().await;

@@ -41,7 +41,10 @@ bit_set! {
 pub enum BeginSearch {
     Index(usize),
     /// Behind this word, looked for from `start_from` on (backwards from the end when negative).
-    Keyword { word: &'static str, start_from: i32 },
+    Keyword {
+        word: &'static str,
+        start_from: i32,
+    },
     Unknown,
 }
 
@@ -50,9 +53,17 @@ pub enum BeginSearch {
 pub enum FindKeys {
     /// Every `step`-th argument up to `last`: relative to the beginning, or from the end when negative
     /// (-1 is the last argument). `limit` n > 1 with `last` -1 takes only 1/n of the rest.
-    Range { last: i32, step: usize, limit: usize },
+    Range {
+        last: i32,
+        step: usize,
+        limit: usize,
+    },
     /// The argument at `count` (relative) tells how many keys there are, the first stands at `first`.
-    Count { count: usize, first: usize, step: usize },
+    Count {
+        count: usize,
+        first: usize,
+        step: usize,
+    },
     Unknown,
 }
 
@@ -104,7 +115,11 @@ pub struct InvalidKeys;
 /// Calls `visit` with the position of every key of the request, spec after spec.
 ///
 /// A request whose options are malformed may end early without an error: the handler will refuse it.
-pub fn walk(specs: &[KeySpec], args: &Args<'_>, mut visit: impl FnMut(usize, KeyFlags)) -> Result<(), InvalidKeys> {
+pub fn walk(
+    specs: &[KeySpec],
+    args: &Args<'_>,
+    mut visit: impl FnMut(usize, KeyFlags),
+) -> Result<(), InvalidKeys> {
     for spec in specs {
         if spec.flags.contains(KeyFlags::NOT_KEY) {
             continue;
@@ -134,7 +149,12 @@ fn begin_of(begin: BeginSearch, args: &Args<'_>) -> Option<usize> {
     }
 }
 
-fn walk_from(find: FindKeys, begin: usize, args: &Args<'_>, mut visit: impl FnMut(usize)) -> Result<(), InvalidKeys> {
+fn walk_from(
+    find: FindKeys,
+    begin: usize,
+    args: &Args<'_>,
+    mut visit: impl FnMut(usize),
+) -> Result<(), InvalidKeys> {
     let (first, last, step) = match find {
         FindKeys::Unknown => return Ok(()),
         FindKeys::Range { last, step, limit } => {

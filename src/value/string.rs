@@ -24,9 +24,16 @@ impl Encoding {
     pub fn of(value: &[u8]) -> Encoding {
         match value {
             _ if value.len() > EMBSTR_MAX_BYTES => Encoding::Raw,
-            [b'-' | b'0'..=b'9', ..] if value.len() <= INT_MAX_BYTES && is_canonical_i64(value) => Encoding::Int,
+            [b'-' | b'0'..=b'9', ..] if value.len() <= INT_MAX_BYTES && is_canonical_i64(value) => {
+                Encoding::Int
+            }
             _ => Encoding::Embstr,
         }
+    }
+
+    /// What Redis chooses for a text that it doesn't look at again (INCRBYFLOAT): never `int`.
+    pub fn of_text(value: &[u8]) -> Encoding {
+        if value.len() > EMBSTR_MAX_BYTES { Encoding::Raw } else { Encoding::Embstr }
     }
 
     pub fn word(self) -> &'static str {
