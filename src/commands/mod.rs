@@ -8,6 +8,9 @@ pub mod generic;
 pub mod server;
 pub mod string;
 
+#[cfg(test)]
+mod facts;
+
 use crate::dispatch::Command;
 
 /// All families.

@@ -67,7 +67,7 @@ pub(super) fn digest(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome 
                 let mut one = ZERO;
                 mix(&mut one, entry.key());
                 mix_value(&mut one, entry);
-                whole.iter_mut().zip(one).for_each(|(byte, other)| *byte ^= other);
+                add(&mut whole, &one);
             }
         }
         whole
