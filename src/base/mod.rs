@@ -16,5 +16,6 @@ mod hexfloat;
 pub mod longdouble;
 pub mod num;
 pub mod rng;
+pub mod sha1;
 pub mod text;
 pub mod words;

@@ -8,6 +8,9 @@ pub mod generic;
 pub mod server;
 pub mod string;
 
+#[cfg(test)]
+mod facts;
+
 use crate::dispatch::Command;
 
 /// All families.
@@ -35,10 +38,13 @@ pub const FAMILIES: &[&[Command]] = &[
     string::set::COMMANDS,
     server::config::COMMANDS,
     server::clock::COMMANDS,
+    server::info::COMMANDS,
+    server::memory::COMMANDS,
     server::replication::COMMANDS,
     server::monitor::COMMANDS,
     server::slowlog::COMMANDS,
     server::latency::COMMANDS,
+    server::debug::COMMANDS,
     server::shutdown::COMMANDS,
     server::lolwut::COMMANDS,
     server::module::COMMANDS,

@@ -64,46 +64,46 @@ pub enum Kind {
 
 /// The meaning of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Field {
-    name: &'static str,
+pub struct Field<'n> {
+    name: &'n str,
     kind: Kind,
     help: &'static str,
     metric: Option<&'static str>,
     scale: f64,
 }
 
-impl Field {
-    const fn new(name: &'static str, kind: Kind, help: &'static str) -> Field {
+impl<'n> Field<'n> {
+    const fn new(name: &'n str, kind: Kind, help: &'static str) -> Field<'n> {
         Field { name, kind, help, metric: None, scale: 1.0 }
     }
 
     /// A number that only grows.
-    pub const fn counter(name: &'static str, help: &'static str) -> Field {
+    pub const fn counter(name: &'n str, help: &'static str) -> Field<'n> {
         Field::new(name, Kind::Counter, help)
     }
 
     /// A number that goes up and down.
-    pub const fn gauge(name: &'static str, help: &'static str) -> Field {
+    pub const fn gauge(name: &'n str, help: &'static str) -> Field<'n> {
         Field::new(name, Kind::Gauge, help)
     }
 
     /// A description.
-    pub const fn info(name: &'static str, help: &'static str) -> Field {
+    pub const fn info(name: &'n str, help: &'static str) -> Field<'n> {
         Field::new(name, Kind::Info, help)
     }
 
     /// The same field under another metric's full name.
-    pub const fn metric(self, metric: &'static str) -> Field {
+    pub const fn metric(self, metric: &'static str) -> Field<'n> {
         Field { metric: Some(metric), ..self }
     }
 
     /// The same field, its metric in other units: `INFO` in microseconds and a metric in seconds take 1e-6.
-    pub const fn scaled(self, scale: f64) -> Field {
+    pub const fn scaled(self, scale: f64) -> Field<'n> {
         Field { scale, ..self }
     }
 
     /// The name in `INFO`.
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'n str {
         self.name
     }
 }
@@ -124,9 +124,9 @@ pub trait Emitter {
     /// Starts a section.
     fn section(&mut self, name: &'static str);
     /// Takes down one value.
-    fn field(&mut self, field: &Field, value: Value<'_>);
+    fn field(&mut self, field: &Field<'_>, value: Value<'_>);
     /// Takes down several values that belong to one thing out of many.
-    fn row(&mut self, name: RowName<'_>, parts: &[(Field, Value<'_>)]);
+    fn row(&mut self, name: RowName<'_>, parts: &[(Field<'_>, Value<'_>)]);
 }
 
 /// Appends a value as text. Bytes that could end a line become `?`, so that no value forges a field.

@@ -66,7 +66,7 @@ impl Prometheus {
     }
 }
 
-fn metric_name(field: &Field) -> String {
+fn metric_name(field: &Field<'_>) -> String {
     match field.metric {
         Some(metric) => metric.to_owned(),
         None => {
@@ -106,11 +106,11 @@ fn push_number(out: &mut Vec<u8>, value: Value<'_>, scale: f64) {
 impl Emitter for Prometheus {
     fn section(&mut self, _name: &'static str) {}
 
-    fn field(&mut self, field: &Field, value: Value<'_>) {
+    fn field(&mut self, field: &Field<'_>, value: Value<'_>) {
         self.sample(field, None, value);
     }
 
-    fn row(&mut self, name: RowName<'_>, parts: &[(Field, Value<'_>)]) {
+    fn row(&mut self, name: RowName<'_>, parts: &[(Field<'_>, Value<'_>)]) {
         for (field, value) in parts {
             self.sample(field, Some((name.label, name.value)), *value);
         }

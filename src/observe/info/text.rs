@@ -30,14 +30,14 @@ impl Emitter for InfoText {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    fn field(&mut self, field: &Field, value: Value<'_>) {
+    fn field(&mut self, field: &Field<'_>, value: Value<'_>) {
         self.out.extend_from_slice(field.name.as_bytes());
         self.out.push(b':');
         push_value(&mut self.out, value);
         self.out.extend_from_slice(b"\r\n");
     }
 
-    fn row(&mut self, name: RowName<'_>, parts: &[(Field, Value<'_>)]) {
+    fn row(&mut self, name: RowName<'_>, parts: &[(Field<'_>, Value<'_>)]) {
         push_one_line(&mut self.out, name.prefix.as_bytes());
         push_one_line(&mut self.out, name.value.as_bytes());
         for (index, (field, value)) in parts.iter().enumerate() {

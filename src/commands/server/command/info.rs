@@ -63,7 +63,11 @@ fn write(w: &mut Writer<'_>, registered: &Registered) {
     spec.tips.iter().for_each(|tip| w.bulk(tip.as_bytes()));
     w.set(spec.keys.len());
     spec.keys.iter().for_each(|key| write_key_spec(w, key));
-    w.array(registered.subcommands.len());
+    // Redis's own shape: no subcommands are an empty set, some are an array.
+    match registered.subcommands.len() {
+        0 => w.set(0),
+        len => w.array(len),
+    }
     registered.subcommands.iter().for_each(|subcommand| write(w, subcommand));
 }
 

@@ -1,0 +1,93 @@
+//! DEBUG DIGEST: one hash of all data, independent of the order of keys; and DIGEST-VALUE.
+//!
+//! Redis's construction, so that two servers can be compared: `add` xors the SHA-1 of some bytes into a digest (order
+//! does not matter), `mix` adds and then hashes the digest itself (order matters).
+//!
+//! ```text
+//! whole: for each database with keys: mix(index); for each key: add(digest of the key)
+//! key:   mix(name), mix(type), mix(value), and add("!!expire!!") when it has a deadline
+//! value: the same from the type on, starting from zero
+//! ```
+
+use super::keys::is_live;
+use crate::base::sha1::{Digest, hex, sha1};
+use crate::dispatch::{AdminCx, Outcome, ReplySlot, Request};
+use crate::keyspace::entry::{kind_of, string_of};
+use crate::keyspace::{DbIndex, Entry};
+use crate::value::Kind;
+
+const ZERO: Digest = [0; 20];
+
+fn add(digest: &mut Digest, bytes: &[u8]) {
+    for (byte, hashed) in digest.iter_mut().zip(sha1(bytes)) {
+        *byte ^= hashed;
+    }
+}
+
+fn mix(digest: &mut Digest, bytes: &[u8]) {
+    add(digest, bytes);
+    *digest = sha1(digest);
+}
+
+/// The number that Redis gives a type in memory.
+fn type_number(kind: Kind) -> u32 {
+    match kind {
+        Kind::String => 0,
+        Kind::List => 1,
+        Kind::Set => 2,
+        Kind::SortedSet => 3,
+        Kind::Hash => 4,
+        Kind::Stream => 6,
+    }
+}
+
+fn mix_value(digest: &mut Digest, entry: &Entry) {
+    mix(digest, &type_number(kind_of(entry)).to_be_bytes());
+    if let Some(string) = string_of(entry) {
+        mix(digest, string.bytes());
+    }
+    if entry.deadline().is_some() {
+        add(digest, b"!!expire!!");
+    }
+}
+
+pub(super) fn digest(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome {
+    let now = cx.now();
+    let whole = cx.with_all(|view| {
+        let mut whole = ZERO;
+        for index in 0..view.keyspace().databases() {
+            let db = DbIndex(index);
+            if view.len(db) == 0 {
+                continue;
+            }
+            mix(&mut whole, &u32::from(index).to_be_bytes());
+            for entry in
+                view.shards().flat_map(|shard| shard.db(db).iter()).filter(|entry| is_live(entry, now))
+            {
+                let mut one = ZERO;
+                mix(&mut one, entry.key());
+                mix_value(&mut one, entry);
+                add(&mut whole, &one);
+            }
+        }
+        whole
+    });
+    Ok(reply.status(&hex(&whole)))
+}
+
+pub(super) fn digest_values(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let mut digests = Vec::with_capacity(req.len());
+    for name in req.args.iter().skip(2) {
+        digests.push(cx.with_key(name, |view, db, key| {
+            let mut digest = ZERO;
+            if let Some(entry) = view.peek(db, key) {
+                mix_value(&mut digest, entry);
+            }
+            digest
+        }));
+    }
+    Ok(reply.write(|w| {
+        w.array(digests.len());
+        digests.iter().for_each(|digest| w.status(&hex(digest)));
+    }))
+}

@@ -1,0 +1,144 @@
+//! DEBUG: for testing servers and clients; closed unless `enable-debug-command` opens it.
+//!
+//! Subcommands that look into Redis's own structures or crash the process are not there and are refused as unknown.
+//! Four are taken and do nothing, because what they switch cannot show here: `QUICKLIST-PACKED-THRESHOLD` (the node type
+//! of lists), `REPLYBUFFER` (a fixed reply buffer), `DICT-RESIZING` (when a table grows) and
+//! `SET-DISABLE-DENY-SCRIPTS` (there are no scripts).
+//!
+//! ```text
+//! protocol   PROTOCOL: one reply of every type        keys   OBJECT POPULATE HTSTATS DIGEST …: what lies in the keyspace
+//! ```
+
+mod digest;
+mod keys;
+mod protocol;
+
+use std::time::Duration;
+
+use super::module::check_guard;
+use crate::config::parse_memory;
+use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
+use crate::keyspace::ExpiryPolicy;
+use crate::spec::{CommandFlags, Group};
+
+/// The rows of this file.
+pub const COMMANDS: &[Command] = &[Command::admin("debug", -2, debug)
+    .doc(Group::Server, "1.0.0", "Commands for testing servers and clients.", "Depends on subcommand.")
+    .flags(
+        CommandFlags::ADMIN
+            .union(CommandFlags::LOADING)
+            .union(CommandFlags::NOSCRIPT)
+            .union(CommandFlags::STALE),
+    )
+    .syscmd()];
+
+const HELP_LINES: &[&str] = &[
+    "CLIENT-EVICTION",
+    "    Show the clients that would be closed for memory.",
+    "DICT-RESIZING <0|1>",
+    "    Taken without effect.",
+    "DIGEST",
+    "    Show a hash of all keys and values.",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Show a hash of each of these values.",
+    "ERROR <text>",
+    "    Answer this text as an error.",
+    "HTSTATS <db>",
+    "    Show the size of a database's table.",
+    "HTSTATS-KEY <key>",
+    "    Show the size of the table inside a value.",
+    "LOG <text>",
+    "    Write this text to the log.",
+    "OBJECT <key>",
+    "    Show how a value is stored.",
+    "PAUSE-CRON <0|1>",
+    "    Stop or resume the removal of keys at their deadline.",
+    "POPULATE <count> [<prefix>] [<size>]",
+    "    Create strings <prefix>:0, <prefix>:1 and so on.",
+    "PROTOCOL <type>",
+    "    Answer a value of this type: string, integer, double, bignum, null, array, set, map, attrib,",
+    "    push, verbatim, true or false.",
+    "QUICKLIST-PACKED-THRESHOLD <size>",
+    "    Taken without effect.",
+    "REPLYBUFFER PEAK-RESET-TIME <never|reset|ms> | RESIZING <0|1>",
+    "    Taken without effect.",
+    "SET-ACTIVE-EXPIRE <0|1>",
+    "    Stop or resume the removal of keys at their deadline; access still removes them.",
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    "    Taken without effect.",
+    "SLEEP <seconds>",
+    "    Keep the whole keyspace locked for a while, at most an hour. Decimals allowed.",
+    "STRUCTSIZE",
+    "    Show the sizes of the server's structures in bytes.",
+];
+
+fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    check_guard(cx.config.enable_debug_command, &cx.session.shared, "DEBUG")?;
+    match (req.arg(1).to_ascii_lowercase().as_slice(), req.len()) {
+        (b"help", 2) => Ok(reply.help("debug", HELP_LINES)),
+        (b"sleep", 3) => sleep(cx, req, reply),
+        (b"set-active-expire" | b"pause-cron", 3) => set_expiry(cx, req, reply),
+        (b"error", 3) => Err(CmdError::Bytes(req.arg(2).to_vec())),
+        (b"log", 3) => {
+            tracing::warn!("DEBUG LOG: {}", req.arg(2).escape_ascii());
+            Ok(reply.ok())
+        }
+        (b"protocol", 3) => protocol::protocol(req.arg(2), reply),
+        (b"object", 3) => keys::object(cx, req, reply),
+        (b"populate", 3..=5) => keys::populate(cx, req, reply),
+        (b"htstats", 3..=4) => keys::table_stats(cx, req, reply),
+        (b"htstats-key", 3..=4) => keys::value_stats(cx, req),
+        (b"structsize", 2) => Ok(keys::structure_sizes(reply)),
+        (b"digest", 2) => digest::digest(cx, reply),
+        (b"digest-value", 2..) => digest::digest_values(cx, req, reply),
+        (b"client-eviction", 2) => client_eviction(cx),
+        (b"quicklist-packed-threshold", 3) => check_threshold(req.arg(2)).map(|()| reply.ok()),
+        (b"dict-resizing" | b"set-disable-deny-scripts", 3) => Ok(reply.ok()),
+        (b"replybuffer", 4) if is_buffer_setting(req) => Ok(reply.ok()),
+        _ => Err(CmdError::subcommand_syntax("debug", req.arg(1))),
+    }
+}
+
+/// Longest sleep: whoever wants the server to stand still for longer can stop the process.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// Holds every shard meanwhile, so that all clients wait, as for a server with one thread.
+fn sleep(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    // C's strtod takes what it can read for a number, and nothing for 0.
+    let seconds: f64 = std::str::from_utf8(req.arg(2)).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    let seconds = if seconds.is_nan() { 0.0 } else { seconds.max(0.0) };
+    let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= SLEEP_MAX);
+    let time = time.ok_or(CmdError::OutOfRange)?;
+    cx.with_all(|_| std::thread::sleep(time));
+    Ok(reply.ok())
+}
+
+/// `0` and `1` mean opposite things for SET-ACTIVE-EXPIRE and PAUSE-CRON; anything else counts as 0, as in C's atoi.
+fn set_expiry(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let is_one = req.arg(2) == b"1";
+    let is_active = if req.arg(1).eq_ignore_ascii_case(b"pause-cron") { !is_one } else { is_one };
+    let policy = if is_active { ExpiryPolicy::Active } else { ExpiryPolicy::Lazy };
+    cx.engine.keyspace.set_expiry_policy(policy);
+    Ok(reply.ok())
+}
+
+fn client_eviction(cx: &AdminCx<'_, '_>) -> Outcome {
+    let limit = cx.engine.config.snapshot().maxmemory_clients;
+    Err(if limit.bytes(u64::MAX) == 0 {
+        CmdError::text("ERR maxmemory-clients is disabled.")
+    } else {
+        CmdError::text("ERR clients are not closed for memory by this server")
+    })
+}
+
+fn check_threshold(arg: &[u8]) -> Result<(), CmdError> {
+    const LIMIT_BYTES: u64 = 4 << 30;
+    match parse_memory(arg) {
+        Some(bytes) if bytes <= LIMIT_BYTES => Ok(()),
+        _ => Err(CmdError::text("ERR argument must be a memory value bigger than 1 and smaller than 4gb")),
+    }
+}
+
+fn is_buffer_setting(req: &Request<'_>) -> bool {
+    [&b"peak-reset-time"[..], b"resizing"].iter().any(|word| req.arg(2).eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,39 @@
+//! Section clients.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::facts::Facts;
+use super::say;
+use crate::observe::info::{Emitter, Field, Value};
+
+pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
+    let (engine, gauges) = (facts.engine, &facts.engine.gauges);
+    let zero = Value::Uint(0);
+    say(
+        out,
+        &[
+            (Field::gauge("connected_clients", "Open connections"), Value::Uint(engine.clients.len() as u64)),
+            (Field::gauge("cluster_connections", "Connections of the cluster bus"), zero),
+            (
+                Field::gauge("maxclients", "Most connections at once"),
+                Value::Uint(u64::from(facts.config.maxclients)),
+            ),
+            (
+                Field::gauge("client_recent_max_input_buffer", "Largest input buffer of late, bytes"),
+                Value::Uint(gauges.max_input_bytes.load(Relaxed)),
+            ),
+            (
+                Field::gauge("client_recent_max_output_buffer", "Largest output buffer of late, bytes"),
+                Value::Uint(gauges.max_output_bytes.load(Relaxed)),
+            ),
+            (Field::gauge("blocked_clients", "Connections in a blocking command"), zero),
+            (Field::gauge("tracking_clients", "Connections with client-side caching"), zero),
+            (Field::gauge("pubsub_clients", "Connections with subscriptions"), zero),
+            (Field::gauge("watching_clients", "Connections that watch keys"), zero),
+            (Field::gauge("clients_in_timeout_table", "Blocked connections with a timeout"), zero),
+            (Field::gauge("total_watched_keys", "Keys that are watched"), zero),
+            (Field::gauge("total_blocking_keys", "Keys that somebody waits for"), zero),
+            (Field::gauge("total_blocking_keys_on_nokey", "Keys whose removal somebody waits for"), zero),
+        ],
+    );
+}

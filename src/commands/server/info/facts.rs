@@ -1,0 +1,213 @@
+//! Numbers that more than one section needs, and those that the system knows: read when first asked for.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::alloc;
+use crate::base::clock::{Clock, UnixMs};
+use crate::config::Config;
+use crate::dispatch::Engine;
+use crate::dispatch::stats::Totals;
+use crate::keyspace::{DbIndex, LockSet, ShardId, View};
+use crate::session::Client;
+
+/// What sections draw on.
+pub struct Facts<'e> {
+    pub engine: &'e Engine,
+    pub config: Arc<Config>,
+    pub now: UnixMs,
+    totals: OnceCell<Totals>,
+    memory: OnceCell<Memory>,
+    databases: OnceCell<Vec<Database>>,
+}
+
+/// Bytes, of the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    pub used: u64,
+    pub peak: u64,
+    pub startup: u64,
+    /// Physical memory.
+    pub resident: u64,
+    /// The allocator's own account.
+    pub allocator_allocated: u64,
+    pub allocator_active: u64,
+    pub allocator_resident: u64,
+    /// Buffers of clients.
+    pub clients: u64,
+    /// Tables of the keyspace without their entries.
+    pub tables: u64,
+    /// Keys in all databases.
+    pub keys: u64,
+}
+
+/// One database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Database {
+    pub keys: u64,
+    /// Keys with a deadline.
+    pub volatile: u64,
+    /// Their mean time to live, estimated, ms.
+    pub mean_ttl_ms: u64,
+    /// Bytes of the table itself.
+    pub table_bytes: u64,
+}
+
+impl<'e> Facts<'e> {
+    pub fn new(engine: &'e Engine) -> Facts<'e> {
+        Facts {
+            engine,
+            config: engine.config.snapshot(),
+            now: engine.time.now_ms(),
+            totals: OnceCell::new(),
+            memory: OnceCell::new(),
+            databases: OnceCell::new(),
+        }
+    }
+
+    /// Counters since the last CONFIG RESETSTAT.
+    pub fn totals(&self) -> &Totals {
+        self.totals.get_or_init(|| self.engine.stats.totals())
+    }
+
+    pub fn memory(&self) -> Memory {
+        *self.memory.get_or_init(|| Memory::measure(self))
+    }
+
+    /// Every database, empty ones too.
+    pub fn databases(&self) -> &[Database] {
+        self.databases.get_or_init(|| databases(self.engine, self.now))
+    }
+}
+
+impl Memory {
+    fn measure(facts: &Facts<'_>) -> Memory {
+        let gauges = &facts.engine.gauges;
+        let used = facts.engine.used_memory() as u64;
+        let allocator = alloc::stats().ok();
+        let allocated =
+            |pick: fn(&alloc::Stats) -> usize| allocator.as_ref().map_or(used, |stats| pick(stats) as u64);
+        Memory {
+            used,
+            peak: gauges.peak_memory_bytes.load(Relaxed),
+            startup: gauges.startup_memory_bytes.load(Relaxed),
+            resident: resident_bytes().unwrap_or(0),
+            allocator_allocated: allocated(|stats| stats.allocated),
+            allocator_active: allocated(|stats| stats.active),
+            allocator_resident: allocated(|stats| stats.resident),
+            clients: facts.engine.clients.iter().map(|client| client_bytes(&client)).sum(),
+            tables: facts.databases().iter().map(|db| db.table_bytes).sum(),
+            keys: facts.databases().iter().map(|db| db.keys).sum(),
+        }
+    }
+
+    /// All that is not keys and values.
+    pub fn overhead(&self) -> u64 {
+        self.startup + self.clients + self.tables
+    }
+
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead())
+    }
+
+    /// Share of the data in what came after the start, per cent.
+    pub fn dataset_percent(&self) -> f64 {
+        let net = self.used.saturating_sub(self.startup);
+        if net == 0 { 0.0 } else { 100.0 * self.dataset() as f64 / net as f64 }
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        if self.peak == 0 { 0.0 } else { 100.0 * self.used as f64 / self.peak as f64 }
+    }
+}
+
+/// `over / under`, 0 when there is nothing to divide by.
+pub fn ratio(over: u64, under: u64) -> f64 {
+    if under == 0 { 0.0 } else { over as f64 / under as f64 }
+}
+
+/// `over - under`, which may be negative.
+pub fn difference(over: u64, under: u64) -> i64 {
+    i64::try_from(i128::from(over) - i128::from(under)).unwrap_or(i64::MAX)
+}
+
+/// Bytes that a client's buffers take.
+pub fn client_bytes(client: &Client) -> u64 {
+    let usage = &client.usage;
+    let query = usage.query_bytes.load(Relaxed) + usage.query_free_bytes.load(Relaxed);
+    let output = usage.output_bytes.load(Relaxed) + client.mailbox_bytes();
+    (size_of::<Client>() + query + usage.argv_bytes.load(Relaxed) + output) as u64
+}
+
+/// Goes through the shards one by one, so that nobody waits long.
+fn databases(engine: &Engine, now: UnixMs) -> Vec<Database> {
+    let keyspace = &engine.keyspace;
+    let mut databases = vec![Database::default(); usize::from(keyspace.databases())];
+    let mut view = View::new(keyspace, now.0);
+    view.begin(now, true);
+    for shard in 0..keyspace.shard_count() {
+        view.lock_blocking(&LockSet::One(ShardId(shard as u16)));
+        for (index, total) in databases.iter_mut().enumerate() {
+            let db = DbIndex(index as u16);
+            let keys = view.len(db) as u64;
+            if keys > 0 {
+                total.add(&view, db, keys);
+            }
+        }
+    }
+    databases
+}
+
+impl Database {
+    fn add(&mut self, view: &View<'_>, db: DbIndex, keys: u64) {
+        let (volatile, mean_ttl_ms) = view.volatile(db);
+        let volatile = volatile as u64;
+        self.keys += keys;
+        self.table_bytes += view.shards().map(|shard| shard.db(db).table_bytes() as u64).sum::<u64>();
+        let sum = u128::from(self.mean_ttl_ms) * u128::from(self.volatile)
+            + u128::from(mean_ttl_ms) * u128::from(volatile);
+        self.volatile += volatile;
+        self.mean_ttl_ms = u64::try_from(sum / u128::from(self.volatile.max(1))).unwrap_or(u64::MAX);
+    }
+}
+
+/// Physical memory of this process, bytes.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// Physical memory of the machine, bytes.
+pub fn system_memory_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    (info.totalram as u64).saturating_mul(u64::from(info.mem_unit))
+}
+
+/// Seconds of processor time in user and kernel mode.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuTime {
+    pub user: f64,
+    pub system: f64,
+    pub children_user: f64,
+    pub children_system: f64,
+}
+
+/// Processor time from a `stat` file of `/proc`, to a hundredth of a second as a rule.
+pub fn cpu_time(stat: &str) -> CpuTime {
+    let read = || {
+        let text = std::fs::read_to_string(stat).ok()?;
+        // The name in parentheses may hold blanks; fields are counted behind it.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let seconds = |index: usize| Some(fields.get(index)?.parse::<i64>().ok()? as f64 / ticks);
+        Some(CpuTime {
+            user: seconds(11)?,
+            system: seconds(12)?,
+            children_user: seconds(13)?,
+            children_system: seconds(14)?,
+        })
+    };
+    read().unwrap_or_default()
+}

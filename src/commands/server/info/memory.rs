@@ -1,0 +1,189 @@
+//! Section memory.
+
+use super::facts::{Facts, Memory, difference, ratio, system_memory_bytes};
+use super::{decimals2, say};
+use crate::base::text::push_human_bytes;
+use crate::observe::info::{Emitter, Field, Value};
+
+/// `1.57M`.
+fn human(bytes: u64) -> String {
+    let mut text = Vec::new();
+    push_human_bytes(&mut text, bytes);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
+    let memory = facts.memory();
+    emit_used(&memory, out);
+    emit_allocator(&memory, out);
+    emit_system(out);
+    emit_scripts(out);
+    emit_limit(facts, out);
+    emit_ratios(&memory, out);
+    emit_rest(facts, &memory, out);
+}
+
+fn emit_used(memory: &Memory, out: &mut dyn Emitter) {
+    let [used, resident, peak] = [memory.used, memory.resident, memory.peak].map(human);
+    let [peak_percent, dataset_percent] =
+        [memory.peak_percent(), memory.dataset_percent()].map(|percent| format!("{percent:.2}%"));
+    say(
+        out,
+        &[
+            (Field::gauge("used_memory", "Allocated bytes"), Value::Uint(memory.used)),
+            (Field::info("used_memory_human", "The same for people"), Value::Text(&used)),
+            (Field::gauge("used_memory_rss", "Bytes of physical memory"), Value::Uint(memory.resident)),
+            (Field::info("used_memory_rss_human", "The same for people"), Value::Text(&resident)),
+            (
+                Field::gauge("used_memory_peak", "Most bytes that were ever allocated"),
+                Value::Uint(memory.peak),
+            ),
+            (Field::info("used_memory_peak_human", "The same for people"), Value::Text(&peak)),
+            (
+                Field::info("used_memory_peak_perc", "used_memory as a share of the peak"),
+                Value::Text(&peak_percent),
+            ),
+            (Field::gauge("used_memory_overhead", "Bytes that are not data"), Value::Uint(memory.overhead())),
+            (
+                Field::gauge("used_memory_startup", "Bytes allocated after the start"),
+                Value::Uint(memory.startup),
+            ),
+            (Field::gauge("used_memory_dataset", "Bytes of keys and values"), Value::Uint(memory.dataset())),
+            (
+                Field::info("used_memory_dataset_perc", "Data as a share of what came after the start"),
+                Value::Text(&dataset_percent),
+            ),
+        ],
+    );
+}
+
+fn emit_allocator(memory: &Memory, out: &mut dyn Emitter) {
+    say(
+        out,
+        &[
+            (
+                Field::gauge("allocator_allocated", "Bytes allocated, by the allocator's account"),
+                Value::Uint(memory.allocator_allocated),
+            ),
+            (
+                Field::gauge("allocator_active", "Bytes in pages with allocations"),
+                Value::Uint(memory.allocator_active),
+            ),
+            (
+                Field::gauge("allocator_resident", "Bytes of physical memory of the allocator"),
+                Value::Uint(memory.allocator_resident),
+            ),
+            (Field::gauge("allocator_muzzy", "Bytes given back lazily"), Value::Uint(0)),
+        ],
+    );
+}
+
+fn emit_system(out: &mut dyn Emitter) {
+    let system = system_memory_bytes();
+    say(
+        out,
+        &[
+            (Field::gauge("total_system_memory", "Bytes of memory of the machine"), Value::Uint(system)),
+            (Field::info("total_system_memory_human", "The same for people"), Value::Text(&human(system))),
+        ],
+    );
+}
+
+fn emit_scripts(out: &mut dyn Emitter) {
+    let zero = Value::Uint(0);
+    let none = Value::Text("0B");
+    say(
+        out,
+        &[
+            (Field::gauge("used_memory_lua", "Bytes of the script engine"), zero),
+            (Field::gauge("used_memory_vm_eval", "Bytes of the engine of EVAL"), zero),
+            (Field::info("used_memory_lua_human", "The same for people"), none),
+            (Field::gauge("used_memory_scripts_eval", "Bytes of cached scripts"), zero),
+            (Field::gauge("number_of_cached_scripts", "Cached scripts"), zero),
+            (Field::gauge("number_of_functions", "Functions"), zero),
+            (Field::gauge("number_of_libraries", "Libraries of functions"), zero),
+            (Field::gauge("used_memory_vm_functions", "Bytes of the engine of functions"), zero),
+            (Field::gauge("used_memory_vm_total", "Bytes of both engines"), zero),
+            (Field::info("used_memory_vm_total_human", "The same for people"), none),
+            (Field::gauge("used_memory_functions", "Bytes of functions"), zero),
+            (Field::gauge("used_memory_scripts", "Bytes of scripts and functions"), zero),
+            (Field::info("used_memory_scripts_human", "The same for people"), none),
+        ],
+    );
+}
+
+fn emit_limit(facts: &Facts<'_>, out: &mut dyn Emitter) {
+    let limit = facts.config.maxmemory;
+    say(
+        out,
+        &[
+            (Field::gauge("maxmemory", "Most bytes for data, 0 is no limit"), Value::Uint(limit)),
+            (Field::info("maxmemory_human", "The same for people"), Value::Text(&human(limit))),
+            (
+                Field::info("maxmemory_policy", "What goes when memory is full"),
+                Value::Text(facts.config.maxmemory_policy.name()),
+            ),
+        ],
+    );
+}
+
+/// Fragmentation inside the allocator, of the allocator, and of the process.
+fn emit_ratios(memory: &Memory, out: &mut dyn Emitter) {
+    let pairs = [
+        (memory.allocator_active, memory.allocator_allocated),
+        (memory.allocator_resident, memory.allocator_active),
+        (memory.resident, memory.allocator_resident),
+        (memory.resident, memory.used),
+    ];
+    let fields = [
+        (
+            Field::gauge("allocator_frag_ratio", "Pages with allocations over allocations"),
+            Field::gauge("allocator_frag_bytes", "The difference in bytes"),
+        ),
+        (
+            Field::gauge("allocator_rss_ratio", "Physical memory of the allocator over its pages"),
+            Field::gauge("allocator_rss_bytes", "The difference in bytes"),
+        ),
+        (
+            Field::gauge("rss_overhead_ratio", "Physical memory of the process over that of the allocator"),
+            Field::gauge("rss_overhead_bytes", "The difference in bytes"),
+        ),
+        (
+            Field::gauge("mem_fragmentation_ratio", "Physical memory of the process over allocations"),
+            Field::gauge("mem_fragmentation_bytes", "The difference in bytes"),
+        ),
+    ];
+    for ((over, under), (quotient, bytes)) in pairs.into_iter().zip(fields) {
+        out.field(&quotient, decimals2(ratio(over, under)));
+        out.field(&bytes, Value::Int(difference(over, under)));
+    }
+}
+
+fn emit_rest(facts: &Facts<'_>, memory: &Memory, out: &mut dyn Emitter) {
+    let zero = Value::Uint(0);
+    let reclaimer = facts.engine.keyspace.reclaimer();
+    say(
+        out,
+        &[
+            (Field::gauge("mem_not_counted_for_evict", "Bytes that maxmemory does not count"), zero),
+            (Field::gauge("mem_replication_backlog", "Bytes of the replication backlog"), zero),
+            (Field::gauge("mem_total_replication_buffers", "Bytes of replication buffers"), zero),
+            (Field::gauge("mem_replica_full_sync_buffer", "Bytes kept during a full sync"), zero),
+            (Field::gauge("mem_clients_slaves", "Bytes of replicas' buffers"), zero),
+            (Field::gauge("mem_clients_normal", "Bytes of clients' buffers"), Value::Uint(memory.clients)),
+            (Field::gauge("mem_cluster_links", "Bytes of links in the cluster"), zero),
+            (Field::gauge("mem_aof_buffer", "Bytes that wait for the append only file"), zero),
+            (Field::info("mem_allocator", "The allocator"), Value::Text("jemalloc")),
+            (Field::gauge("mem_overhead_db_hashtable_rehashing", "Bytes of tables being replaced"), zero),
+            (Field::gauge("active_defrag_running", "Whether memory is being defragmented"), zero),
+            (
+                Field::gauge("lazyfree_pending_objects", "Values that wait to be freed"),
+                Value::Uint(reclaimer.pending()),
+            ),
+            (
+                Field::counter("lazyfreed_objects", "Values freed in the background"),
+                Value::Uint(reclaimer.freed()),
+            ),
+        ],
+    );
+}
