@@ -14,7 +14,7 @@ use super::error::CmdError;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
 use crate::keyspace::entry::{StringRef, string_of};
-use crate::keyspace::{DbIndex, Effect, Entry, EntryMut, Key, LockSet, View};
+use crate::keyspace::{DbIndex, Effect, Entry, EntryMut, EventClass, Key, LockSet, View};
 use crate::resp::OwnedArgs;
 use crate::session::Session;
 
@@ -44,6 +44,16 @@ impl<'k> ReadCx<'_, 'k> {
     /// The value's entry, counted as a hit or miss but not as a use.
     pub fn inspect(&mut self, key: Key<'_>) -> Option<&Entry> {
         self.view.inspect(self.session.db, key)
+    }
+
+    /// The value's entry, counted, but a miss is not told to anybody.
+    pub fn examine(&mut self, key: Key<'_>) -> Option<&Entry> {
+        self.view.examine(self.session.db, key)
+    }
+
+    /// Notes a use of the key; whether it is there.
+    pub fn touch(&mut self, key: Key<'_>) -> bool {
+        self.view.touch(self.session.db, key)
     }
 
     /// The value's entry, without a trace.
@@ -120,6 +130,16 @@ impl WriteCx<'_, '_> {
     /// Puts an entry under `key`, replacing what was there.
     pub fn put(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, effect: Effect) {
         self.read.view.put(db, key, entry, effect);
+    }
+
+    /// Moves the entry of `from` to `to`; see [`View::relocate`].
+    pub fn relocate(
+        &mut self,
+        from: (DbIndex, Key<'_>),
+        to: (DbIndex, Key<'_>),
+        events: [&'static str; 2],
+    ) -> bool {
+        self.read.view.relocate(from, to, EventClass::Generic, events)
     }
 
     /// The journal gets this command instead of the one that was sent: for commands that would do something else

@@ -4,11 +4,12 @@
 //! injectable (time, chance, configuration) is in here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use super::gauges::Gauges;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
@@ -62,24 +63,6 @@ pub struct Identity {
     pub started: UnixMs,
     pub started_monotonic_us: u64,
     pub executable: String,
-}
-
-/// Numbers that the cron measures.
-#[derive(Default)]
-pub struct Gauges {
-    pub ops_per_sec: AtomicU64,
-    pub input_bytes_per_sec: AtomicU64,
-    pub output_bytes_per_sec: AtomicU64,
-    pub batches_per_sec: AtomicU64,
-    pub batch_us: AtomicU64,
-    pub peak_memory_bytes: AtomicU64,
-    pub startup_memory_bytes: AtomicU64,
-    pub max_input_bytes: AtomicU64,
-    pub max_output_bytes: AtomicU64,
-    /// Unix seconds of the last save; the start until persistence exists.
-    pub last_save_seconds: AtomicU64,
-    /// Longest delay of an expiry behind its deadline in the last second, ms.
-    pub expire_lag_ms: AtomicU64,
 }
 
 /// How the server is asked to end.

@@ -67,8 +67,9 @@ pub struct Executor<'k> {
     stats: &'k WorkerStats,
     view: View<'k>,
     rewrites: Vec<OwnedArgs>,
-    /// The command of the last request: pipelines mostly repeat it.
+    /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
+    last_spelling: SmallVec<[u8; 24]>,
     /// Wall and monotonic time at which the batch began.
     began: UnixMs,
     began_ns: u64,
@@ -94,6 +95,7 @@ impl<'k> Executor<'k> {
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
             last: None,
+            last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
             began_ns,
             last_ns: began_ns,
@@ -167,9 +169,7 @@ impl<'k> Executor<'k> {
         let keyspace = &self.engine.keyspace;
         let mut keys: SmallVec<[Key<'a>; 16]> = SmallVec::new();
         for args in requests {
-            let last = self.last.filter(|last| last.call_name == args.at(0));
-            let Some(registered) = last.or_else(|| self.engine.commands.find(args.at(0))) else { continue };
-            self.last = Some(registered);
+            let Some(registered) = self.find(args.at(0)) else { continue };
             // A request that announces keys it doesn't have is refused when it runs.
             let _ = registered.command.walk_keys(&args, |position, _| {
                 let key = keyspace.key(args.at(position));
@@ -194,15 +194,8 @@ impl<'k> Executor<'k> {
         args: &Args<'_>,
     ) -> Result<&'k Registered, (Option<&'k Registered>, CmdError)> {
         let name = args.at(0);
-        let found = match self.last.filter(|last| last.call_name == name) {
-            Some(last) => last,
-            None => self
-                .engine
-                .commands
-                .find(name)
-                .ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?,
-        };
-        self.last = Some(found);
+        let found =
+            self.find(name).ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?;
         let registered = self.resolve_subcommand(found, args)?;
         if !registered.command.spec.accepts(args.len()) {
             return Err((Some(registered), CmdError::Arity(registered.full_name.clone().into())));
@@ -211,6 +204,20 @@ impl<'k> Executor<'k> {
             return Err((Some(registered), CmdError::NotAuthenticated));
         }
         Ok(registered)
+    }
+
+    /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
+    #[inline]
+    fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
+        if let Some(last) = self.last
+            && self.last_spelling.as_slice() == name
+        {
+            return Some(last);
+        }
+        let found = self.engine.commands.find(name)?;
+        self.last = Some(found);
+        self.last_spelling = SmallVec::from_slice(name);
+        Some(found)
     }
 
     #[inline]
@@ -255,6 +262,11 @@ impl<'k> Executor<'k> {
     ) -> Result<LockSet, CmdError> {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
+        if let Some(key) = registered.only_key.and_then(|position| args.get(position)) {
+            let key = keyspace.key(key);
+            keys.push(key);
+            return Ok(LockSet::One(keyspace.shard_of(key.hash())));
+        }
         command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))))?;
         Ok(match command.handler {
             Handler::Session(_) | Handler::Admin(_) | Handler::Container => LockSet::Nothing,
@@ -299,6 +311,10 @@ impl<'k> Executor<'k> {
             }
         }
         self.finish(session, request);
+        if matches!(request.command.command.handler, Handler::Admin(_)) {
+            // It may have changed what a view assumes while it holds a lock.
+            self.view.release();
+        }
         self.account(session, request, failed);
     }
 

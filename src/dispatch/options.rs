@@ -11,6 +11,13 @@ pub fn int(arg: &[u8]) -> Result<i64, CmdError> {
     parse_i64(arg).ok_or(CmdError::NotAnInteger)
 }
 
+/// An integer of 32 bits, as database numbers are read.
+pub fn int32(arg: &[u8]) -> Result<i32, CmdError> {
+    const OUT_OF_RANGE: CmdError =
+        CmdError::text("ERR value is out of range, value must between -2147483648 and 2147483647");
+    i32::try_from(int(arg)?).map_err(|_| OUT_OF_RANGE)
+}
+
 /// The value behind an option word: a missing one is a syntax error.
 pub fn value<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], CmdError> {
     cursor.next().ok_or(CmdError::Syntax)

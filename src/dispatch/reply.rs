@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::keyspace::entry::StringRef;
-use crate::resp::{Output, Proto, Writer};
+use crate::resp::{Output, Proto, SHARED_MIN_BYTES, Writer};
 
 /// Proof that a reply was written.
 #[must_use]
@@ -127,8 +127,10 @@ impl<'o> ReplySlot<'o> {
 /// Writes a string value: copied when small, by reference when long.
 #[inline]
 pub fn write_string(writer: &mut Writer<'_>, value: StringRef<'_>) {
-    match value.shared() {
-        Some(bytes) => writer.bulk_shared(bytes),
-        None => writer.bulk(value.bytes()),
+    if value.bytes().len() >= SHARED_MIN_BYTES
+        && let Some(bytes) = value.shared()
+    {
+        return writer.bulk_shared(bytes);
     }
+    writer.bulk(value.bytes());
 }

@@ -3,7 +3,8 @@
 //! Names are looked up without regard to case in a small open-addressing index over the first and last
 //! eight bytes; a request's command costs one multiplication and usually one comparison.
 
-use super::command::Command;
+use super::command::{Command, Handler, Scope};
+use crate::spec::{BeginSearch, FindKeys};
 
 /// Number of a command or subcommand, for statistics. Stable while the process lives.
 pub type CommandId = u16;
@@ -17,6 +18,8 @@ pub struct Registered {
     /// The name it is called by; differs from the row's after `rename-command`.
     pub call_name: Vec<u8>,
     pub subcommands: Vec<Registered>,
+    /// Position of the key of a read or write command that always has exactly one: spares it the key walker.
+    pub only_key: Option<usize>,
 }
 
 /// All commands.
@@ -129,7 +132,20 @@ fn register(command: &'static Command, container: Option<&str>, next_id: &mut Co
     let name = command.spec.name;
     let full_name = container.map_or(name.to_owned(), |container| format!("{container}|{name}"));
     let subcommands = command.subcommands.iter().map(|sub| register(sub, Some(name), next_id)).collect();
-    Registered { command, id, full_name, call_name: name.as_bytes().to_vec(), subcommands }
+    let only_key = only_key(command);
+    Registered { command, id, full_name, call_name: name.as_bytes().to_vec(), subcommands, only_key }
+}
+
+fn only_key(command: &Command) -> Option<usize> {
+    let touches_keys =
+        matches!(command.handler, Handler::Read(_) | Handler::Write(_)) && command.scope == Scope::Keys;
+    match command.spec.keys {
+        [spec] if touches_keys && command.key_walker.is_none() => match (spec.begin, spec.find) {
+            (BeginSearch::Index(index), FindKeys::Range { last: 0, .. }) => Some(index),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn rename(commands: &mut Vec<Registered>, old: &[u8], new: &[u8]) -> Result<(), Vec<u8>> {

@@ -45,6 +45,7 @@ enum Slot<'t> {
 
 /// One key, open for change.
 pub struct EntryMut<'t, 'c> {
+    db: DbIndex,
     key: Key<'t>,
     slot: Slot<'t>,
     cx: &'c mut Circumstances,
@@ -108,20 +109,43 @@ impl<'k> View<'k> {
 
     /// Puts an entry of whatever key under `key`, replacing what was there.
     pub fn put(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, effect: Effect) {
+        self.place(db, key, entry);
+        // What is replaced is deleted first, so the key is new in any case.
+        self.cx.apply(db, key.bytes(), effect, true);
+    }
+
+    /// Moves the entry of `from` to `to`, replacing what was there; whether there was one. `events` are told of
+    /// `from` and of `to`; together they are one change.
+    pub fn relocate(
+        &mut self,
+        from: (DbIndex, Key<'_>),
+        to: (DbIndex, Key<'_>),
+        class: EventClass,
+        events: [&'static str; 2],
+    ) -> bool {
+        let Some(entry) = self.take(from.0, from.1, Effect::NONE) else { return false };
+        self.place(to.0, to.1, entry);
+        let [leaving, arriving] = events.map(|name| Effect::event(class, name));
+        // Redis tells of the new key first, then of both halves of the move.
+        if self.cx.observed {
+            self.cx.effects.record(to.0, to.1.bytes(), What::Event(EventClass::New, "new"));
+        }
+        self.cx.apply(from.0, from.1.bytes(), leaving, false);
+        self.cx.apply(to.0, to.1.bytes(), arriving.changes(0), false);
+        true
+    }
+
+    /// Puts an entry under `key` and frees what was there, without telling anybody.
+    fn place(&mut self, db: DbIndex, key: Key<'_>, entry: Entry) {
         let keyspace = self.keyspace();
         let entry = entry.with_key(key.bytes());
         let deadline = entry.deadline();
-        let (shard, cx) = self.split(key);
-        let db_index = db;
-        let db = shard.db_mut(db_index);
-        let replaced = db.remove(key);
-        let created = replaced.is_none();
-        replaced.map(discard);
+        let db = self.split(key).0.db_mut(db);
+        db.remove(key).map(discard);
         db.insert(key.hash(), entry);
         if let Some(when) = deadline {
             keyspace.announce_deadline(when);
         }
-        cx.apply(db_index, key.bytes(), effect, created);
     }
 }
 
@@ -159,19 +183,20 @@ struct Closed {
 impl<'t, 'c> EntryMut<'t, 'c> {
     #[inline]
     fn open(db: &'t mut Db, db_index: DbIndex, key: Key<'t>, cx: &'c mut Circumstances) -> Self {
-        if db.volatile > 0
-            && db.find(key).is_some_and(|entry| is_expired(entry, cx.now))
-            && let Some(entry) = db.remove(key)
-        {
-            cx.expired(db_index, key.bytes());
-            discard(entry);
-        }
         let slot = match db.table.entry(key.hash(), key.bytes()) {
+            table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
+                let (expired, vacant) = occupied.vacate();
+                db.volatile -= 1;
+                cx.expired(db_index, key.bytes());
+                discard(expired);
+                Slot::Vacant(vacant)
+            }
             table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
             table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
         };
         let deadline = slot.entry().and_then(Entry::deadline);
         EntryMut {
+            db: db_index,
             key,
             existed: slot.entry().is_some(),
             had_deadline: deadline.is_some(),
@@ -202,6 +227,30 @@ impl<'t, 'c> EntryMut<'t, 'c> {
 
     pub fn exists(&self) -> bool {
         self.entry().is_some()
+    }
+
+    /// Counts a hit or a miss, as a command that also reads does, and notes the use.
+    #[inline]
+    pub fn count_access(&mut self) {
+        match self.exists() {
+            true => {
+                self.cx.effects.hits += 1;
+                self.touch();
+            }
+            false => self.cx.miss(self.db, self.key),
+        }
+    }
+
+    /// Notes that the value is used.
+    #[inline]
+    pub fn touch(&mut self) {
+        if self.cx.no_touch {
+            return;
+        }
+        let cx = &mut *self.cx;
+        if let Some(entry) = self.slot.entry_mut() {
+            entry.set_clock(cx.access.touched(entry.clock(), cx.now, &mut cx.rng));
+        }
     }
 
     pub fn now(&self) -> UnixMs {
@@ -268,6 +317,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     pub fn modify_string(&mut self, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), WrongType> {
         self.string()?;
         self.changed = true;
+        self.touch();
         if let Some(entry) = self.slot.entry_mut()
             && let Some(Value::String(long)) = entry.value_mut()
         {
@@ -277,13 +327,21 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         }
         let mut bytes = self.string()?.map(|string| string.bytes().to_vec()).unwrap_or_default();
         change(&mut bytes);
-        self.set_string_encoded(&bytes, Encoding::Raw, Ttl::Keep);
+        match self.slot.entry_mut() {
+            // Too long to stand inline from now on: the entry owns these very bytes.
+            Some(entry) if !Entry::can_inline(entry.key().len(), bytes.len()) => {
+                entry.set_value(Value::String(LongString::new(bytes)));
+                entry.set_meta(Encoding::Raw as u8);
+            }
+            _ => self.set_string_encoded(&bytes, Encoding::Raw, Ttl::Keep),
+        }
         Ok(())
     }
 
     /// Gives an existing key a deadline, or takes it away.
     pub fn set_deadline(&mut self, deadline: Option<UnixMs>) {
         let deadline = deadline.map(|when| when.0);
+        self.touch();
         if let Some(entry) = self.slot.entry_mut() {
             self.changed = true;
             entry.set_deadline(deadline);

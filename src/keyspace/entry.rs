@@ -23,6 +23,17 @@ pub fn string_entry(key: &[u8], value: &[u8], encoding: Encoding, deadline: Opti
     }
 }
 
+/// A copy of an entry under another key, with deadline, encoding and access clock. Long strings are shared until
+/// one of the two changes.
+pub fn duplicate(entry: &Entry, key: &[u8]) -> Entry {
+    let mut copy = match entry.payload() {
+        Payload::Inline(bytes) => Entry::inline(key, bytes, entry.deadline(), entry.meta()),
+        Payload::Value(value) => Entry::boxed(key, value.clone(), entry.deadline(), entry.meta()),
+    };
+    copy.set_clock(entry.clock());
+    copy
+}
+
 /// The type of an entry.
 #[inline]
 pub fn kind_of(entry: &Entry) -> Kind {

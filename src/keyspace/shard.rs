@@ -72,11 +72,6 @@ impl Db {
         self.table.iter()
     }
 
-    #[inline]
-    pub(super) fn find(&self, key: Key<'_>) -> Option<&Entry> {
-        self.table.find(key.hash(), key.bytes())
-    }
-
     /// Removes the entry and keeps the count of volatile ones.
     pub(super) fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
         let entry = self.table.remove(key.hash(), key.bytes())?;

@@ -102,6 +102,11 @@ impl<'k> View<'k> {
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
         self.cx.no_touch = no_touch;
+    }
+
+    /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
+    /// with it counting from the next lock on.
+    fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
         self.cx.observed = self.keyspace.is_observed();
@@ -150,12 +155,14 @@ impl<'k> View<'k> {
         }
         self.release();
         let keyspace = self.keyspace;
-        match set {
+        let locked = match set {
             LockSet::Nothing => Ok(()),
             LockSet::One(id) => self.try_shard(*id),
             LockSet::Many(ids) => ids.iter().try_for_each(|&id| self.try_shard(id)),
             LockSet::All => (0..keyspace.shards.len()).try_for_each(|id| self.try_shard(ShardId(id as u16))),
-        }
+        };
+        self.read_settings();
+        locked
     }
 
     /// Holds `set` after waiting for it in order; only the script mutex can be busy.
@@ -172,6 +179,7 @@ impl<'k> View<'k> {
         for id in ids {
             self.guards.push((id, keyspace.shard(id).lock_blocking()));
         }
+        self.read_settings();
         Ok(())
     }
 
@@ -284,6 +292,26 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::inspect`], but nobody is told of a miss (OBJECT).
+    pub fn examine(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let (shard, cx) = self.split(key);
+        let found = live(shard, cx, db, key).map(|entry| &*entry);
+        match found {
+            Some(_) => cx.effects.hits += 1,
+            None => cx.effects.misses += 1,
+        }
+        found
+    }
+
+    /// Counts a hit or a miss and notes a use, even for a client whose reads are no uses (TOUCH); whether the
+    /// key is there.
+    pub fn touch(&mut self, db: DbIndex, key: Key<'_>) -> bool {
+        let no_touch = std::mem::replace(&mut self.cx.no_touch, false);
+        let found = self.read(db, key).is_some();
+        self.cx.no_touch = no_touch;
+        found
+    }
+
     /// The entry of `key`, leaving no trace.
     pub fn peek(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         let (shard, cx) = self.split(key);
@@ -358,7 +386,7 @@ impl Circumstances {
     }
 
     #[inline]
-    fn miss(&mut self, db: DbIndex, key: Key<'_>) {
+    pub fn miss(&mut self, db: DbIndex, key: Key<'_>) {
         self.effects.misses += 1;
         if self.observed {
             self.miss_observed(db, key);

@@ -295,7 +295,20 @@ impl Decoder {
 #[inline]
 fn read_line(bytes: &[u8], from: usize) -> Line {
     let rest = bytes.get(from..).unwrap_or_default();
-    // Nearly all numbers have a few digits, so they are read and checked in one pass.
+    // Nearly all numbers have one digit or two.
+    match rest {
+        [one @ b'0'..=b'9', b'\r', _, ..] => {
+            return Line::Number { value: Some(i64::from(one - b'0')), next: from + 3 };
+        }
+        [ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
+            let value = i64::from(ten - b'0') * 10 + i64::from(one - b'0');
+            return Line::Number { value: Some(value), next: from + 4 };
+        }
+        _ => read_long_line(rest, from),
+    }
+}
+
+fn read_long_line(rest: &[u8], from: usize) -> Line {
     let mut value = 0i64;
     for (index, &byte) in rest.iter().enumerate().take(10) {
         match byte {

@@ -330,6 +330,17 @@ impl Writer<'_> {
         self.header(if self.is_resp3() { b'>' } else { b'*' }, len as i64);
     }
 
+    /// RESP3 header of attributes, `pairs` of which must follow before the value they are about. RESP2 has no
+    /// attributes: write neither header nor pairs.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.header(b'|', pairs as i64);
+    }
+
+    /// RESP3 `(` with the digits of a whole number of any size, RESP2 a bulk.
+    pub fn big_number(&mut self, digits: &str) {
+        if self.is_resp3() { self.line(b'(', digits.as_bytes()) } else { self.bulk(digits.as_bytes()) }
+    }
+
     /// An array whose length is only known when it has been written: `fill` returns it.
     pub fn array_counted(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
         let mark = self.out.mark();

@@ -19,7 +19,7 @@ mod encode;
 
 pub use args::{Args, Cursor, OwnedArgs};
 pub use decode::{Decoded, Decoder, Limits, ProtocolError};
-pub use encode::{Output, Proto, Writer};
+pub use encode::{Output, Proto, SHARED_MIN_BYTES, Writer};
 
 #[cfg(test)]
 mod tests;

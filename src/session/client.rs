@@ -146,6 +146,12 @@ impl Client {
         change(&mut self.names.lock());
     }
 
+    /// Whether the peer is this machine: what `local` in guarding options means.
+    pub fn is_local(&self) -> bool {
+        let is_loopback = |addr: std::net::SocketAddr| addr.ip().to_canonical().is_loopback();
+        self.transport == Transport::Unix || self.addr.parse().is_ok_and(is_loopback)
+    }
+
     pub fn kind(&self) -> ClientKind {
         ClientKind::Normal
     }

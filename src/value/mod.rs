@@ -10,7 +10,8 @@ use std::sync::Arc;
 /// A string too long to stand inside its entry. Shared with replies under way, copied on write.
 pub type LongString = Arc<Vec<u8>>;
 
-/// A value that does not fit inside an entry.
+/// A value that does not fit inside an entry. A clone is a value of its own: changes to one never show in the other.
+#[derive(Clone)]
 pub enum Value {
     String(LongString),
 }

@@ -31,6 +31,11 @@ impl Encoding {
         }
     }
 
+    /// What Redis chooses for a text that it doesn't look at again (INCRBYFLOAT): never `int`.
+    pub fn of_text(value: &[u8]) -> Encoding {
+        if value.len() > EMBSTR_MAX_BYTES { Encoding::Raw } else { Encoding::Embstr }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Encoding::Int => "int",

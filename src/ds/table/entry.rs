@@ -66,14 +66,21 @@ impl<'t, S: Slot> Occupied<'t, S> {
 
     /// Takes the entry out.
     pub fn remove(self) -> S {
-        let key = self.get().key();
-        let (index, _) =
-            self.route.shape.locate(&self.table.seed, u32::from(self.table.skip), self.hash, key);
+        self.vacate().0
+    }
+
+    /// Takes the entry out and keeps the right to put another one with this key in.
+    pub fn vacate(self) -> (S, Vacant<'t, S>) {
+        let Occupied { table, hash, route, place } = self;
+        // SAFETY: `place` is current (the table is borrowed since the probe), and slots hold `S`.
+        let key = unsafe { &*place.slot().cast::<S>() }.key();
+        let (index, _) = route.shape.locate(&table.seed, u32::from(table.skip), hash, key);
         // SAFETY: `place` is current and lies in that bucket, which is where the probe found this key.
-        let entry = unsafe { bucket::remove(self.route.bucket(index), self.place, &mut self.table.bytes) };
-        self.table.note_removed(self.route.id, 1);
+        let entry = unsafe { bucket::remove(route.bucket(index), place, &mut table.bytes) };
+        table.note_removed(route.id, 1);
         // SAFETY: it was stored as an `S`, and its slot is gone.
-        unsafe { resize::entry_from(entry) }
+        let entry = unsafe { resize::entry_from(entry) };
+        (entry, Vacant { table, hash })
     }
 }
 

@@ -92,13 +92,13 @@ fn pause(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
         4 => return Err(CmdError::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
         _ => return Err(CmdError::subcommand_syntax("client", req.arg(1))),
     };
-    let until = parse_end(req.arg(2), cx.now)?;
+    let until = end_of_timeout(req.arg(2), cx.now)?;
     cx.engine.pause.start(mode, until, cx.now);
     Ok(reply.ok())
 }
 
-/// The end of a pause that takes `arg` milliseconds.
-fn parse_end(arg: &[u8], now: UnixMs) -> Result<UnixMs, CmdError> {
+/// When `arg` milliseconds from `now` are over.
+pub fn end_of_timeout(arg: &[u8], now: UnixMs) -> Result<UnixMs, CmdError> {
     let timeout_ms = parse_i64(arg).ok_or(CmdError::Timeout)?;
     if timeout_ms < 0 {
         return Err(CmdError::text("ERR timeout is negative"));
