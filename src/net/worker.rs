@@ -197,6 +197,11 @@ impl Crew {
         let _ = desk.queue.send(newcomer);
     }
 
+    /// Connections that the workers have or are about to get.
+    pub fn connections(&self) -> usize {
+        self.workers.iter().map(|desk| desk.load.load(Ordering::Relaxed)).sum()
+    }
+
     /// Ends all workers after they have closed their connections.
     pub fn stop(self) {
         drop(self.workers);
