@@ -15,10 +15,19 @@ use crate::dispatch::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
-    connection::basics::COMMANDS,
     connection::auth::COMMANDS,
-    connection::hello::COMMANDS,
+    connection::basics::COMMANDS,
     connection::client::COMMANDS,
+    connection::hello::COMMANDS,
+    generic::copy::COMMANDS,
+    generic::databases::COMMANDS,
+    generic::delete::COMMANDS,
+    generic::expire::COMMANDS,
+    generic::look::COMMANDS,
+    generic::object::COMMANDS,
+    generic::rename::COMMANDS,
+    generic::ttl::COMMANDS,
+    generic::walk::COMMANDS,
     server::command::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,

@@ -40,6 +40,9 @@ pub enum Step {
     Done,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
+    /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
+    /// before what follows, which the attacker chose, is taken for commands.
+    CrossProtocol,
 }
 
 /// Where a request waits.
@@ -121,6 +124,7 @@ impl<'k> Executor<'k> {
         let now = self.now();
         let registered = match self.look_up(session, &args) {
             Ok(registered) => registered,
+            Err((None, _)) if is_http(args.at(0)) => return Step::CrossProtocol,
             Err((registered, error)) => {
                 self.refuse(session, registered, &error, out);
                 return Step::Done;
@@ -447,4 +451,10 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(line);
     }
+}
+
+/// Whether a line begins as the two lines do that a page in a browser can make every browser send.
+#[cold]
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }

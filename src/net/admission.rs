@@ -15,9 +15,11 @@ protected mode off (protected-mode no in the file, --protected-mode no on the co
 CONFIG SET protected-mode no from the server's machine).\r\n";
 
 /// Sets the socket up, or refuses it with one line.
-pub fn admit(engine: &Engine, newcomer: Newcomer) -> Option<Newcomer> {
+///
+/// `connections` are those that the workers have or are about to get: the registry of clients would be late.
+pub fn admit(engine: &Engine, connections: usize, newcomer: Newcomer) -> Option<Newcomer> {
     let config = engine.config.snapshot();
-    let refusal = if engine.clients.len() >= config.maxclients as usize {
+    let refusal = if connections >= config.maxclients as usize {
         Some(FULL)
     } else if config.protected_mode && config.requirepass.is_none() && !is_local(&newcomer) {
         Some(PROTECTED)

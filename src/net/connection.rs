@@ -51,6 +51,8 @@ enum End {
     Asked,
     QueryLimit,
     OutputLimit,
+    /// It talks HTTP.
+    CrossProtocol,
 }
 
 /// Why a batch stopped.
@@ -62,6 +64,14 @@ enum Pause {
     Yield,
     /// A lock or a pause ends it.
     Parked,
+    /// Nothing more is to be run or written.
+    CrossProtocol,
+}
+
+/// Why the next complete request did not run.
+enum Stop {
+    Wait(Parked),
+    CrossProtocol,
 }
 
 /// See the module's head.
@@ -107,12 +117,15 @@ impl Connection {
                 (false, true) => Some(self.run_input(cx)),
                 (false, false) => self.read(cx)?,
             };
+            if pause == Some(Pause::CrossProtocol) {
+                return Err(End::CrossProtocol);
+            }
             self.flush(cx)?;
             if self.session.close_after_reply {
                 return if self.output.is_empty() { Err(End::Asked) } else { Ok(()) };
             }
             match pause {
-                Some(Pause::NeedInput) => {}
+                Some(Pause::NeedInput | Pause::CrossProtocol) => {}
                 Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
                     return Ok(());
@@ -195,15 +208,19 @@ impl Connection {
             let ahead = if limits.unauthenticated { 1 } else { AHEAD };
             let rest = bytes.get(consumed..).unwrap_or_default();
             let decoded = self.decoder.decode(rest, &limits, ahead);
-            let (ran, parked) = self.run_complete(&mut executor, rest);
+            let (ran, stop) = self.run_complete(&mut executor, rest);
             consumed += self.decoder.consume(ran);
             commands += ran;
-            if let Some(place) = parked {
-                executor.release();
-                if park(&worker, place, cx) {
-                    break Pause::Parked;
+            match stop {
+                Some(Stop::Wait(place)) => {
+                    executor.release();
+                    if park(&worker, place, cx) {
+                        break Pause::Parked;
+                    }
+                    continue;
                 }
-                continue;
+                Some(Stop::CrossProtocol) => break Pause::CrossProtocol,
+                None => {}
             }
             if self.session.close_after_reply {
                 break Pause::NeedInput;
@@ -229,8 +246,8 @@ impl Connection {
         (consumed, pause)
     }
 
-    /// Runs the requests that are decoded, in order; returns how many ran and where the next one waits.
-    fn run_complete(&mut self, executor: &mut Executor<'_>, bytes: &[u8]) -> (usize, Option<Parked>) {
+    /// Runs the requests that are decoded, in order; returns how many ran and why the next one did not.
+    fn run_complete(&mut self, executor: &mut Executor<'_>, bytes: &[u8]) -> (usize, Option<Stop>) {
         let decoder = &self.decoder;
         if decoder.len() > 1 {
             executor.prefetch(self.session.db, (0..decoder.len()).map(|index| decoder.args(index, bytes)));
@@ -243,7 +260,8 @@ impl Connection {
             match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
                 Step::Done if self.session.close_after_reply => return (index + 1, None),
                 Step::Done => {}
-                Step::Parked(place) => return (index, Some(place)),
+                Step::Parked(place) => return (index, Some(Stop::Wait(place))),
+                Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
             }
         }
         (decoder.len(), None)
@@ -303,11 +321,24 @@ impl Connection {
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
     }
 
+    /// Once a minute at most: who attacks does not get to fill the disk.
+    fn warn_of_attack(&self) {
+        if self.worker.may_warn_of_attack() {
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected: a client at {} sent an HTTP request. Web pages can make browsers send \
+                 such requests, with commands hidden in them, to servers that only the browser's machine can reach. The \
+                 connection was closed and nothing in the request was run.",
+                self.session.shared.addr
+            );
+        }
+    }
+
     /// Says in counters and log why the connection ended.
     fn report(&self, end: End) {
         let counters = &self.worker.stats().counters;
         let (counter, what) = match end {
             End::Peer | End::Asked => return,
+            End::CrossProtocol => return self.warn_of_attack(),
             End::QueryLimit => (&counters.query_limit_disconnections, "query buffer"),
             End::OutputLimit => (&counters.output_limit_disconnections, "output buffer"),
         };

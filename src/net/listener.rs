@@ -186,7 +186,7 @@ impl Listening {
 async fn take(accepted: io::Result<Newcomer>, engine: &Engine, crew: &Crew) {
     match accepted {
         Ok(newcomer) => {
-            if let Some(newcomer) = admit(engine, newcomer) {
+            if let Some(newcomer) = admit(engine, crew.connections(), newcomer) {
                 crew.hand_over(newcomer);
             }
         }

@@ -4,7 +4,7 @@
 //! nobody spins. What connections of one worker share without locks hangs on [`Worker`]: the read buffer, a few
 //! reply buffers, the cached configuration.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -32,6 +32,9 @@ const SPARE_BUFFERS: usize = 4;
 const SPARE_BUFFER_MAX_BYTES: usize = 512 * 1024;
 const SPARE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// Between two log lines about attacks, in µs.
+const ATTACK_LOG_PAUSE_US: u64 = 60_000_000;
+
 /// An accepted socket on its way to a worker.
 pub enum Newcomer {
     Tcp(StdTcpStream),
@@ -47,6 +50,8 @@ pub struct Worker {
     config: RefCell<(u64, Arc<Config>)>,
     rng: RefCell<Rng>,
     load: Arc<AtomicUsize>,
+    /// When the log last told of an attack, monotonic µs.
+    attack_logged_us: Cell<Option<u64>>,
 }
 
 impl Worker {
@@ -61,7 +66,19 @@ impl Worker {
             config: RefCell::new((version, config)),
             rng: RefCell::new(Rng::from_os()),
             load,
+            attack_logged_us: Cell::new(None),
         }
+    }
+
+    /// Whether the log has not told of an attack for a while; from now on it has.
+    pub fn may_warn_of_attack(&self) -> bool {
+        let now_us = self.engine.time.monotonic_us();
+        let last = self.attack_logged_us.get();
+        let may = last.is_none_or(|last| now_us.saturating_sub(last) >= ATTACK_LOG_PAUSE_US);
+        if may {
+            self.attack_logged_us.set(Some(now_us));
+        }
+        may
     }
 
     /// The statistics that only this worker writes.
@@ -178,6 +195,11 @@ impl Crew {
         desk.load.fetch_add(1, Ordering::Relaxed);
         // A worker only stops when the server does; the socket is closed by being dropped.
         let _ = desk.queue.send(newcomer);
+    }
+
+    /// Connections that the workers have or are about to get.
+    pub fn connections(&self) -> usize {
+        self.workers.iter().map(|desk| desk.load.load(Ordering::Relaxed)).sum()
     }
 
     /// Ends all workers after they have closed their connections.

@@ -58,8 +58,13 @@ fn rebind(
         }
         Err(error) => {
             tracing::warn!("{error}");
+            let again = bind_tcp(&old).unwrap_or_else(|error| {
+                tracing::error!("{error}: no TCP client can connect until CONFIG SET changes port or bind");
+                Vec::new()
+            });
+            // Last, so that whoever hears of the failure finds the server where it was.
             let _ = answer.send(false);
-            bind_tcp(&old).unwrap_or_default()
+            again
         }
     });
     rebinds.send(Rebind { bind }).map_err(|_| failed())?;

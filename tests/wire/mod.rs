@@ -70,6 +70,7 @@ impl Wire {
         let stream = TcpStream::connect(addr).expect("the server accepts");
         stream.set_nodelay(true).expect("a socket option");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a socket option");
         Wire::over(stream)
     }
 }

@@ -1,1 +1,23 @@
-//! The generic family.
+//! The generic family: commands about keys, whatever their values are, and about whole databases.
+//!
+//! | file | commands |
+//! |---|---|
+//! | [`delete`] | DEL, UNLINK |
+//! | [`look`] | EXISTS, TOUCH, TYPE |
+//! | [`ttl`] | TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST |
+//! | [`expire`] | EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT |
+//! | [`rename`] | RENAME, RENAMENX |
+//! | [`copy`] | COPY, MOVE |
+//! | [`walk`] | KEYS, SCAN, RANDOMKEY, DBSIZE |
+//! | [`object`] | OBJECT |
+//! | [`databases`] | FLUSHDB, FLUSHALL, SWAPDB |
+
+pub mod copy;
+pub mod databases;
+pub mod delete;
+pub mod expire;
+pub mod look;
+pub mod object;
+pub mod rename;
+pub mod ttl;
+pub mod walk;

@@ -1,0 +1,98 @@
+//! Whole databases: FLUSHDB, FLUSHALL, SWAPDB, and how a database is named.
+//!
+//! Emptying takes the tables out under the locks, which is a matter of microseconds, and frees them afterwards: in
+//! the background with ASYNC, or by default when `lazyfree-lazy-user-flush` says so.
+
+use crate::dispatch::options::int32;
+use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, WriteCx};
+use crate::keyspace::{DbIndex, Effect};
+use crate::spec::{AclCategories, Arg, CommandFlags, Group};
+
+pub const COMMANDS: &[Command] = &[
+    Command::write("flushdb", -1, flushdb)
+        .whole_keyspace()
+        .doc(
+            Group::Server,
+            "1.0.0",
+            "Removes all keys from the database.",
+            "O(N) in the number of keys; done in the background with ASYNC.",
+        )
+        .acl(AclCategories::DANGEROUS.union(AclCategories::KEYSPACE))
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .args(&[Arg::oneof(
+            "flush-type",
+            &[Arg::token("async", "ASYNC").since("4.0.0"), Arg::token("sync", "SYNC").since("6.2.0")],
+        )
+        .optional()]),
+    Command::write("flushall", -1, flushall)
+        .whole_keyspace()
+        .doc(
+            Group::Server,
+            "1.0.0",
+            "Removes all keys from all databases.",
+            "O(N) in the number of keys; done in the background with ASYNC.",
+        )
+        .acl(AclCategories::DANGEROUS.union(AclCategories::KEYSPACE))
+        .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
+        .args(&[Arg::oneof(
+            "flush-type",
+            &[Arg::token("async", "ASYNC").since("4.0.0"), Arg::token("sync", "SYNC").since("6.2.0")],
+        )
+        .optional()]),
+    Command::write("swapdb", 3, swapdb)
+        .whole_keyspace()
+        .doc(Group::Server, "4.0.0", "Exchanges two databases.", "O(1)")
+        .flags(CommandFlags::FAST)
+        .acl(AclCategories::DANGEROUS.union(AclCategories::KEYSPACE))
+        .args(&[Arg::integer("index1"), Arg::integer("index2")]),
+];
+
+/// The database with the number `arg`.
+///
+/// # Errors
+/// No integer of 32 bits, or no such database.
+pub(super) fn database(arg: &[u8], engine: &Engine) -> Result<DbIndex, CmdError> {
+    index_of(int32(arg)?, engine)
+}
+
+fn index_of(number: i32, engine: &Engine) -> Result<DbIndex, CmdError> {
+    let index = u16::try_from(number).ok().filter(|&index| index < engine.keyspace.databases());
+    index.map(DbIndex).ok_or(CmdError::DbIndexOutOfRange)
+}
+
+fn flushdb(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let is_lazy = is_lazy(cx, req)?;
+    let db = cx.db();
+    cx.keyspace().flush(db, is_lazy);
+    Ok(reply.ok())
+}
+
+fn flushall(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let is_lazy = is_lazy(cx, req)?;
+    for index in 0..cx.engine.keyspace.databases() {
+        cx.keyspace().flush(DbIndex(index), is_lazy);
+    }
+    Ok(reply.ok())
+}
+
+/// Whether to free in the background: the one word that a flush takes, or the configuration.
+fn is_lazy(cx: &WriteCx<'_, '_>, req: &Request<'_>) -> Result<bool, CmdError> {
+    let mut words = req.args.cursor(1);
+    let is_lazy = if words.take_word("ASYNC") {
+        true
+    } else if words.take_word("SYNC") {
+        false
+    } else {
+        cx.config.lazyfree_lazy_user_flush
+    };
+    if words.remaining() > 0 { Err(CmdError::Syntax) } else { Ok(is_lazy) }
+}
+
+fn swapdb(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let one = int32(req.arg(1)).map_err(|_| CmdError::text("ERR invalid first DB index"))?;
+    let other = int32(req.arg(2)).map_err(|_| CmdError::text("ERR invalid second DB index"))?;
+    let (one, other) = (index_of(one, cx.engine)?, index_of(other, cx.engine)?);
+    // One change, as in Redis, even when a database is exchanged with itself.
+    cx.keyspace().swap(one, other, Effect::NONE.changes(1));
+    Ok(reply.ok())
+}

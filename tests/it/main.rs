@@ -1,0 +1,28 @@
+//! The server through its sockets: real TCP, the `redis` crate, raw bytes, and the program itself as a process.
+//!
+//! | file | asks |
+//! |---|---|
+//! | [`clients`] | does a client library get along with it |
+//! | [`protocol`] | requests cut anywhere, long pipelines, every malformed request |
+//! | [`limits`] | strangers, `maxclients`, buffers that grow too far, HTTP |
+//! | [`process`] | start, log, signals, exit codes, sockets, `CONFIG SET port` |
+//! | [`expiry`] | keys end at their deadline, seen or unseen |
+//! | [`linear`] | concurrent clients see one order of events |
+//! | [`streams`] | whatever comes in, the server lives |
+//!
+//! Nothing here waits for a fixed time: what can't be had from a clock that the test moves is polled with a deadline.
+
+mod checker;
+mod clients;
+mod expiry;
+mod limits;
+mod linear;
+mod process;
+mod protocol;
+mod streams;
+mod support;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+#[global_allocator]
+static ALLOCATOR: ochre::alloc::CountingJemalloc = ochre::alloc::CountingJemalloc;

@@ -1,0 +1,302 @@
+//! The program as a process: what it logs, how it ends, and what it refuses.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::support::{connect, eventually, server};
+use super::wire::{Reply, Wire};
+
+/// A line comes within this time, or never.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `ochre`; killed when the test is done with it.
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    /// What it has logged so far.
+    log: Vec<String>,
+}
+
+impl Process {
+    fn spawn(options: &[&str]) -> Process {
+        Process::spawn_with(options, Stdio::null())
+    }
+
+    fn spawn_with(options: &[&str], input: Stdio) -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
+            .args(options)
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let output = child.stdout.take().expect("it is piped");
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Process { child, lines, log: Vec::new() }
+    }
+
+    fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is piped")
+    }
+
+    /// Reads the log up to a line with that text.
+    fn wait_for(&mut self, text: &str) {
+        while !self.log.last().is_some_and(|line| line.contains(text)) {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.log.push(line),
+                Err(_) => panic!("no line with {text:?} in {:#?}", self.log),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits for the end; also returns what went to the standard error.
+    fn end(&mut self) -> (ExitStatus, String) {
+        let mut status = None;
+        eventually("the process ends", || {
+            status = self.child.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        self.log.extend(self.lines.iter());
+        let mut errors = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut errors).expect("text");
+        }
+        (status.expect("it ended"), errors)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+fn at(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Starts on a free port, and waits until it is ready.
+fn started(options: &[&str]) -> (Process, u16) {
+    let port = free_port();
+    let mut process = Process::spawn(&[&["--port", &port.to_string(), "--bind", "127.0.0.1"], options].concat());
+    process.wait_for("Ready to accept connections tcp");
+    (process, port)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+#[test]
+fn the_log_of_a_start_is_short_and_what_supervisors_wait_for() {
+    let (mut process, port) = started(&[]);
+    let pid = format!(" PID: {}", process.child.id());
+    assert!(process.log.len() <= 5, "{:#?}", process.log);
+    let position = |text: &str| process.log.iter().position(|line| line.contains(text));
+    let (pid_at, initialized_at) = (position(&pid), position("Server initialized"));
+    assert!(pid_at.is_some() && pid_at < initialized_at, "{:#?}", process.log);
+    assert!(process.log.last().is_some_and(|line| line.ends_with("* Ready to accept connections tcp")));
+    assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+    process.signal(Signal::TERM);
+    let (status, errors) = process.end();
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+    assert!(process.log.last().is_some_and(|line| line.ends_with("bye bye...")), "{:#?}", process.log);
+}
+
+#[test]
+fn sigint_ends_it_in_order_and_open_connections_are_closed() {
+    let (mut process, port) = started(&[]);
+    let mut wire = Wire::connect(at(port));
+    wire.ask("PING");
+    process.signal(Signal::INT);
+    assert!(wire.is_closed());
+    assert_eq!(process.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_does_not_get_lost_in_the_first() {
+    let (mut process, _) = started(&[]);
+    // Both wait until it goes on.
+    process.signal(Signal::STOP);
+    process.signal(Signal::TERM);
+    process.signal(Signal::INT);
+    process.signal(Signal::CONT);
+    let (status, _) = process.end();
+    // In order when it is done before it looks at the second one, at once otherwise; never by the signal itself.
+    assert!(matches!(status.code(), Some(0 | 1)), "{status:?}");
+}
+
+#[test]
+fn shutdown_ends_it() {
+    let (mut process, port) = started(&[]);
+    let mut wire = Wire::connect(at(port));
+    wire.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+    assert!(wire.is_closed());
+    assert_eq!(process.end().0.code(), Some(0));
+}
+
+#[test]
+fn http_is_reported_as_an_attack_once() {
+    let (mut process, port) = started(&[]);
+    for _ in 0..3 {
+        let mut wire = Wire::connect(at(port));
+        wire.send_raw(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert!(wire.is_closed());
+    }
+    process.signal(Signal::TERM);
+    process.end();
+    let reports = process.log.iter().filter(|line| line.contains("Possible SECURITY ATTACK detected"));
+    // One a worker a minute.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    assert!((1..=workers).contains(&reports.count()), "{:#?}", process.log);
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.conf");
+    std::fs::write(&file, "port 0\nsave \"\"\nno-such-option yes\n").unwrap();
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["--no-such-option", "1"], &["no-such-option"]),
+        (&["--port", "six"], &["port"]),
+        (&["--maxmemory-policy", "sometimes"], &["maxmemory-policy"]),
+        (&[text(&file)], &["no-such-option", "3"]),
+        (&["/no/such/file.conf"], &["/no/such/file.conf"]),
+        (&["--dir", "/no/such/folder", "--port", "0"], &["/no/such/folder"]),
+    ];
+    for (options, names) in cases {
+        let (status, errors) = Process::spawn(options).end();
+        assert_eq!(status.code(), Some(1), "{options:?}: {errors}");
+        for name in names {
+            assert!(errors.contains(name), "{options:?}: {errors}");
+        }
+    }
+}
+
+#[test]
+fn a_port_in_use_is_an_error() {
+    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let mut process = Process::spawn(&["--port", &port, "--bind", "127.0.0.1"]);
+    let (status, errors) = process.end();
+    assert_eq!(status.code(), Some(1));
+    assert!(errors.contains(&port), "{errors}");
+    let expected = format!("Failed listening on port {port}");
+    assert!(process.log.iter().any(|line| line.contains(&expected)), "{:#?}", process.log);
+}
+
+#[test]
+fn it_can_listen_on_a_unix_socket_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ochre.sock");
+    let mut process = Process::spawn(&["--port", "0", "--unixsocket", text(&path), "--unixsocketperm", "700"]);
+    process.wait_for("Ready to accept connections unix");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let mut wire = Wire::over(UnixStream::connect(&path).unwrap());
+    assert_eq!(wire.ask("PING"), Reply::Status(b"PONG".to_vec()));
+    assert!(matches!(wire.ask("CLIENT INFO"), Reply::Bulk(line)
+        if String::from_utf8_lossy(&line).contains(&format!("addr={}:0", text(&path)))));
+    process.signal(Signal::TERM);
+    assert_eq!(process.end().0.code(), Some(0));
+    assert!(!path.exists(), "the socket goes with the server");
+    assert!(!process.log.iter().any(|line| line.contains("tcp")), "{:#?}", process.log);
+}
+
+#[test]
+fn a_socket_left_behind_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ochre.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let mut process = Process::spawn(&["--port", "0", "--unixsocket", text(&path)]);
+    process.wait_for("Ready to accept connections unix");
+    assert_eq!(Wire::over(UnixStream::connect(&path).unwrap()).ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
+#[test]
+fn the_configuration_can_come_on_standard_input() {
+    let port = free_port();
+    let mut process = Process::spawn_with(&["-"], Stdio::piped());
+    let config = format!("port {port}\nbind 127.0.0.1\nrequirepass \"a b\"\n");
+    process.stdin().write_all(config.as_bytes()).unwrap();
+    process.wait_for("Ready to accept connections tcp");
+    let mut wire = Wire::connect(at(port));
+    assert_eq!(wire.ask("GET k").error_text(), "NOAUTH Authentication required.");
+    assert_eq!(wire.call(&["AUTH", "a b"]), Reply::ok());
+}
+
+#[test]
+fn files_of_the_configuration_are_written_where_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pidfile, logfile) = (folder.path().join("pid"), folder.path().join("log"));
+    let port = free_port();
+    let options =
+        ["--port", &port.to_string(), "--bind", "127.0.0.1", "--pidfile", text(&pidfile), "--logfile", text(&logfile)];
+    let mut process = Process::spawn(&options);
+    let log = || std::fs::read_to_string(&logfile).unwrap_or_default();
+    eventually("it is ready", || log().contains("Ready to accept connections tcp"));
+    assert_eq!(std::fs::read_to_string(&pidfile).unwrap().trim(), process.child.id().to_string());
+    process.signal(Signal::TERM);
+    assert_eq!(process.end().0.code(), Some(0));
+    assert!(!pidfile.exists());
+    assert!(log().trim_end().ends_with("bye bye..."));
+    assert!(process.log.is_empty(), "{:#?}", process.log);
+}
+
+#[test]
+fn versions_and_help_are_printed() {
+    for flag in ["-v", "--version", "-h", "--help"] {
+        let mut process = Process::spawn(&[flag]);
+        let (status, errors) = process.end();
+        assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+        assert!(process.log.join("\n").to_lowercase().contains("ochre"), "{:#?}", process.log);
+    }
+}
+
+#[test]
+fn the_port_and_the_addresses_can_change() {
+    let server = server(&["--io-threads", "2"]);
+    let mut wire = connect(&server);
+    let port = free_port();
+    assert_eq!(wire.call(&["CONFIG", "SET", "port", &port.to_string()]), Reply::ok());
+    assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+    assert!(std::net::TcpStream::connect(server.addr).is_err(), "the old port is closed");
+    // Connections stay, and so does the port when the new one is taken.
+    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = holder.local_addr().unwrap().port().to_string();
+    assert!(wire.call(&["CONFIG", "SET", "port", &taken]).error_text().contains("port"));
+    assert_eq!(wire.call(&["CONFIG", "GET", "port"]), {
+        Reply::Array(vec![Reply::bulk("port"), Reply::bulk(&port.to_string())])
+    });
+    assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+    assert_eq!(wire.call(&["CONFIG", "SET", "bind", "127.0.0.1 -::1"]), Reply::ok());
+    assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+    assert!(wire.call(&["CONFIG", "SET", "bind", "192.0.2.1"]).error_text().contains("bind"));
+    assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
