@@ -38,7 +38,6 @@ pub const COMMANDS: &[Command] = &[
             )
             .since("7.0.0")
             .optional(),
-            Arg::token("get", "GET").optional(),
         ])
         .must_rewrite(),
     Command::write("pexpire", -3, pexpire)
@@ -60,7 +59,6 @@ pub const COMMANDS: &[Command] = &[
             )
             .since("7.0.0")
             .optional(),
-            Arg::token("get", "GET").optional(),
         ])
         .must_rewrite(),
     Command::write("expireat", -3, expireat)
@@ -82,7 +80,6 @@ pub const COMMANDS: &[Command] = &[
             )
             .since("7.0.0")
             .optional(),
-            Arg::token("get", "GET").optional(),
         ])
         .must_rewrite(),
     Command::write("pexpireat", -3, pexpireat)
@@ -104,7 +101,6 @@ pub const COMMANDS: &[Command] = &[
             )
             .since("7.0.0")
             .optional(),
-            Arg::token("get", "GET").optional(),
         ])
         .must_rewrite(),
 ];
