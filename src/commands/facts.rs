@@ -38,7 +38,8 @@ fn described(command: &Command, full_name: &str) -> Map<String, Value> {
         row.insert("keys".into(), spec.keys.iter().map(key_spec).collect());
     }
     if !spec.args.is_empty() {
-        row.insert("args".into(), arguments(spec.args));
+        let args: Vec<Arg> = spec.args.iter().filter(|arg| !is_ours(full_name, arg)).copied().collect();
+        row.insert("args".into(), arguments(&args));
     }
     let flags = [(spec.deprecated.is_some(), "deprecated"), (spec.is_syscmd, "syscmd")];
     let flags: Vec<&str> = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word).collect();
@@ -72,6 +73,14 @@ fn key_spec(spec: &KeySpec) -> Value {
         FindKeys::Unknown => json!({"type": "unknown", "spec": {}}),
     };
     json!({"begin_search": begin, "find_keys": find, "flags": sorted(spec.flags.words())})
+}
+
+/// Options that no Redis has: command and token.
+const OURS: [(&str, &str); 4] =
+    [("expire", "GET"), ("pexpire", "GET"), ("expireat", "GET"), ("pexpireat", "GET")];
+
+fn is_ours(full_name: &str, arg: &Arg) -> bool {
+    OURS.iter().any(|(command, token)| *command == full_name && arg.token == Some(token))
 }
 
 /// Whether a version is later than the facts: such rows and arguments are our own additions or those of newer servers.

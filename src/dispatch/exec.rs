@@ -434,8 +434,12 @@ impl<'k> Executor<'k> {
         }
         let mark = out.mark();
         self.write_error(session, error, out);
-        if matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skip) {
+        if session.reply_mode != ReplyMode::On {
             out.truncate(mark);
+        }
+        // A refusal is the one reply that CLIENT REPLY SKIP drops, like any other.
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::On;
         }
         self.last_ns = self.engine.time.monotonic_ns();
     }

@@ -32,6 +32,7 @@ pub async fn run(engine: Arc<Engine>) {
             engine.pause.end();
         }
         engine.used_memory();
+        engine.gauges.sample(&engine);
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
             let now_us = engine.time.monotonic_us();

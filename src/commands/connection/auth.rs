@@ -7,7 +7,7 @@
 use subtle::ConstantTimeEq;
 
 use crate::config::Config;
-use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
+use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, SessionCx};
 use crate::session::bump;
 use crate::spec::{Arg, CommandFlags, Group};
 
@@ -35,9 +35,10 @@ const DEFAULT_USER: &[u8] = b"default";
 const WRONG_PASSWORD: CmdError =
     CmdError::text("WRONGPASS invalid username-password pair or user is disabled.");
 
-/// Whether new connections have to log in.
-pub fn is_password_needed(config: &Config) -> bool {
-    config.requirepass.is_some()
+/// Whether new connections have to log in. Asks the store, not the batch's snapshot: a CONFIG SET in the same pipeline
+/// must count at once.
+pub fn is_password_needed(engine: &Engine) -> bool {
+    engine.config.snapshot().requirepass.is_some()
 }
 
 /// Whether a user of that name exists.
@@ -47,7 +48,7 @@ pub fn is_user(name: &[u8]) -> bool {
 
 /// Logs the session in, or counts the failure and says why not.
 pub fn log_in(cx: &mut SessionCx<'_>, user: &[u8], password: &[u8]) -> Result<(), CmdError> {
-    if !is_user(user) || !is_password(cx.config, password) {
+    if !is_user(user) || !is_password(&cx.engine.config.snapshot(), password) {
         bump(&cx.engine.stats.worker(cx.session.shared.worker).counters.acl_denied_auth, 1);
         return Err(WRONG_PASSWORD);
     }
@@ -61,7 +62,7 @@ fn is_password(config: &Config, password: &[u8]) -> bool {
 
 fn auth(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     match req.len() {
-        2 if !is_password_needed(cx.config) => Err(CmdError::text(
+        2 if !is_password_needed(cx.engine) => Err(CmdError::text(
             "ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?",
         )),

@@ -78,7 +78,7 @@ fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
     if cx.session.monitor {
         cx.engine.monitors.left();
     }
-    cx.session.reset(!auth::is_password_needed(cx.config));
+    cx.session.reset(!auth::is_password_needed(cx.engine));
     cx.session.publish();
     let proto = cx.session.proto;
     Ok(reply.in_proto(proto).status("RESET"))

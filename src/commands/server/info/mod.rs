@@ -110,3 +110,24 @@ fn say(out: &mut dyn Emitter, fields: &[(Field<'_>, Value<'_>)]) {
 fn decimals2(value: f64) -> Value<'static> {
     Value::Float { value, decimals: 2 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SECTIONS;
+
+    fn wanted(asked: &[&[u8]]) -> Vec<&'static str> {
+        SECTIONS.iter().filter(|section| section.is_wanted(asked)).map(|section| section.name).collect()
+    }
+
+    #[test]
+    fn sections_by_name_and_by_group() {
+        assert_eq!(wanted(&[b"Keyspace", b"SERVER", b"nosuch", b"server"]), ["server", "keyspace"]);
+        assert!(wanted(&[b"nosuch"]).is_empty());
+        assert_eq!(wanted(&[]), wanted(&[b"default"]));
+        assert!(!wanted(&[]).contains(&"commandstats"));
+        assert_eq!(wanted(&[b"default", b"latencystats"]).len(), wanted(&[]).len() + 1);
+        for all in [&b"all"[..], b"everything"] {
+            assert_eq!(wanted(&[all]).len(), SECTIONS.len());
+        }
+    }
+}
