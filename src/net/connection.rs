@@ -195,6 +195,7 @@ impl Connection {
     /// Runs the complete requests at the start of `bytes`; returns how many bytes they took.
     fn run(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> (usize, Pause) {
         let worker = Rc::clone(&self.worker);
+        worker.engine.clients.set_blocked(&self.session.shared, false);
         let config = worker.config();
         if self.output.is_empty() {
             self.output = Output::with_buffer(worker.take_buffer());
@@ -214,7 +215,9 @@ impl Connection {
             match stop {
                 Some(Stop::Wait(place)) => {
                     executor.release();
+                    let is_paused = matches!(place, Parked::Pause);
                     if park(&worker, place, cx) {
+                        worker.engine.clients.set_blocked(&self.session.shared, is_paused);
                         break Pause::Parked;
                     }
                     continue;
@@ -386,6 +389,7 @@ impl Drop for Connection {
         if self.session.monitor {
             engine.monitors.left();
         }
+        engine.clients.set_blocked(&self.session.shared, false);
         engine.clients.remove(self.session.id());
         self.worker.left();
         if self.output.heap_bytes() <= REUSED_BUFFER_MAX_BYTES {
