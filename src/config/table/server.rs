@@ -15,9 +15,9 @@ pidfile: Option<PathBuf> = "pidfile" [], TEXT, "", IMMUTABLE, Acts;
 /// The lowest level that is logged.
 loglevel: LogLevel = "loglevel" [], choice(LogLevel::NAMES), "notice", MUTABLE, Acts;
 /// The form of log lines: as Redis writes them, one JSON object a line, or key=value pairs.
-log_format: LogFormat = "log-format" [], choice(LogFormat::NAMES), "redis", IMMUTABLE, Acts;
+log_format: LogFormat = "log-format" [], choice(LogFormat::NAMES), "redis", MUTABLE, Acts;
 /// File to log to; empty for standard output.
-logfile: Option<PathBuf> = "logfile" [], TEXT, "", IMMUTABLE, Acts;
+logfile: Option<PathBuf> = "logfile" [], TEXT, "", MUTABLE, Acts;
 /// Log to syslog as well.
 syslog_enabled: bool = "syslog-enabled" [], Bool, "no", IMMUTABLE, Accepted("logs go to a file or to standard output");
 /// The name in syslog.
