@@ -17,9 +17,17 @@ const BANNED: &[(&[&str], &[&str], &str)] = &[
     (&["unimple", "mented!("], &[], "finish it, or leave it out"),
     (&["db", "g!("], &[], "use the log"),
     (&["#[ig", "nore"], &[], "a test runs or goes"),
-    (&["print", "ln!("], &["src/main.rs", "src/server/mod.rs", "benches/", "tests/", "examples/"], "use the log"),
+    (
+        &["print", "ln!("],
+        &["src/main.rs", "src/server/mod.rs", "benches/", "tests/", "examples/"],
+        "use the log",
+    ),
     (&["SystemTime", "::now"], &["src/base/clock.rs"], "ask the injected clock"),
-    (&["Instant", "::now"], &["src/base/clock.rs", "benches/", "tests/", "examples/"], "ask the injected clock"),
+    (
+        &["Instant", "::now"],
+        &["src/base/clock.rs", "benches/", "tests/", "examples/"],
+        "ask the injected clock",
+    ),
     (&["thread_", "rng"], &[], "chance comes from base::rng"),
     (&["static ", "mut "], &[], "there is no global state"),
     (&["/wo", "rk/"], &[], "no paths of somebody's machine"),
@@ -50,14 +58,18 @@ fn root() -> &'static Path {
 /// Every text that is ours.
 fn sources() -> Vec<Source> {
     let mut found = Vec::new();
-    let mut waiting: Vec<PathBuf> =
-        ["src", "tests", "benches", "examples", "fuzz/fuzz_targets", "docs"].iter().map(|name| root().join(name)).collect();
+    let mut waiting: Vec<PathBuf> = ["src", "tests", "benches", "examples", "fuzz/fuzz_targets", "docs"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
     let top = std::fs::read_dir(root()).expect("the root is readable").flatten().map(|entry| entry.path());
     waiting.extend(top.filter(|path| path.is_file()));
     while let Some(path) = waiting.pop() {
         if let Ok(entries) = std::fs::read_dir(&path) {
             waiting.extend(entries.flatten().map(|entry| entry.path()));
-        } else if path.extension().is_some_and(|extension| ["rs", "md", "toml", "txt"].iter().any(|e| extension == *e))
+        } else if path
+            .extension()
+            .is_some_and(|extension| ["rs", "md", "toml", "txt"].iter().any(|e| extension == *e))
             && let Ok(text) = std::fs::read_to_string(&path)
         {
             let path = path.strip_prefix(root()).expect("it is inside").display().to_string();
@@ -77,24 +89,28 @@ fn fail_if_any(complaints: &[String]) {
 fn modules_import_only_from_modules_above() {
     let sources = sources();
     let library = sources.iter().find(|source| source.path == "src/lib.rs").expect("there is a library");
-    let order: Vec<&str> = library
-        .text
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .collect();
+    let order: Vec<&str> =
+        library.text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert!(order.len() > 10, "{order:?}");
     let rank = |name: &str| order.iter().position(|module| *module == name);
     let mut complaints = Vec::new();
     for source in sources.iter().filter(|source| source.is_rust()) {
-        let Some(own) = source.path.strip_prefix("src/").and_then(|path| path.split(['/', '.']).next()) else { continue };
+        let Some(own) = source.path.strip_prefix("src/").and_then(|path| path.split(['/', '.']).next())
+        else {
+            continue;
+        };
         let Some(own_rank) = rank(own) else { continue };
         for (number, line) in source.lines() {
             // Comments may look down.
             let code = line.split("//").next().unwrap_or_default();
             for (at, _) in code.match_indices("crate::") {
-                let name = code[at + "crate::".len()..].split(|c: char| !c.is_alphanumeric() && c != '_').next();
+                let name =
+                    code[at + "crate::".len()..].split(|c: char| !c.is_alphanumeric() && c != '_').next();
                 if let Some(other) = name.and_then(rank).filter(|&other| other > own_rank) {
-                    complaints.push(format!("{}:{number}: {own} imports from {}, which is below it", source.path, order[other]));
+                    complaints.push(format!(
+                        "{}:{number}: {own} imports from {}, which is below it",
+                        source.path, order[other]
+                    ));
                 }
             }
         }
@@ -113,7 +129,9 @@ fn every_file_begins_with_what_it_is_about() {
 fn files_are_short() {
     let sources = sources();
     let long = sources.iter().filter(|source| source.is_rust() && source.text.lines().count() > LINES_MAX);
-    fail_if_any(&long.map(|source| format!("{}: more than {LINES_MAX} lines", source.path)).collect::<Vec<_>>());
+    fail_if_any(
+        &long.map(|source| format!("{}: more than {LINES_MAX} lines", source.path)).collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -170,7 +188,8 @@ fn paths(text: &str) -> impl Iterator<Item = (usize, &str)> {
 #[test]
 fn paths_that_documents_name_exist() {
     let sources = sources();
-    let documents = sources.iter().filter(|source| source.path.ends_with(".md") && !source.path.contains('/'));
+    let documents =
+        sources.iter().filter(|source| source.path.ends_with(".md") && !source.path.contains('/'));
     let mut complaints = Vec::new();
     for document in documents {
         for (number, path) in paths(&document.text).filter(|(_, path)| !root().join(path).exists()) {

@@ -74,7 +74,8 @@ struct Search<'h> {
 
 impl Search<'_> {
     fn place_next(&mut self, first: usize, state: &State) -> bool {
-        let first = (first..self.events.len()).find(|&index| !self.placed[index]).unwrap_or(self.events.len());
+        let first =
+            (first..self.events.len()).find(|&index| !self.placed[index]).unwrap_or(self.events.len());
         if first == self.events.len() {
             return true;
         }
@@ -146,9 +147,8 @@ mod tests {
     #[test]
     fn half_a_change_of_two_registers_is_found() {
         let both = event(Call::Set(vec![(0, 1), (1, 1)]), Answer::Done, 0, 10);
-        let seen = |values: [Option<i64>; 2]| {
-            event(Call::Get(vec![0, 1]), Answer::Values(values.to_vec()), 1, 2)
-        };
+        let seen =
+            |values: [Option<i64>; 2]| event(Call::Get(vec![0, 1]), Answer::Values(values.to_vec()), 1, 2);
         assert!(is_linearizable(2, &[both.clone(), seen([Some(1), Some(1)])]));
         assert!(is_linearizable(2, &[both.clone(), seen([None, None])]));
         assert!(!is_linearizable(2, &[both, seen([Some(1), None])]));

@@ -20,11 +20,10 @@ fn a_library_reads_what_it_wrote() {
         let () = client.set("n", 41).unwrap();
         assert_eq!(client.incr::<_, _, i64>("n", 1).unwrap(), 42);
         let () = client.mset(&[("a", "1"), ("b", "2")]).unwrap();
-        assert_eq!(client.mget::<_, Vec<Option<String>>>(&["a", "x", "b"]).unwrap(), [
-            Some("1".into()),
-            None,
-            Some("2".into())
-        ]);
+        assert_eq!(
+            client.mget::<_, Vec<Option<String>>>(&["a", "x", "b"]).unwrap(),
+            [Some("1".into()), None, Some("2".into())]
+        );
         let error = client.incr::<_, _, i64>("text", 1).unwrap_err();
         assert!(error.to_string().contains("not an integer"), "{error}");
         assert_eq!(client.del::<_, i64>(&["a", "b", "n", "text"]).unwrap(), 4);
@@ -72,10 +71,12 @@ fn a_database_of_the_url_is_selected() {
 fn a_password_is_asked_for() {
     let server = server(&["--requirepass", "open sesame"]);
     let addr = server.addr;
-    assert!(redis::Client::open(format!("redis://{addr}/")).unwrap().get_connection().is_ok_and(|mut client| {
-        let error = client.get::<_, Option<String>>("k").unwrap_err();
-        error.code() == Some("NOAUTH")
-    }));
+    assert!(redis::Client::open(format!("redis://{addr}/")).unwrap().get_connection().is_ok_and(
+        |mut client| {
+            let error = client.get::<_, Option<String>>("k").unwrap_err();
+            error.code() == Some("NOAUTH")
+        }
+    ));
     assert!(redis::Client::open(format!("redis://:wrong@{addr}/")).unwrap().get_connection().is_err());
     let client = redis::Client::open(format!("redis://:open%20sesame@{addr}/")).unwrap();
     assert_eq!(client.get_connection().unwrap().get::<_, Option<String>>("k").unwrap(), None);

@@ -81,7 +81,9 @@ fn a_deadline_that_moves_is_the_one_that_counts() {
     let time = Time::manual(START);
     let server = Server::start(&["--io-threads", "1"], time.clone()).unwrap();
     let mut wire = connect(&server);
-    for (key, then) in [("later", "PEXPIRE later 5000"), ("sooner", "PEXPIRE sooner 50"), ("never", "PERSIST never")] {
+    for (key, then) in
+        [("later", "PEXPIRE later 5000"), ("sooner", "PEXPIRE sooner 50"), ("never", "PERSIST never")]
+    {
         wire.call(&["SET", key, "v", "PX", "1000"]);
         assert_eq!(wire.ask(then), Reply::Integer(1));
     }
@@ -108,7 +110,9 @@ fn keys_go_unseen_among_many_that_stay() {
         let server = server(&["--io-threads", workers]);
         let mut wire = connect(&server);
         fill(&mut wire, MANY, |index| request(&["SET", &format!("stays{index}"), "v", "EX", "100000"]));
-        fill(&mut wire, 100, |index| request(&["SET", &format!("goes{index}"), "v", "PX", &(10 + index).to_string()]));
+        fill(&mut wire, 100, |index| {
+            request(&["SET", &format!("goes{index}"), "v", "PX", &(10 + index).to_string()])
+        });
         // DBSIZE looks at no key, so it is the expiry task that removes them.
         eventually("exactly the due keys are removed", || {
             let size = dbsize(&mut wire);

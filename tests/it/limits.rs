@@ -96,7 +96,8 @@ fn a_slow_reader_may_be_over_the_soft_limit_for_a_while() {
     wire.call(&["SET", "k", &"v".repeat(10_000_000)]);
     wire.send_raw(&request(&["GET", "k"]).repeat(5)).unwrap();
     let client = || server.engine.clients.by_age().into_iter().next();
-    let is_over = || client().is_some_and(|client| client.usage.over_soft_since_us.load(Ordering::Relaxed) > 0);
+    let is_over =
+        || client().is_some_and(|client| client.usage.over_soft_since_us.load(Ordering::Relaxed) > 0);
     eventually("it is over its soft limit", is_over);
     time.advance_ms(9_000);
     assert!(client().is_some());

@@ -32,8 +32,12 @@ fn perform(wire: &mut Wire, round: u64, call: &Call) -> Answer {
     match call {
         Call::Set(pairs) => {
             let command = if pairs.len() == 1 { "SET" } else { "MSET" };
-            let words = pairs.iter().flat_map(|(register, value)| [name(round, *register), value.to_string()]);
-            assert_eq!(wire.call(&[command.to_owned()].into_iter().chain(words).collect::<Vec<_>>()), Reply::ok());
+            let words =
+                pairs.iter().flat_map(|(register, value)| [name(round, *register), value.to_string()]);
+            assert_eq!(
+                wire.call(&[command.to_owned()].into_iter().chain(words).collect::<Vec<_>>()),
+                Reply::ok()
+            );
             Answer::Done
         }
         Call::Get(registers) if registers.len() == 1 => {
@@ -89,10 +93,12 @@ fn histories_of_concurrent_clients_are_linearizable() {
             let ticks = AtomicU64::new(0);
             let history: Vec<Event> = std::thread::scope(|scope| {
                 let clients: Vec<_> = (0..CLIENTS)
-                    .map(|number| scope.spawn({
-                        let (ticks, addr) = (&ticks, server.addr);
-                        move || client(addr, ticks, round, number)
-                    }))
+                    .map(|number| {
+                        scope.spawn({
+                            let (ticks, addr) = (&ticks, server.addr);
+                            move || client(addr, ticks, round, number)
+                        })
+                    })
                     .collect();
                 clients.into_iter().flat_map(|client| client.join().expect("no client panicked")).collect()
             });
@@ -165,7 +171,10 @@ fn increments_of_many_clients_add_up() {
                 let mut wire = connect(server);
                 let own = format!("own{client}");
                 let bytes: Vec<u8> = (0..5_000)
-                    .flat_map(|_| [super::wire::request(&["INCR", "shared"]), super::wire::request(&["INCR", &own])].concat())
+                    .flat_map(|_| {
+                        [super::wire::request(&["INCR", "shared"]), super::wire::request(&["INCR", &own])]
+                            .concat()
+                    })
                     .collect();
                 let mut sender = wire.stream.try_clone().unwrap();
                 let sending = std::thread::spawn(move || std::io::Write::write_all(&mut sender, &bytes));

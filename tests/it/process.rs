@@ -94,7 +94,10 @@ impl Drop for Process {
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port()
 }
 
 fn at(port: u16) -> SocketAddr {
@@ -104,7 +107,8 @@ fn at(port: u16) -> SocketAddr {
 /// Starts on a free port, and waits until it is ready.
 fn started(options: &[&str]) -> (Process, u16) {
     let port = free_port();
-    let mut process = Process::spawn(&[&["--port", &port.to_string(), "--bind", "127.0.0.1"], options].concat());
+    let mut process =
+        Process::spawn(&[&["--port", &port.to_string(), "--bind", "127.0.0.1"], options].concat());
     process.wait_for("Ready to accept connections tcp");
     (process, port)
 }
@@ -215,7 +219,8 @@ fn a_port_in_use_is_an_error() {
 fn it_can_listen_on_a_unix_socket_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ochre.sock");
-    let mut process = Process::spawn(&["--port", "0", "--unixsocket", text(&path), "--unixsocketperm", "700"]);
+    let mut process =
+        Process::spawn(&["--port", "0", "--unixsocket", text(&path), "--unixsocketperm", "700"]);
     process.wait_for("Ready to accept connections unix");
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -256,8 +261,16 @@ fn files_of_the_configuration_are_written_where_it_says() {
     let folder = tempfile::tempdir().unwrap();
     let (pidfile, logfile) = (folder.path().join("pid"), folder.path().join("log"));
     let port = free_port();
-    let options =
-        ["--port", &port.to_string(), "--bind", "127.0.0.1", "--pidfile", text(&pidfile), "--logfile", text(&logfile)];
+    let options = [
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--pidfile",
+        text(&pidfile),
+        "--logfile",
+        text(&logfile),
+    ];
     let mut process = Process::spawn(&options);
     let log = || std::fs::read_to_string(&logfile).unwrap_or_default();
     eventually("it is ready", || log().contains("Ready to accept connections tcp"));

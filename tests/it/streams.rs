@@ -57,8 +57,16 @@ fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
                 bytes.splice(at..at, again);
             }
             _ => {
-                let tokens: [&[u8]; 8] =
-                    [b"\r\n", b"*", b"$-1\r\n", b"*100000\r\n", b"$4294967295\r\n", b"\0", b"\"", b"*-9\r\n$"];
+                let tokens: [&[u8]; 8] = [
+                    b"\r\n",
+                    b"*",
+                    b"$-1\r\n",
+                    b"*100000\r\n",
+                    b"$4294967295\r\n",
+                    b"\0",
+                    b"\"",
+                    b"*-9\r\n$",
+                ];
                 let token = tokens[(rng.next_u64() % tokens.len() as u64) as usize];
                 bytes.splice(at..at, token.iter().copied());
             }
