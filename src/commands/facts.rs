@@ -99,7 +99,8 @@ fn argument(arg: &Arg) -> Value {
         text.map(|text| row.insert(name.into(), json!(text)));
     }
     arg.key_spec.map(|index| row.insert("key_spec_index".into(), json!(index)));
-    let flags = [(arg.optional, "optional"), (arg.multiple, "multiple"), (arg.multiple_token, "multiple_token")];
+    let flags =
+        [(arg.optional, "optional"), (arg.multiple, "multiple"), (arg.multiple_token, "multiple_token")];
     let flags = sorted(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, word)| word));
     if flags != json!([]) {
         row.insert("flags".into(), flags);

@@ -141,7 +141,9 @@ impl<'k> View<'k> {
         let entry = entry.with_key(key.bytes());
         let deadline = entry.deadline();
         let db = self.split(key).0.db_mut(db);
-        db.remove(key).map(discard);
+        if let Some(replaced) = db.remove(key) {
+            discard(replaced);
+        }
         db.insert(key.hash(), entry);
         if let Some(when) = deadline {
             keyspace.announce_deadline(when);
@@ -292,7 +294,9 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                     && Entry::can_inline(key.len(), value.len()) =>
             {
                 entry.set_inline(value);
-                entry.set_deadline(deadline);
+                if entry.deadline() != deadline {
+                    entry.set_deadline(deadline);
+                }
                 entry.set_meta(encoding as u8);
                 let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
                 entry.set_clock(clock);

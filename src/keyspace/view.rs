@@ -150,9 +150,10 @@ impl<'k> View<'k> {
     /// Holds at least `set`, or nothing and the one that was busy.
     #[inline]
     pub fn lock(&mut self, set: &LockSet) -> Result<(), Busy> {
-        if self.covers(set) {
-            return Ok(());
-        }
+        if self.covers(set) { Ok(()) } else { self.lock_afresh(set) }
+    }
+
+    fn lock_afresh(&mut self, set: &LockSet) -> Result<(), Busy> {
         self.release();
         let keyspace = self.keyspace;
         let locked = match set {

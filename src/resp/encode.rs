@@ -378,10 +378,13 @@ impl Writer<'_> {
 
 #[inline]
 fn push_header(into: &mut Vec<u8>, marker: u8, value: i64) {
-    // Lengths and counts below ten are most of what a server says.
-    if let Some(digit) = u8::try_from(value).ok().filter(|&digit| digit < 10) {
-        into.extend_from_slice(&[marker, b'0' + digit, b'\r', b'\n']);
-        return;
+    // Lengths and counts of one or two digits are most of what a server says.
+    match u8::try_from(value) {
+        Ok(value @ 0..=9) => return into.extend_from_slice(&[marker, b'0' + value, b'\r', b'\n']),
+        Ok(value @ 10..=99) => {
+            return into.extend_from_slice(&[marker, b'0' + value / 10, b'0' + value % 10, b'\r', b'\n']);
+        }
+        _ => {}
     }
     into.push(marker);
     into.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());

@@ -74,10 +74,10 @@ bit_set! {
         NO_AUTH = 14 => "no_auth",
         MAY_REPLICATE = 15 => "may_replicate",
         NO_MANDATORY_KEYS = 16 => "no_mandatory_keys",
-        MOVABLE_KEYS = 17 => "movablekeys",
-        ALLOW_BUSY = 18 => "allow_busy",
-        NO_ASYNC_LOADING = 19 => "no_async_loading",
-        NO_MULTI = 20 => "no_multi",
+        NO_ASYNC_LOADING = 17 => "no_async_loading",
+        NO_MULTI = 18 => "no_multi",
+        MOVABLE_KEYS = 19 => "movablekeys",
+        ALLOW_BUSY = 20 => "allow_busy",
     }
 }
 

@@ -56,10 +56,13 @@ fn echo(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outco
     Ok(reply.bulk(req.arg(1)))
 }
 
+const OUT_OF_INT: CmdError =
+    CmdError::text("ERR value is out of range, value must between -2147483648 and 2147483647");
+
 fn select(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let index = int(req.arg(1))?;
-    // Redis reads a C int here: what does not fit is no number, what fits may still be no database.
-    i32::try_from(index).map_err(|_| CmdError::NotAnInteger)?;
+    // Redis reads a C int here.
+    i32::try_from(index).map_err(|_| OUT_OF_INT)?;
     let index = u16::try_from(index).ok().filter(|&index| index < cx.engine.keyspace.databases());
     cx.session.db = DbIndex(index.ok_or(CmdError::DbIndexOutOfRange)?);
     cx.session.publish();

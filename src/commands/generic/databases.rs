@@ -1,7 +1,8 @@
 //! Whole databases: FLUSHDB, FLUSHALL, SWAPDB, and how a database is named.
 //!
-//! Emptying takes the tables out under the locks, which is a matter of microseconds, and frees them afterwards: in
-//! the background with ASYNC, or by default when `lazyfree-lazy-user-flush` says so.
+//! Emptying takes the tables out, which is a matter of microseconds, and frees them: in the background with ASYNC,
+//! or by default when `lazyfree-lazy-user-flush` says so, else before the answer, so that the memory is free when the
+//! client hears of it.
 
 use crate::dispatch::options::int32;
 use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, WriteCx};

@@ -159,7 +159,11 @@ impl Options {
             } else if cursor.take_word("GET") {
                 &mut options.answers_old
             } else {
-                return Err(CmdError::quoting("ERR Unsupported option ", cursor.next().unwrap_or_default(), ""));
+                return Err(CmdError::quoting(
+                    "ERR Unsupported option ",
+                    cursor.next().unwrap_or_default(),
+                    "",
+                ));
             };
             *flag = true;
         }

@@ -67,7 +67,6 @@ pub const COMMANDS: &[Command] = &[
         ]),
 ];
 
-#[inline]
 fn mset(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     check_pairs(req)?;
     store(cx, req, 1, Ttl::Clear)?;
@@ -89,7 +88,6 @@ fn check_pairs(req: &Request<'_>) -> Result<(), CmdError> {
 }
 
 /// Stores a string under every key; the first key stands at `first`.
-#[inline]
 fn store(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, first: usize, ttl: Ttl) -> Result<(), CmdError> {
     let effect = effect_of(ttl);
     for (index, key) in req.keys().iter().enumerate() {

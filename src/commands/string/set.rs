@@ -84,7 +84,6 @@ pub(super) fn effect_of(ttl: Ttl) -> Effect {
     }
 }
 
-#[inline]
 fn set(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     if req.len() > 3 {
         return set_with_options(cx, req, reply);

@@ -401,14 +401,16 @@ fn apply(table: &mut Entries, model: &mut Model, step: &Step, now: u64) {
         Step::Entry(n) => match table.entry(seed.hash(&key(n)), &key(n)) {
             Entry::Occupied(mut entry) => {
                 assert_eq!(value(entry.get()), model[&n].0);
-                match now % 3 {
+                match now % 4 {
                     0 => drop(entry.replace(blob(n, now, Some(now + 1)))),
                     1 => drop(entry.remove()),
+                    2 => assert_eq!(value(entry.vacate().1.insert(blob(n, now, None))), now),
                     _ => entry.get_mut().set_inline(&now.to_le_bytes()),
                 }
-                match now % 3 {
+                match now % 4 {
                     0 => drop(model.insert(n, (now, Some(now + 1)))),
                     1 => drop(model.remove(&n)),
+                    2 => drop(model.insert(n, (now, None))),
                     _ => model.entry(n).and_modify(|e| e.0 = now).or_default().0 = now,
                 }
             }
