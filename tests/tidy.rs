@@ -3,6 +3,8 @@
 //! Modules are listed in `src/lib.rs` in dependency order, and import only from modules above them; that list is the
 //! data of the first test, so a new module finds its place there and nowhere else.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
+
 use std::path::{Path, PathBuf};
 
 /// Longest file, in lines.
