@@ -200,3 +200,22 @@ fn paths_that_documents_name_exist() {
     }
     fail_if_any(&complaints);
 }
+
+/// An option that says it acts must be read by somebody.
+#[test]
+fn options_that_act_are_read() {
+    // The store itself enforces it.
+    const BY_THE_STORE: &[&str] = &["enable-protected-configs"];
+    let is_reader = |source: &&Source| source.path.starts_with("src/") && !source.path.starts_with("src/config/");
+    let readers: Vec<Source> = sources().into_iter().filter(|source| is_reader(&source)).collect();
+    let complaints: Vec<String> = ochre::config::OPTIONS
+        .iter()
+        .filter(|option| option.state == ochre::config::State::Acts && !BY_THE_STORE.contains(&option.name))
+        .filter(|option| {
+            let field = format!(".{}", option.name.replace('-', "_"));
+            !readers.iter().any(|source| source.text.contains(&field))
+        })
+        .map(|option| format!("{} says that it acts, and nobody reads it", option.name))
+        .collect();
+    fail_if_any(&complaints);
+}
