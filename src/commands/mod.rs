@@ -10,6 +10,8 @@ pub mod string;
 
 #[cfg(test)]
 mod facts;
+#[cfg(test)]
+mod readme;
 
 use crate::dispatch::Command;
 

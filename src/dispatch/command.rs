@@ -53,6 +53,8 @@ pub struct Command {
     pub subcommands: &'static [Command],
     /// Only for commands whose specs are incomplete.
     pub key_walker: Option<KeyWalker>,
+    /// What the options of this request do with keys whose spec says that it depends on them.
+    pub key_flags: Option<fn(&Args<'_>) -> KeyFlags>,
     /// Repeating it with the same arguments would do something else (relative expiry, chance), so a change must
     /// be journalled in another form.
     pub must_rewrite: bool,
@@ -66,6 +68,7 @@ impl Command {
             scope: Scope::Keys,
             subcommands: &[],
             key_walker: None,
+            key_flags: None,
             must_rewrite: false,
         }
     }
@@ -183,6 +186,12 @@ impl Command {
         self
     }
 
+    /// Decides the flags of keys whose spec has [`KeyFlags::VARIABLE`].
+    pub const fn key_flags(mut self, flags: fn(&Args<'_>) -> KeyFlags) -> Command {
+        self.key_flags = Some(flags);
+        self
+    }
+
     pub const fn must_rewrite(mut self) -> Command {
         self.must_rewrite = true;
         self
@@ -197,7 +206,10 @@ impl Command {
     ) -> Result<(), InvalidKeys> {
         match self.key_walker {
             Some(walker) => walker(args, &mut visit),
-            None => crate::spec::keys::walk(self.spec.keys, args, visit),
+            None => crate::spec::keys::walk(self.spec.keys, args, |position, flags| {
+                let depends = self.key_flags.filter(|_| flags.contains(KeyFlags::VARIABLE));
+                visit(position, depends.map_or(flags, |decide| decide(args)));
+            }),
         }
     }
 

@@ -396,7 +396,7 @@ impl<'k> Executor<'k> {
             self.log_slow(session, request, nanos / 1000);
         }
         let threshold_ms = self.config.latency_monitor_threshold;
-        if threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms as u64 {
+        if threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms {
             let fast = request.command.command.spec.flags.contains(CommandFlags::FAST);
             let event = if fast { "fast-command" } else { "command" };
             self.engine.latency.record(event, self.engine.time.now_ms().seconds(), nanos / 1_000_000);

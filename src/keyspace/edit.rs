@@ -167,7 +167,7 @@ impl Circumstances {
             self.effects.record(db, key, What::Event(EventClass::New, "new"));
         }
         self.effects.record(db, key, What::Modified);
-        for (class, name) in effect.events.into_iter().flatten() {
+        for (class, name) in effect.events() {
             self.effects.record(db, key, What::Event(class, name));
         }
     }

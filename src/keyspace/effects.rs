@@ -41,35 +41,31 @@ impl EventClass {
     }
 }
 
-/// The most events that one edit of one key means.
-const EVENTS_MAX: usize = 3;
-
-/// What one edit of one key means to others.
+/// What one edit of one key means to others: up to two events, because every edit returns it by value.
 #[must_use = "an edit tells what it did, or that it did nothing"]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// Changes for `save` points and `rdb_changes_since_last_save`; 0 = nothing happened.
     pub(super) changes: u32,
-    pub(super) events: [Option<(EventClass, &'static str)>; EVENTS_MAX],
+    /// Class and name lie apart so that no padding lies between them.
+    classes: [Option<EventClass>; 2],
+    names: [&'static str; 2],
 }
 
 impl Effect {
     /// The entry is as it was.
-    pub const NONE: Effect = Effect { changes: 0, events: [None; EVENTS_MAX] };
+    pub const NONE: Effect = Effect { changes: 0, classes: [None; 2], names: [""; 2] };
 
     /// One change and one event.
     pub const fn event(class: EventClass, name: &'static str) -> Effect {
-        let mut effect = Effect::NONE;
-        effect.changes = 1;
-        effect.events[0] = Some((class, name));
-        effect
+        Effect { changes: 1, classes: [Some(class), None], names: [name, ""] }
     }
 
-    /// A further event of the same edit.
-    pub fn and(mut self, class: EventClass, name: &'static str) -> Effect {
-        if let Some(free) = self.events.iter_mut().find(|event| event.is_none()) {
-            *free = Some((class, name));
-        }
+    /// The second event of the same edit; there is room for no third.
+    pub const fn and(mut self, class: EventClass, name: &'static str) -> Effect {
+        debug_assert!(self.classes[0].is_some() && self.classes[1].is_none());
+        self.classes[1] = Some(class);
+        self.names[1] = name;
         self
     }
 
@@ -79,10 +75,19 @@ impl Effect {
         self
     }
 
+    /// The events, in order.
+    pub(super) fn events(&self) -> impl Iterator<Item = (EventClass, &'static str)> {
+        self.classes.into_iter().zip(self.names).filter_map(|(class, name)| Some((class?, name)))
+    }
+
+    #[inline]
     pub fn is_none(&self) -> bool {
-        *self == Effect::NONE
+        self.changes == 0 && self.classes[0].is_none()
     }
 }
+
+// It travels through every write.
+const _: () = assert!(size_of::<Effect>() <= 40);
 
 /// One thing that happened to one key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -90,7 +90,7 @@ impl View<'_> {
         self.lock_blocking(&LockSet::One(shard));
         let now = self.now();
         let (mut shards, cx) = self.split_held();
-        let Some(shard) = shards.next() else { return None };
+        let shard = shards.next()?;
         if cx.expiry != ExpiryPolicy::Active {
             return None;
         }

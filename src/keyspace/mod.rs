@@ -25,6 +25,8 @@ pub mod lock;
 pub mod reclaim;
 pub mod scan;
 pub mod shard;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -111,7 +111,8 @@ impl View<'_> {
         None
     }
 
-    /// Empties a database; returns how many keys it had. `lazily`: the entries are freed off this thread.
+    /// Empties a database; returns how many keys it had. Entries of a big one are freed off this thread; `lazily`:
+    /// they count as lazily freed.
     pub fn flush(&mut self, db: DbIndex, lazily: bool) -> u64 {
         let mut removed = 0;
         let (shards, cx) = self.split_held();
@@ -120,8 +121,9 @@ impl View<'_> {
             let objects = db.len() as u64;
             removed += objects;
             let table = db.take();
-            if lazily && objects > reclaim::LARGE_EFFORT as u64 {
-                reclaim::free_many_elsewhere(table, objects);
+            if objects > reclaim::LARGE_EFFORT as u64 {
+                // Even when it was not asked for: nobody should wait under the locks for a million frees.
+                reclaim::free_many_elsewhere(table, if lazily { objects } else { 0 });
             }
         }
         cx.effects.changes += removed;

@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 
 use super::limits;
 use super::stream::Stream;
-use super::worker::Worker;
+use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::{Executor, Parked, Step};
@@ -218,6 +218,10 @@ impl Connection {
         let worker = Rc::clone(&self.worker);
         worker.engine.clients.set_blocked(&self.session.shared, false);
         let config = worker.config();
+        // What CLIENT LIST shows of a client that is being served: all that is buffered of its input.
+        let usage = &self.session.shared.usage;
+        usage.query_bytes.store(bytes.len(), Ordering::Relaxed);
+        usage.query_free_bytes.store(READ_BUFFER_BYTES.saturating_sub(bytes.len()), Ordering::Relaxed);
         if self.output.is_empty() {
             self.output = Output::with_buffer(worker.take_buffer());
         }

@@ -139,11 +139,11 @@ fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<StdUnixListener
     let _ = std::fs::remove_file(&hidden);
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&socket2::SockAddr::unix(&hidden)?)?;
-    let named = (mode == 0)
-        .then_some(Ok(()))
-        .unwrap_or_else(|| std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(mode)))
-        .and_then(|()| socket.listen(backlog))
-        .and_then(|()| std::fs::rename(&hidden, path));
+    let permitted = match mode {
+        0 => Ok(()),
+        mode => std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(mode)),
+    };
+    let named = permitted.and_then(|()| socket.listen(backlog)).and_then(|()| std::fs::rename(&hidden, path));
     if let Err(error) = named {
         let _ = std::fs::remove_file(&hidden);
         return Err(error);

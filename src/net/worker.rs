@@ -26,7 +26,7 @@ use crate::dispatch::stats::WorkerStats;
 use crate::session::{Client, Session, Transport};
 
 /// What one read can bring.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
+pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// Reply buffers kept for the next connections, and the size up to which one is kept.
 const SPARE_BUFFERS: usize = 4;
 const SPARE_BUFFER_MAX_BYTES: usize = 512 * 1024;

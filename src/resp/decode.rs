@@ -336,11 +336,11 @@ fn read_line(bytes: &[u8], from: usize) -> Line {
     // Nearly all numbers have one digit or two.
     match rest {
         [one @ b'0'..=b'9', b'\r', _, ..] => {
-            return Line::Number { value: Some(i64::from(one - b'0')), next: from + 3 };
+            Line::Number { value: Some(i64::from(one - b'0')), next: from + 3 }
         }
         [ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
             let value = i64::from(ten - b'0') * 10 + i64::from(one - b'0');
-            return Line::Number { value: Some(value), next: from + 4 };
+            Line::Number { value: Some(value), next: from + 4 }
         }
         _ => read_long_line(rest, from),
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Rebind;
-use super::boot::{access_clock, level};
+use super::boot::{access_clock, format, level};
 use crate::config::{Config, OptionSpec};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
@@ -25,6 +25,10 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
         }
         if let Some(log) = &log {
+            if old.logfile != new.logfile {
+                log.set_file(new.logfile.as_deref()).map_err(|error| ("logfile", error.to_string()))?;
+            }
+            log.set_format(format(new.log_format));
             log.set_level(level(new.loglevel));
         }
         engine.keyspace.set_access_clock(access_clock(new));

@@ -128,7 +128,7 @@ pub(super) fn level(level: LogLevel) -> Level {
     }
 }
 
-fn format(format: LogFormat) -> Format {
+pub(super) fn format(format: LogFormat) -> Format {
     match format {
         LogFormat::Redis => Format::Legacy,
         LogFormat::Json => Format::Json,

@@ -16,6 +16,7 @@ pub mod signals;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use signals::Signals;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -60,10 +61,11 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
         }
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
+    let signals = Signals::install()?;
     let mut running = Running::start(&engine, bound, Some(log))?;
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
-    signals::until_shutdown(&engine).await;
+    signals.until_shutdown(&engine).await;
     running.stop().await;
     boot::remove_pidfile(&engine.config.snapshot());
     tracing::info!("Ochre is now ready to exit, bye bye...");

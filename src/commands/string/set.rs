@@ -13,6 +13,7 @@ use super::set_options::{Condition, SetOptions};
 use crate::dispatch::options::{TimeUnit, deadline};
 use crate::dispatch::{CmdError, Command, Outcome, Replied, ReplySlot, Request, WriteCx};
 use crate::keyspace::{Effect, EntryMut, EventClass, Ttl};
+use crate::resp::Args;
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
@@ -50,7 +51,8 @@ pub const COMMANDS: &[Command] = &[
                 ],
             )
             .optional(),
-        ]),
+        ])
+        .key_flags(set_key_flags),
     Command::write("setnx", 3, setnx)
         .doc(Group::String, "1.0.0", "Stores a string unless the key exists.", "O(1)")
         .flags(CommandFlags::DENYOOM.union(CommandFlags::FAST))
@@ -81,6 +83,15 @@ pub(super) fn effect_of(ttl: Ttl) -> Effect {
     match ttl {
         Ttl::At(_) => SET.and(EventClass::Generic, "expire"),
         Ttl::Keep | Ttl::Clear => SET,
+    }
+}
+
+/// Without GET the old value is of no interest.
+fn set_key_flags(args: &Args<'_>) -> KeyFlags {
+    if args.iter().skip(3).any(|option| option.eq_ignore_ascii_case(b"GET")) {
+        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE)
+    } else {
+        KeyFlags::OW.union(KeyFlags::UPDATE)
     }
 }
 

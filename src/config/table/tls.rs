@@ -7,7 +7,7 @@ macro_rules! tls_options {
 /// Port for TLS clients; 0 for none.
 tls_port: u16 = "tls-port" [], PORT, "0", MUTABLE, ActsWith(Tls);
 /// Start with a self-signed certificate made at start, for development; only when no certificate is given.
-tls_auto: bool = "tls-auto" [], Bool, "no", IMMUTABLE, ActsWith(Tls);
+tls_auto: bool = "tls-auto" [], Bool, "no", MUTABLE, ActsWith(Tls);
 /// The server's certificate, a PEM file.
 tls_cert_file: Option<PathBuf> = "tls-cert-file" [], TEXT, "", MUTABLE, ActsWith(Tls);
 /// The server's private key, a PEM file.

@@ -1,0 +1,280 @@
+//! The client: connections, and batches of requests whose keys are patched in place.
+//!
+//! A batch is built once; for every sending only the 12 digits of its keys (and of values, which begin with the
+//! key's digits) are written anew. So the client costs little and the key is random each time. Replies are
+//! counted by their line ends, which no value contains.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Digits of a key's number.
+const DIGITS: usize = 12;
+
+/// Keys are 16 bytes: `key:` or `cnt:` and the number.
+pub fn key(prefix: &str, number: u64) -> String {
+    format!("{prefix}:{number:0DIGITS$}")
+}
+
+/// The value that belongs to a key: its digits, filled up.
+pub fn value(number: u64, bytes: usize) -> String {
+    let mut value = format!("{number:0DIGITS$}");
+    value.push_str(&"x".repeat(bytes - DIGITS));
+    value
+}
+
+/// A request on the wire.
+pub fn request(words: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    }
+    bytes
+}
+
+/// A connection for single questions.
+pub struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub fn to(addr: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(addr).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        Connection { stream, buffer: vec![0; 256 * 1024] }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Reads until that many line ends have come; nothing else may be under way.
+    pub fn skip_lines(&mut self, mut lines: usize) {
+        while lines > 0 {
+            let read = self.stream.read(&mut self.buffer).unwrap();
+            assert!(read > 0, "the server closed the connection");
+            assert_ne!(self.buffer[0], b'-', "{}", String::from_utf8_lossy(&self.buffer[..read]));
+            lines -= memchr::memchr_iter(b'\n', &self.buffer[..read]).count();
+        }
+    }
+
+    /// Asks in words and answers with the text of a simple reply or bulk.
+    pub fn ask(&mut self, line: &str) -> String {
+        self.call(&line.split_whitespace().collect::<Vec<_>>()).pop().unwrap_or_default()
+    }
+
+    /// The reply's texts: one, or those of an array of strings.
+    pub fn call(&mut self, words: &[&str]) -> Vec<String> {
+        self.send(&request(words));
+        let mut input = Vec::new();
+        loop {
+            let read = self.stream.read(&mut self.buffer).unwrap();
+            assert!(read > 0, "the server closed the connection");
+            input.extend_from_slice(&self.buffer[..read]);
+            if let Some((texts, _)) = parse(&input) {
+                return texts;
+            }
+        }
+    }
+}
+
+/// Texts of the first reply and where it ends, once it is complete.
+fn parse(input: &[u8]) -> Option<(Vec<String>, usize)> {
+    let end = memchr::memchr(b'\n', input)? + 1;
+    let line = std::str::from_utf8(&input[1..end - 2]).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match input[0] {
+        b'$' if line != "-1" => {
+            let len: usize = line.parse().unwrap();
+            let bytes = input.get(end..end + len)?;
+            (input.len() >= end + len + 2).then(|| (vec![text(bytes)], end + len + 2))
+        }
+        b'*' => {
+            let mut texts = Vec::new();
+            let mut at = end;
+            for _ in 0..line.parse().unwrap_or(0) {
+                let (mut some, len) = parse(input.get(at..)?)?;
+                texts.append(&mut some);
+                at += len;
+            }
+            Some((texts, at))
+        }
+        b'-' => panic!("the server answered {line}"),
+        _ => Some((vec![line.to_owned()], end)),
+    }
+}
+
+/// A batch of requests with places for keys.
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// For each key: where its digits stand, and those of its value.
+    places: Vec<(usize, Option<usize>)>,
+    /// Line ends in the replies to the batch.
+    reply_lines: usize,
+    requests: usize,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Get,
+    Set,
+    Incr,
+    Mget,
+    Mset,
+}
+
+/// Keys of an MGET or MSET.
+pub const MANY: usize = 10;
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Get => "GET",
+            Kind::Set => "SET",
+            Kind::Incr => "INCR",
+            Kind::Mget => "MGET10",
+            Kind::Mset => "MSET10",
+        }
+    }
+
+    pub fn prefix(self) -> &'static str {
+        if self == Kind::Incr { "cnt" } else { "key" }
+    }
+}
+
+impl Batch {
+    /// `requests` requests of a kind with values of that size.
+    pub fn new(kind: Kind, requests: usize, value_bytes: usize) -> Batch {
+        let (key, value) = (key(kind.prefix(), 0), value(0, value_bytes));
+        let (mut words, reply_lines): (Vec<&str>, usize) = match kind {
+            Kind::Get => (vec!["GET", &key], 2),
+            Kind::Set => (vec!["SET", &key, &value], 1),
+            Kind::Incr => (vec!["INCR", &key], 1),
+            Kind::Mget => (vec!["MGET"], 1 + 2 * MANY),
+            Kind::Mset => (vec!["MSET"], 1),
+        };
+        for _ in 0..MANY {
+            match kind {
+                Kind::Mget => words.push(&key),
+                Kind::Mset => words.extend([key.as_str(), value.as_str()]),
+                _ => {}
+            }
+        }
+        Batch::repeat(&request(&words), requests, reply_lines)
+    }
+
+    /// Repeats a request in which runs of `DIGITS` zeros are places: of a key, or behind it of its value.
+    fn repeat(request: &[u8], requests: usize, reply_lines: usize) -> Batch {
+        let bytes = request.repeat(requests);
+        let mut places: Vec<(usize, Option<usize>)> = Vec::new();
+        for at in memchr::memmem::find_iter(&bytes, &[b'0'; DIGITS]) {
+            match places.last_mut() {
+                Some((_, value)) if bytes[at - 1] != b':' => *value = Some(at),
+                _ => places.push((at, None)),
+            }
+        }
+        Batch { bytes, places, reply_lines: reply_lines * requests, requests }
+    }
+
+    /// Writes other keys into the batch.
+    fn patch(&mut self, mut number: impl FnMut() -> u64) {
+        for &(key, value) in &self.places {
+            let digits = digits(number());
+            self.bytes[key..key + DIGITS].copy_from_slice(&digits);
+            if let Some(value) = value {
+                self.bytes[value..value + DIGITS].copy_from_slice(&digits);
+            }
+        }
+    }
+}
+
+fn digits(mut number: u64) -> [u8; DIGITS] {
+    let mut digits = [b'0'; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    digits
+}
+
+/// Chance, small and fast (xorshift64*).
+pub struct Chance(u64);
+
+impl Chance {
+    pub fn new(seed: u64) -> Chance {
+        Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
+        ((u128::from(bits) * u128::from(limit)) >> 64) as u64
+    }
+}
+
+/// Several connections, all of which always have a batch under way.
+pub struct Load {
+    connections: Vec<Connection>,
+    chance: Chance,
+}
+
+impl Load {
+    pub fn on(addr: SocketAddr, connections: usize) -> Load {
+        Load { connections: (0..connections).map(|_| Connection::to(addr)).collect(), chance: Chance::new(1) }
+    }
+
+    /// Sends batches with random keys for that time; returns the number of requests answered.
+    pub fn run(&mut self, batch: &mut Batch, keys: u64, time: Duration) -> u64 {
+        let began = Instant::now();
+        let mut done = 0;
+        self.send_all(batch, keys);
+        while began.elapsed() < time {
+            for connection in &mut self.connections {
+                connection.skip_lines(batch.reply_lines);
+                done += batch.requests as u64;
+                batch.patch(|| self.chance.below(keys));
+                connection.send(&batch.bytes);
+            }
+        }
+        for connection in &mut self.connections {
+            connection.skip_lines(batch.reply_lines);
+            done += batch.requests as u64;
+        }
+        done
+    }
+
+    fn send_all(&mut self, batch: &mut Batch, keys: u64) {
+        for connection in &mut self.connections {
+            batch.patch(|| self.chance.below(keys));
+            connection.send(&batch.bytes);
+        }
+    }
+}
+
+/// Fills a server with `keys` keys in order; `extra` are further words of each SET.
+pub fn fill(addr: SocketAddr, keys: u64, value_bytes: usize, extra: &[&str]) {
+    const PIPELINE: u64 = 64;
+    let mut connection = Connection::to(addr);
+    let (key, value) = (key("key", 0), value(0, value_bytes));
+    let words: Vec<&str> = ["SET", &key, &value].into_iter().chain(extra.iter().copied()).collect();
+    let one = request(&words);
+    let mut next = 0;
+    while next < keys {
+        let count = PIPELINE.min(keys - next);
+        let mut batch = Batch::repeat(&one, count as usize, 1);
+        batch.patch(|| {
+            next += 1;
+            next - 1
+        });
+        connection.send(&batch.bytes);
+        connection.skip_lines(count as usize);
+    }
+}

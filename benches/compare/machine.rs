@@ -1,0 +1,69 @@
+//! CPUs and processes, from `/proc`.
+
+use std::fs::read_to_string;
+use std::sync::OnceLock;
+
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Where servers run, and where this client runs.
+pub const SERVER_CPU: usize = 0;
+pub const CLIENT_CPU: usize = 1;
+
+/// One line about what is measured on.
+pub fn description() -> String {
+    let cpus = read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown CPU");
+    let kernel = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{}, {} CPUs, Linux {}", model.trim_start_matches([' ', '\t', ':']), cpu_count(), kernel.trim())
+}
+
+/// The CPUs that this process was given, as they were when it was first asked.
+fn given() -> &'static CpuSet {
+    static GIVEN: OnceLock<CpuSet> = OnceLock::new();
+    GIVEN.get_or_init(|| sched_getaffinity(None).unwrap_or_else(|_| only(SERVER_CPU)))
+}
+
+pub fn cpu_count() -> usize {
+    given().count() as usize
+}
+
+/// Moves this thread, and what it starts, to one CPU; nothing when there is no such CPU.
+pub fn move_to(cpu: usize) {
+    let _ = sched_setaffinity(None, &only(cpu));
+}
+
+/// Moves a process that runs already.
+pub fn move_process(pid: u32, cpu: usize) {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return };
+    for thread in threads.flatten() {
+        let id = thread.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+        let _ = sched_setaffinity(id, &only(cpu));
+    }
+}
+
+/// Lets this thread, and what it starts, run on all CPUs again.
+pub fn move_anywhere() {
+    let _ = sched_setaffinity(None, given());
+}
+
+fn only(cpu: usize) -> CpuSet {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    set
+}
+
+/// CPU time of a process so far, in seconds.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name, in parentheses, may hold anything; behind it come state and numbers.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// Resident bytes of a process.
+pub fn resident_bytes(pid: u32) -> u64 {
+    let statm = read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    statm.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * rustix::param::page_size() as u64
+}

@@ -1,0 +1,143 @@
+//! The lock protocol of [`ochre::keyspace::lock`] under a model checker, which chooses who runs next at every
+//! step of it: random schedules, and schedules with few but nasty switches (PCT, "A randomized scheduler with
+//! probabilistic guarantees of finding bugs", 2010).
+//!
+//! ```text
+//! cargo test --features shuttle --test shuttle
+//! ```
+//!
+//! A waiter that is never woken is a deadlock, which the checker reports with the schedule that led there. It runs
+//! everything as if memory were sequentially consistent, so it judges the protocol, not the fences.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use ochre::keyspace::lock::ParkingMutex;
+use shuttle::future;
+use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Schedules of each kind; each test ends within seconds.
+const SCHEDULES: usize = 3_000;
+/// Switches at the worst possible moment that PCT looks for.
+const DEPTH: usize = 3;
+
+fn check(test: impl Fn() + Send + Sync + Clone + 'static) {
+    shuttle::check_random(test.clone(), SCHEDULES);
+    shuttle::check_pct(test, SCHEDULES, DEPTH);
+}
+
+/// Takes the lock as a connection does: tries, parks, tries again when woken.
+async fn with_lock<T, R>(mutex: &ParkingMutex<T>, mut run: impl FnMut(&mut T) -> R) -> R {
+    poll_fn(|cx| {
+        loop {
+            if let Some(mut guard) = mutex.try_lock() {
+                return Poll::Ready(run(&mut guard));
+            }
+            if mutex.park(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Adds one in two steps, between which others may run, and notes when they do so inside.
+fn increment(value: &mut usize, inside: &AtomicBool) {
+    assert!(!inside.swap(true, Ordering::SeqCst), "two hold the lock");
+    let read = *value;
+    shuttle::thread::yield_now();
+    *value = read + 1;
+    inside.store(false, Ordering::SeqCst);
+}
+
+#[test]
+fn whoever_parks_is_woken_and_nobody_shares_the_lock() {
+    check(|| {
+        let mutex = Arc::new(ParkingMutex::new(0));
+        let inside = Arc::new(AtomicBool::new(false));
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let (mutex, inside) = (Arc::clone(&mutex), Arc::clone(&inside));
+                shuttle::thread::spawn(move || {
+                    future::block_on(async {
+                        for _ in 0..2 {
+                            with_lock(&mutex, |value| increment(value, &inside)).await;
+                        }
+                    });
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.join().unwrap();
+        }
+        assert_eq!(*mutex.lock_blocking(), 6);
+    });
+}
+
+#[test]
+fn parked_connections_of_one_thread_are_all_woken() {
+    check(|| {
+        let mutex = Arc::new(ParkingMutex::new(0));
+        let holder = {
+            let mutex = Arc::clone(&mutex);
+            shuttle::thread::spawn(move || {
+                let mut value = mutex.lock_blocking();
+                shuttle::thread::yield_now();
+                *value += 1;
+            })
+        };
+        let done = Arc::new(AtomicUsize::new(0));
+        let connections: Vec<_> = (0..3)
+            .map(|_| {
+                let (mutex, done) = (Arc::clone(&mutex), Arc::clone(&done));
+                future::spawn(async move {
+                    with_lock(&mutex, |value| *value += 1).await;
+                    done.fetch_add(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        future::block_on(async {
+            for connection in connections {
+                connection.await.unwrap();
+            }
+        });
+        holder.join().unwrap();
+        assert_eq!((*mutex.lock_blocking(), done.load(Ordering::SeqCst)), (4, 3));
+    });
+}
+
+#[test]
+fn who_waits_for_several_locks_without_holding_gets_them() {
+    check(|| {
+        let locks = Arc::new([ParkingMutex::new(0), ParkingMutex::new(0)]);
+        let both = |order: [usize; 2]| {
+            let locks = Arc::clone(&locks);
+            shuttle::thread::spawn(move || {
+                future::block_on(poll_fn(|cx| {
+                    loop {
+                        // Like a view: all or nothing, and parked at the one that was busy.
+                        let mut busy = order[0];
+                        if let Some(mut first) = locks[order[0]].try_lock() {
+                            if let Some(mut second) = locks[order[1]].try_lock() {
+                                (*first, *second) = (*first + 1, *second + 1);
+                                return Poll::Ready(());
+                            }
+                            busy = order[1];
+                        }
+                        if locks[busy].park(cx.waker()) {
+                            return Poll::Pending;
+                        }
+                    }
+                }));
+            })
+        };
+        let tasks = [both([0, 1]), both([1, 0]), both([0, 1])];
+        for task in tasks {
+            task.join().unwrap();
+        }
+        assert_eq!((*locks[0].lock_blocking(), *locks[1].lock_blocking()), (3, 3));
+    });
+}
