@@ -206,7 +206,8 @@ fn paths_that_documents_name_exist() {
 fn options_that_act_are_read() {
     // The store itself enforces it.
     const BY_THE_STORE: &[&str] = &["enable-protected-configs"];
-    let is_reader = |source: &&Source| source.path.starts_with("src/") && !source.path.starts_with("src/config/");
+    let is_reader =
+        |source: &&Source| source.path.starts_with("src/") && !source.path.starts_with("src/config/");
     let readers: Vec<Source> = sources().into_iter().filter(|source| is_reader(&source)).collect();
     let complaints: Vec<String> = ochre::config::OPTIONS
         .iter()
