@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod boot;
 pub mod cron;
+pub mod daemon;
 pub mod embed;
 pub mod signals;
 
@@ -35,8 +36,13 @@ pub fn main() -> ExitCode {
         Ok(cli::Cli::Run(startup)) => Store::load(startup),
         Err(error) => Err(error),
     };
-    let started = store.map_err(|error| error.to_string()).and_then(boot::boot);
-    match started.and_then(|booted| run(booted).map_err(|error| error.to_string())) {
+    let started = store.map_err(|error| error.to_string()).and_then(|store| {
+        match daemon::daemonize(&store.snapshot()).map_err(|error| error.to_string())? {
+            daemon::Role::Server => run(boot::boot(store)?).map_err(|error| error.to_string()),
+            daemon::Role::Starter => Ok(()),
+        }
+    });
+    match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");

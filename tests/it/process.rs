@@ -325,3 +325,23 @@ fn the_port_and_the_addresses_can_change() {
     assert!(wire.call(&["CONFIG", "SET", "bind", "192.0.2.1"]).error_text().contains("bind"));
     assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
 }
+
+#[test]
+fn daemonize_returns_and_the_server_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let pidfile = folder.path().join("ochre.pid");
+    let port = free_port();
+    let starting = hold_starts();
+    let status = Command::new(env!("CARGO_BIN_EXE_ochre"))
+        .args(["--daemonize", "yes", "--bind", "127.0.0.1", "--pidfile", text(&pidfile)])
+        .args(["--port", &port.to_string()])
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    drop(starting);
+    assert!(status.success());
+    eventually("the server answers", || std::net::TcpStream::connect(at(port)).is_ok());
+    let pid: i32 = std::fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    eventually("its pid file is gone", || !pidfile.exists());
+}

@@ -1,0 +1,79 @@
+//! Configuration text: words survive quoting, a file that was read is read again to the same values from what
+//! CONFIG GET says, and CONFIG SET with the value that CONFIG GET gave changes nothing.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ochre::base::words::{quote, split_args};
+use ochre::config::{Caller, OPTIONS, Startup, Stdin, Store};
+
+fuzz_target!(|input: (Vec<u8>, Vec<(u16, Vec<u8>)>)| {
+    let (text, pairs) = input;
+    words(&text);
+    if let Some(store) = load(text) {
+        round_trip(&store);
+    }
+    let Some(store) = load(Vec::new()) else { panic!("the defaults load") };
+    for (option, value) in pairs {
+        let name = OPTIONS[usize::from(option) % OPTIONS.len()].name;
+        let before = value_of(&store, name);
+        match store.set(&[(name.as_bytes(), &value)], Caller::Local, |_, _, _| Ok(())) {
+            Ok(()) => set_again(&store, name),
+            Err(_) => assert_eq!(value_of(&store, name), before, "{name} changed although it was refused"),
+        }
+    }
+    round_trip(&store);
+});
+
+fn words(line: &[u8]) {
+    let quoted = quote(line);
+    assert!(!quoted.contains('\n'));
+    assert_eq!(split_args(quoted.as_bytes()), Ok(vec![line.to_vec()]));
+    if let Ok(words) = split_args(line) {
+        let again: Vec<String> = words.iter().map(|word| quote(word)).collect();
+        assert_eq!(split_args(again.join(" ").as_bytes()), Ok(words));
+    }
+}
+
+/// A configuration from text. Included files are none of our business.
+fn load(text: Vec<u8>) -> Option<Store> {
+    let lower = text.to_ascii_lowercase();
+    if lower.windows(7).any(|word| word == b"include") || text.len() > 10_000 {
+        return None;
+    }
+    // A quoted word can spell it too.
+    for line in text.split(|&byte| byte == b'\n') {
+        let first = split_args(line).ok().and_then(|words| words.into_iter().next()).unwrap_or_default();
+        if first.eq_ignore_ascii_case(b"include") {
+            return None;
+        }
+    }
+    Store::load(Startup { stdin: Stdin::Text(text), ..Startup::default() }).ok()
+}
+
+fn value_of(store: &Store, name: &str) -> Vec<u8> {
+    store.get(&[name.as_bytes()]).pop().map(|(_, value)| value).unwrap_or_default()
+}
+
+fn set_again(store: &Store, name: &str) {
+    let value = value_of(store, name);
+    let outcome = store.set(&[(name.as_bytes(), &value)], Caller::Local, |_, _, changed| {
+        assert!(changed.is_empty(), "{name} {:?} is not canonical", value.escape_ascii().to_string());
+        Ok(())
+    });
+    assert!(outcome.is_ok(), "{name} refuses its own value {:?}", value.escape_ascii().to_string());
+}
+
+fn round_trip(store: &Store) {
+    for spec in OPTIONS {
+        let value = value_of(store, spec.name);
+        let outcome = store.set(&[(spec.name.as_bytes(), &value)], Caller::Local, |_, _, changed| {
+            assert!(changed.is_empty(), "{} {:?} is not canonical", spec.name, value.escape_ascii().to_string());
+            Ok(())
+        });
+        // Immutable and protected options say no to everybody, with another reason than a bad value.
+        if let Err(error) = outcome {
+            let text = error.to_string();
+            assert!(text.contains("immutable") || text.contains("protected"), "{}: {text}", spec.name);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What is not compared, and why. Nothing else in this test knows a command by name.
+
+use super::pair::{Request, Version};
+use super::text;
+use super::wire::Reply;
+
+/// Commands, or containers with all their subcommands, that are not sent.
+pub const NOT_SENT: &[(&str, &str)] = &[
+    ("auth", "the connection would change"),
+    ("client", "ids, addresses and ages are each server's own; REPLY and PAUSE silence the connection"),
+    ("command", "the real server has more commands; the table is compared with its facts elsewhere"),
+    ("config", "the server would change under the sequences that follow"),
+    ("debug", "part of it ends or stops the server"),
+    ("hello", "the reply names the server; the connection would change"),
+    ("info", "numbers of each server's own"),
+    ("lastsave", "a time of each server's own"),
+    ("latency", "what was slow is each server's own"),
+    ("lolwut", "art is each server's own"),
+    ("memory", "sizes are each server's own"),
+    ("module", "modules are each server's own"),
+    ("monitor", "more than one reply"),
+    ("object|freq", "depends on the eviction policy and on chance"),
+    ("object|idletime", "a time of each server's own"),
+    ("psubscribe", "more than one reply"),
+    ("psync", "more than one reply"),
+    ("punsubscribe", "more than one reply"),
+    ("quit", "the connection ends"),
+    ("randomkey", "chance"),
+    ("replicaof", "the server would change"),
+    ("reset", "the connection would change"),
+    ("shutdown", "the server would end"),
+    ("slaveof", "the server would change"),
+    ("slowlog", "what was slow is each server's own"),
+    ("ssubscribe", "more than one reply"),
+    ("subscribe", "more than one reply"),
+    ("sunsubscribe", "more than one reply"),
+    ("sync", "more than one reply"),
+    ("time", "it goes on"),
+    ("unsubscribe", "more than one reply"),
+    ("wait", "without replicas it waits as long as it is told, forever for 0"),
+    ("waitaof", "as WAIT"),
+    // Differences that are meant.
+    (
+        "cluster",
+        "a real server without cluster mode refuses nearly all of it in other words for HELP and LINKS",
+    ),
+];
+
+/// Options that no Redis has, by command and token.
+pub const OPTIONS_NOT_SENT: &[(&str, &str)] =
+    &[("expire", "GET"), ("pexpire", "GET"), ("expireat", "GET"), ("pexpireat", "GET")];
+
+/// Longest time between the two servers' runs of one request, in ms.
+const SLACK_MS: i64 = 3_000;
+
+/// What an older server answers otherwise.
+struct Older {
+    /// It holds for servers before this version.
+    before: Version,
+    command: &'static str,
+    /// Beginning of our reply's line, and of theirs.
+    replies: (&'static str, &'static str),
+    /// Why it is right for us to differ.
+    #[allow(dead_code)] // For who reads the list.
+    reason: &'static str,
+}
+
+const OLDER: &[Older] = &[];
+
+/// Whether the two replies to a request mean the same.
+pub fn agree(request: &Request, ours: &Reply, theirs: &Reply, version: Version) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let name = request.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    let name = String::from_utf8_lossy(&name);
+    match (&*name, ours, theirs) {
+        // Nobody promises an order.
+        ("keys", Reply::Array(_), Reply::Array(_)) => {
+            text::sorted(ours.clone()) == text::sorted(theirs.clone())
+        }
+        // Cursors and order are each server's own; that it finds every key is tested with it alone.
+        ("scan", Reply::Array(_), Reply::Array(_)) => true,
+        // The clock goes on between the two.
+        ("pttl" | "pexpiretime", Reply::Integer(one), Reply::Integer(other)) => {
+            *one >= 0 && *other >= 0 && one.abs_diff(*other) <= SLACK_MS as u64
+        }
+        ("ttl" | "expiretime", Reply::Integer(one), Reply::Integer(other)) => {
+            *one >= 0 && *other >= 0 && one.abs_diff(*other) <= SLACK_MS as u64 / 1000
+        }
+        _ => is_excused(&name, ours, theirs, version),
+    }
+}
+
+fn is_excused(name: &str, ours: &Reply, theirs: &Reply, version: Version) -> bool {
+    let begins = |reply: &Reply, text: &str| {
+        text::lines(reply, false).first().is_some_and(|line| line.starts_with(text))
+    };
+    OLDER.iter().any(|older| {
+        version < older.before
+            && older.command == name
+            && begins(ours, older.replies.0)
+            && begins(theirs, older.replies.1)
+    })
+}

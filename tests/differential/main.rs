@@ -1,0 +1,77 @@
+//! The same random requests to a server of ours and to a real one: every reply and the final state must agree.
+//!
+//! Requests are made from the command table's own argument trees ([`generate`]); what can't agree, and why, is one
+//! explicit list ([`exceptions`]). A difference is tried again, shrunk to the fewest commands and arguments, and
+//! reported as a golden script with the seed that found it.
+//!
+//! ```text
+//! REDIS_ORACLE=127.0.0.1:7000 cargo test --test differential
+//! REDIS_ORACLE=… DIFFERENTIAL_SECONDS=600 SEED=7 cargo test --test differential -- --nocapture
+//! ```
+//!
+//! The real server is emptied again and again, and needs `--enable-debug-command yes`. Without `REDIS_ORACLE` nothing
+//! is compared.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test may panic.
+
+mod exceptions;
+mod generate;
+mod pair;
+mod report;
+#[path = "../scripts/text.rs"]
+#[allow(dead_code)] // Its other half reads scripts.
+mod text;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+use std::net::ToSocketAddrs;
+use std::time::{Duration, Instant};
+
+use generate::{Chance, Generator};
+use pair::Pair;
+
+// The server's memory statistics come from its allocator.
+#[global_allocator]
+static ALLOCATOR: ochre::alloc::CountingJemalloc = ochre::alloc::CountingJemalloc;
+
+/// How long it goes on unless `DIFFERENTIAL_SECONDS` says so.
+const SECONDS: u64 = 20;
+/// Differences after which it stops.
+const FINDINGS_MAX: usize = 5;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn random_requests_are_answered_as_by_the_real_server() {
+    let Ok(oracle) = std::env::var("REDIS_ORACLE") else {
+        println!("skipped: REDIS_ORACLE=host:port names no real server");
+        return;
+    };
+    let oracle =
+        oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
+    let clock = Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS));
+    let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let pair = Pair::new(oracle);
+    let generator = Generator::new(|name| pair.oracle_knows(name), pair.version);
+    println!("seed {seed}, Redis {}.{}, {} commands", pair.version.0, pair.version.1, generator.len());
+    let began = Instant::now();
+    let (mut sequences, mut requests, mut findings) = (0_u64, 0, Vec::<String>::new());
+    while began.elapsed() < clock && findings.len() < FINDINGS_MAX {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
+        let sequence = generator.sequence(&mut chance);
+        let resp3 = sequences % 2 == 1;
+        sequences += 1;
+        requests += sequence.len();
+        if pair.differs(&sequence, resp3).is_some() && pair.differs_always(&sequence, resp3) {
+            let script = report::script(&pair, report::shrunk(&pair, sequence, resp3), resp3);
+            if !findings.contains(&script) {
+                println!("seed {seed}, sequence {}:\n{script}", sequences - 1);
+                findings.push(script);
+            }
+        }
+    }
+    println!("seed {seed}: {sequences} sequences, {requests} requests, {} differences", findings.len());
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
