@@ -64,8 +64,9 @@ pub struct Attempts {
 pub struct Executor<'k> {
     engine: &'k Arc<Engine>,
     config: &'k Config,
-    /// Version of the configuration when the batch began.
+    /// Version of the configuration when the batch began, and whether a request of this batch has changed it.
     config_version: u64,
+    is_stale: bool,
     stats: &'k WorkerStats,
     view: View<'k>,
     rewrites: Vec<OwnedArgs>,
@@ -94,6 +95,7 @@ impl<'k> Executor<'k> {
             engine,
             config,
             config_version: engine.config.version(),
+            is_stale: false,
             stats,
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
@@ -111,11 +113,11 @@ impl<'k> Executor<'k> {
         UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
     }
 
-    /// Whether the configuration has changed since the batch began; then the batch should end, so that what follows
-    /// a CONFIG SET in a pipeline runs under it.
+    /// Whether a request of the batch has changed the configuration; then the batch should end, so that what
+    /// follows a CONFIG SET in a pipeline runs under it.
     #[inline]
     pub fn is_stale(&self) -> bool {
-        self.engine.config.version() != self.config_version
+        self.is_stale
     }
 
     /// How long the batch has taken so far, in µs.
@@ -294,8 +296,7 @@ impl<'k> Executor<'k> {
         if matches!(request.command.command.handler, Handler::Admin(_)) {
             // It may have changed what a view assumes while it holds a lock.
             self.view.release();
-        }
-        if self.is_stale() {
+            self.is_stale = self.engine.config.version() != self.config_version;
             // CONFIG SET itself is accounted for under what it set.
             let config = self.engine.config.snapshot();
             return self.account(session, request, failed, &config);

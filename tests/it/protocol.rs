@@ -201,3 +201,18 @@ fn a_promise_of_much_costs_nothing() {
     assert!(server.engine.used_memory().saturating_sub(before) < 1 << 30);
     drop(wires);
 }
+
+#[test]
+fn what_follows_config_set_in_a_pipeline_runs_under_it() {
+    let server = server(&["--io-threads", "1"]);
+    let mut wire = connect(&server);
+    let mut bytes = Vec::new();
+    bytes.extend(request(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]));
+    for command in [&["SLOWLOG", "RESET"][..], &["PING"], &["SLOWLOG", "LEN"]] {
+        bytes.extend(request(command));
+    }
+    wire.send_raw(&bytes).unwrap();
+    // Both the reset and the ping are slow by now.
+    let replies = [Reply::ok(), Reply::ok(), Reply::Status(b"PONG".to_vec()), Reply::Integer(2)];
+    expect(&mut wire, &replies, "pipeline");
+}
