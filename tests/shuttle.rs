@@ -9,6 +9,8 @@
 //! A waiter that is never woken is a deadlock, which the checker reports with the schedule that led there. It runs
 //! everything as if memory were sequentially consistent, so it judges the protocol, not the fences.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;

@@ -3,6 +3,8 @@
 //! Modules are listed in `src/lib.rs` in dependency order, and import only from modules above them; that list is the
 //! data of the first test, so a new module finds its place there and nowhere else.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
+
 use std::path::{Path, PathBuf};
 
 /// Longest file, in lines.
@@ -196,5 +198,25 @@ fn paths_that_documents_name_exist() {
             complaints.push(format!("{}:{number}: there is no {path}", document.path));
         }
     }
+    fail_if_any(&complaints);
+}
+
+/// An option that says it acts must be read by somebody.
+#[test]
+fn options_that_act_are_read() {
+    // The store itself enforces it.
+    const BY_THE_STORE: &[&str] = &["enable-protected-configs"];
+    let is_reader =
+        |source: &&Source| source.path.starts_with("src/") && !source.path.starts_with("src/config/");
+    let readers: Vec<Source> = sources().into_iter().filter(|source| is_reader(&source)).collect();
+    let complaints: Vec<String> = ochre::config::OPTIONS
+        .iter()
+        .filter(|option| option.state == ochre::config::State::Acts && !BY_THE_STORE.contains(&option.name))
+        .filter(|option| {
+            let field = format!(".{}", option.name.replace('-', "_"));
+            !readers.iter().any(|source| source.text.contains(&field))
+        })
+        .map(|option| format!("{} says that it acts, and nobody reads it", option.name))
+        .collect();
     fail_if_any(&complaints);
 }

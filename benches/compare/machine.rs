@@ -1,6 +1,7 @@
 //! CPUs and processes, from `/proc`.
 
 use std::fs::read_to_string;
+use std::sync::OnceLock;
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -17,8 +18,14 @@ pub fn description() -> String {
     format!("{}, {} CPUs, Linux {}", model.trim_start_matches([' ', '\t', ':']), cpu_count(), kernel.trim())
 }
 
+/// The CPUs that this process was given, as they were when it was first asked.
+fn given() -> &'static CpuSet {
+    static GIVEN: OnceLock<CpuSet> = OnceLock::new();
+    GIVEN.get_or_init(|| sched_getaffinity(None).unwrap_or_else(|_| only(SERVER_CPU)))
+}
+
 pub fn cpu_count() -> usize {
-    sched_getaffinity(None).map_or(1, |set| set.count() as usize).max(1)
+    given().count() as usize
 }
 
 /// Moves this thread, and what it starts, to one CPU; nothing when there is no such CPU.
@@ -35,12 +42,9 @@ pub fn move_process(pid: u32, cpu: usize) {
     }
 }
 
-/// Lets this thread, and what it starts, run everywhere.
+/// Lets this thread, and what it starts, run on all CPUs again.
 pub fn move_anywhere() {
-    let mut set = CpuSet::new();
-    let count = std::thread::available_parallelism().map_or(1, usize::from).max(2);
-    (0..count.max(64)).for_each(|cpu| set.set(cpu));
-    let _ = sched_setaffinity(None, &set);
+    let _ = sched_setaffinity(None, given());
 }
 
 fn only(cpu: usize) -> CpuSet {

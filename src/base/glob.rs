@@ -22,7 +22,13 @@
 //! are forgotten. Only the last one is ever extended, by one byte at a time, so the matcher needs
 //! two positions instead of a call stack, and each position in the text starts at most one attempt
 //! at one piece: at worst `text × pattern` steps. When the text ends inside a piece the answer is no at once,
-//! since starting later would leave even fewer bytes. (Redis also gives up beyond 1,000 nested stars; we need no such limit.)
+//! since starting later would leave even fewer bytes.
+//!
+//! Redis calls itself at every star but a last one and gives up at the 1,001st. Nothing here needs that limit, but a
+//! pattern means the same in both, so there is no match beyond [`STARS_MAX`] either.
+
+/// Runs of stars in a pattern, a last one not counted, beyond which nothing matches.
+const STARS_MAX: usize = 1000;
 
 /// Whether upper and lower case of ASCII letters differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +55,16 @@ fn matches_counting(pattern: &[u8], text: &[u8], case: Case, steps: &mut u64) ->
     let (mut pattern_rest, mut text_rest) = (pattern, text);
     // What follows the last star, and the text where that piece was last tried.
     let mut last_star: Option<(&[u8], &[u8])> = None;
+    let mut stars = 0;
     while let Some((&byte, after_byte)) = text_rest.split_first() {
         if pattern_rest.first() == Some(&b'*') {
             pattern_rest = skip_stars(pattern_rest);
             if pattern_rest.is_empty() {
                 return true;
+            }
+            stars += 1;
+            if stars > STARS_MAX {
+                return false;
             }
             text_rest = skip_to_first_byte(pattern_rest, text_rest, case);
             last_star = Some((pattern_rest, text_rest));

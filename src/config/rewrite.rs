@@ -38,18 +38,31 @@ enum Line<'a> {
     User(&'a [u8]),
 }
 
-pub(crate) fn rewrite(path: &Path, state: &Loaded, users: Option<&[String]>) -> Result<(), RewriteError> {
+/// Which options get a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// Those that the file has and those that are not at their default.
+    Needed,
+    All,
+}
+
+pub(crate) fn rewrite(
+    path: &Path,
+    state: &Loaded,
+    which: Which,
+    users: Option<&[String]>,
+) -> Result<(), RewriteError> {
     let old = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    let new = rewritten(&old, state, users);
+    let new = rewritten(&old, state, which, users);
     Ok(replace(path, &new, holds_secret(state))?)
 }
 
 /// The new text of the file.
-pub(crate) fn rewritten(old: &[u8], state: &Loaded, users: Option<&[String]>) -> Vec<u8> {
+pub(crate) fn rewritten(old: &[u8], state: &Loaded, which: Which, users: Option<&[String]>) -> Vec<u8> {
     let lines: Vec<Line<'_>> = old.split(|byte| *byte == b'\n').map(|line| classify(line)).collect();
     let mut present = vec![false; OPTIONS.len()];
     for line in &lines {
@@ -68,7 +81,7 @@ pub(crate) fn rewritten(old: &[u8], state: &Loaded, users: Option<&[String]>) ->
         let mut own = Vec::new();
         if by_include {
             late.extend(overriding_lines(spec, value));
-        } else if *present || value != default.as_slice() {
+        } else if *present || which == Which::All || value != default.as_slice() {
             own = lines_of(spec, value, spec.default);
         }
         wanted.push(own.into_iter());

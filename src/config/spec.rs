@@ -82,6 +82,8 @@ pub enum Feature {
     Pubsub,
     /// Users and their rules.
     Acl,
+    /// Lists, hashes, sets, sorted sets, streams, HyperLogLog.
+    Types,
 }
 
 impl Feature {
@@ -96,6 +98,7 @@ impl Feature {
             Self::Eviction => "eviction",
             Self::Pubsub => "pubsub",
             Self::Acl => "ACL",
+            Self::Types => "the other data types",
         }
     }
 }

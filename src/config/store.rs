@@ -14,7 +14,7 @@ use super::error::{ConfigError, RewriteError, SetError};
 use super::kind::Context;
 use super::load::{Loaded, load, snapshot};
 use super::pattern;
-use super::rewrite;
+use super::rewrite::{self, Which};
 use super::spec::{Flags, OptionSpec};
 use super::special::cut_at_blanks;
 use super::startup::Startup;
@@ -148,11 +148,20 @@ impl Store {
         self.rewrite_with_users(None)
     }
 
+    /// Like [`Store::rewrite`], with a line for every option, whether it differs from its default or not.
+    pub fn rewrite_all(&self) -> Result<(), RewriteError> {
+        self.rewrite_lines(Which::All, None)
+    }
+
     /// CONFIG REWRITE that also replaces the `user` lines; each text is what stands behind `user`.
     pub fn rewrite_with_users(&self, users: Option<&[String]>) -> Result<(), RewriteError> {
+        self.rewrite_lines(Which::Needed, users)
+    }
+
+    fn rewrite_lines(&self, which: Which, users: Option<&[String]>) -> Result<(), RewriteError> {
         let path = self.file.as_deref().ok_or(RewriteError::NoFile)?;
         let state = self.state.lock();
-        rewrite::rewrite(path, &state, users)
+        rewrite::rewrite(path, &state, which, users)
     }
 
     fn publish(&self, config: Config) {

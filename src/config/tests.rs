@@ -511,6 +511,18 @@ fn rewritten(text: &str, pairs: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_forced_rewrite_says_every_option_and_loads_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("redis.conf");
+    fs::write(&file, "hz 20\n").unwrap();
+    let store = from_args(&[file.to_str().unwrap()]).unwrap();
+    store.rewrite_all().unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("hz 20\n") && text.contains("\nmaxclients 10000\n"), "{text}");
+    assert_eq!(store.get(&[b"*"]), from_args(&[file.to_str().unwrap()]).unwrap().get(&[b"*"]));
+}
+
+#[test]
 fn a_rewritten_file_keeps_its_shape() {
     let pairs = [
         ("hz", "10"),
@@ -657,7 +669,7 @@ proptest! {
             .map(|spec| store.get(&[spec.name.as_bytes()]).remove(0).1)
             .collect();
         let state = load::Loaded { values, ..loaded };
-        let text = rewrite::rewritten(b"", &state, None);
+        let text = rewrite::rewritten(b"", &state, rewrite::Which::Needed, None);
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#")) {
             let words = split_args(line).unwrap();
             let (spec, _) = lookup(&words[0]).unwrap();

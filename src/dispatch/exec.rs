@@ -243,11 +243,8 @@ impl<'k> Executor<'k> {
         let flags = registered.command.spec.flags;
         match self.engine.pause.mode_at(now) {
             None => false,
-            // CLIENT UNPAUSE must get through, and so must the words that end a connection.
-            Some(_) if flags.contains(CommandFlags::ALLOW_BUSY) => false,
-            Some(PauseMode::All) => {
-                !matches!(registered.full_name.as_str(), "client|unpause" | "client|pause")
-            }
+            // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
+            Some(PauseMode::All) => true,
             Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
         }
     }

@@ -1,7 +1,8 @@
 //! CLIENT PAUSE: commands wait until a time, all of them or only those that write.
 //!
 //! The check on the way of every command is one relaxed load. Paused connections park their wakers here;
-//! CLIENT UNPAUSE, or the cron when the time has come, wakes them.
+//! CLIENT UNPAUSE (of writes alone: when all commands wait, so does this one), or the cron when the time has
+//! come, wakes them.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;

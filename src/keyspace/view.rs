@@ -186,6 +186,12 @@ impl<'k> View<'k> {
 
     /// Holds `set`, blocking this thread: for threads that serve no connections.
     pub fn lock_blocking(&mut self, set: &LockSet) {
+        if let LockSet::One(id) = *set {
+            // Waiting for one while holding none needs no order.
+            self.release();
+            self.guards.push((id, self.keyspace.shard(id).lock_blocking()));
+            return self.read_settings();
+        }
         while self.lock_in_order(set).is_err() {
             drop(self.keyspace.script_mutex.lock_blocking());
         }

@@ -33,6 +33,8 @@ use crate::session::{Session, bump};
 
 /// Commands run before other connections get their turn.
 const BATCH_COMMANDS: usize = 256;
+/// Input read ahead while a request waits for something that may take long.
+const WAITING_INPUT_MAX_BYTES: usize = 64 << 10;
 /// Requests decoded ahead, so that the memory they need is fetched together.
 const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
@@ -130,6 +132,7 @@ impl Connection {
                     cx.waker().wake_by_ref();
                     return Ok(());
                 }
+                Some(Pause::Parked) if self.session.shared.is_blocked() => return self.listen(cx),
                 Some(Pause::Parked) => return Ok(()),
                 None => {
                     self.rest();
@@ -155,17 +158,7 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Option<Pause>, End> {
         let worker = Rc::clone(&self.worker);
         let mut buffer = worker.read_buffer();
-        let Poll::Ready(read) = self.stream.poll_read(cx, &mut buffer) else { return Ok(None) };
-        let bytes = match read {
-            Ok(0) | Err(_) => return Err(End::Peer),
-            Ok(len) => buffer.get(..len).unwrap_or_default(),
-        };
-        let counters = &worker.stats().counters;
-        bump(&counters.reads, 1);
-        bump(&counters.net_input_bytes, bytes.len() as u64);
-        let usage = &self.session.shared.usage;
-        bump(&usage.net_input_bytes, bytes.len() as u64);
-        usage.last_active_us.store(worker.engine.time.monotonic_us(), Ordering::Relaxed);
+        let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(None) };
         let pause = if self.input.is_empty() {
             // The usual case: run the requests where they lie.
             let (consumed, pause) = self.run(bytes, cx);
@@ -178,6 +171,34 @@ impl Connection {
         };
         self.check_input_limit()?;
         Ok(Some(pause))
+    }
+
+    /// Reads once into `buffer`; `None` when nothing is there.
+    fn receive<'b>(&mut self, buffer: &'b mut [u8], cx: &mut Context<'_>) -> Result<Option<&'b [u8]>, End> {
+        let Poll::Ready(read) = self.stream.poll_read(cx, buffer) else { return Ok(None) };
+        let bytes = match read {
+            Ok(0) | Err(_) => return Err(End::Peer),
+            Ok(len) => buffer.get(..len).unwrap_or_default(),
+        };
+        let counters = &self.worker.stats().counters;
+        bump(&counters.reads, 1);
+        bump(&counters.net_input_bytes, bytes.len() as u64);
+        let usage = &self.session.shared.usage;
+        bump(&usage.net_input_bytes, bytes.len() as u64);
+        usage.last_active_us.store(self.worker.engine.time.monotonic_us(), Ordering::Relaxed);
+        Ok(Some(bytes))
+    }
+
+    /// Reads on while the request at hand waits, so that a peer that hangs up is noticed and its request never runs.
+    /// Who sends more than [`WAITING_INPUT_MAX_BYTES`] meanwhile is left to wait in the socket.
+    fn listen(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let worker = Rc::clone(&self.worker);
+        let mut buffer = worker.read_buffer();
+        while self.input.len() < WAITING_INPUT_MAX_BYTES {
+            let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(()) };
+            self.input.extend_from_slice(bytes);
+        }
+        Ok(())
     }
 
     fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
@@ -195,6 +216,7 @@ impl Connection {
     /// Runs the complete requests at the start of `bytes`; returns how many bytes they took.
     fn run(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> (usize, Pause) {
         let worker = Rc::clone(&self.worker);
+        worker.engine.clients.set_blocked(&self.session.shared, false);
         let config = worker.config();
         // What CLIENT LIST shows of a client that is being served: all that is buffered of its input.
         let usage = &self.session.shared.usage;
@@ -218,7 +240,9 @@ impl Connection {
             match stop {
                 Some(Stop::Wait(place)) => {
                     executor.release();
+                    let is_paused = matches!(place, Parked::Pause);
                     if park(&worker, place, cx) {
+                        worker.engine.clients.set_blocked(&self.session.shared, is_paused);
                         break Pause::Parked;
                     }
                     continue;
@@ -390,6 +414,7 @@ impl Drop for Connection {
         if self.session.monitor {
             engine.monitors.left();
         }
+        engine.clients.set_blocked(&self.session.shared, false);
         engine.clients.remove(self.session.id());
         self.worker.left();
         if self.output.heap_bytes() <= REUSED_BUFFER_MAX_BYTES {

@@ -1,5 +1,6 @@
 //! From a configuration to an engine: log, process limits, identity, seeds.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,13 +28,6 @@ pub struct Booted {
 /// Prepares process and engine. The error is one line for the terminal.
 pub fn boot(store: Store) -> Result<Booted, String> {
     let config = store.snapshot();
-    if config.daemonize {
-        return Err(
-            "daemonize yes: Ochre stays in the foreground; let the service manager or the shell put it in \
-                    the background, and set daemonize no"
-                .into(),
-        );
-    }
     std::env::set_current_dir(&config.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", config.dir.display()))?;
     let time = Time::system();
@@ -183,7 +177,7 @@ fn log_panics() {
 }
 
 fn write_pidfile(config: &Config) {
-    if let Some(path) = &config.pidfile
+    if let Some(path) = pidfile(config)
         && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
     {
         tracing::warn!("The pid file {} could not be written: {error}", path.display());
@@ -192,7 +186,12 @@ fn write_pidfile(config: &Config) {
 
 /// The pid file goes with the process.
 pub fn remove_pidfile(config: &Config) {
-    if let Some(path) = &config.pidfile {
+    if let Some(path) = pidfile(config) {
         let _ = std::fs::remove_file(path);
     }
+}
+
+/// Where the pid file is: a server in the background always has one.
+fn pidfile(config: &Config) -> Option<&Path> {
+    config.pidfile.as_deref().or(config.daemonize.then_some(Path::new("/var/run/redis.pid")))
 }

@@ -10,12 +10,14 @@
 pub mod apply;
 pub mod boot;
 pub mod cron;
+pub mod daemon;
 pub mod embed;
 pub mod signals;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use signals::Signals;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -34,8 +36,13 @@ pub fn main() -> ExitCode {
         Ok(cli::Cli::Run(startup)) => Store::load(startup),
         Err(error) => Err(error),
     };
-    let started = store.map_err(|error| error.to_string()).and_then(boot::boot);
-    match started.and_then(|booted| run(booted).map_err(|error| error.to_string())) {
+    let started = store.map_err(|error| error.to_string()).and_then(|store| {
+        match daemon::daemonize(&store.snapshot()).map_err(|error| error.to_string())? {
+            daemon::Role::Server => run(boot::boot(store)?).map_err(|error| error.to_string()),
+            daemon::Role::Starter => Ok(()),
+        }
+    });
+    match started {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");
@@ -60,10 +67,11 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
         }
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
+    let signals = Signals::install()?;
     let mut running = Running::start(&engine, bound, Some(log))?;
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
-    signals::until_shutdown(&engine).await;
+    signals.until_shutdown(&engine).await;
     running.stop().await;
     boot::remove_pidfile(&engine.config.snapshot());
     tracing::info!("Ochre is now ready to exit, bye bye...");

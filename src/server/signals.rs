@@ -3,30 +3,41 @@
 //! Handlers are installed explicitly, so that the server also ends as process 1 of a container, where the kernel
 //! has no defaults.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::dispatch::Engine;
 
-/// Returns when the server is to end, by signal or by SHUTDOWN.
-pub async fn until_shutdown(engine: &Engine) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("Signals can't be handled; only SHUTDOWN ends this server in order");
-        engine.lifecycle.requested().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("Received SIGTERM, shutting down"),
-        _ = interrupt.recv() => tracing::info!("Received SIGINT, shutting down"),
-        _ = engine.lifecycle.requested() => tracing::info!("User requested shutdown"),
+/// The signals that end the server.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Installs the handlers. To be called before anybody is told that the server is ready: a signal that comes
+    /// earlier ends the process the kernel's way.
+    pub fn install() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    tokio::spawn(async move {
+
+    /// Returns when the server is to end, by signal or by SHUTDOWN. From then on a signal ends it at once.
+    pub async fn until_shutdown(self, engine: &Engine) {
+        let Signals { mut terminate, mut interrupt } = self;
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => tracing::info!("Received SIGTERM, shutting down"),
+            _ = interrupt.recv() => tracing::info!("Received SIGINT, shutting down"),
+            _ = engine.lifecycle.requested() => tracing::info!("User requested shutdown"),
         }
-        tracing::warn!("Second signal, exiting at once");
-        std::process::exit(1);
-    });
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("Second signal, exiting at once");
+            std::process::exit(1);
+        });
+    }
 }

@@ -69,6 +69,7 @@ pub struct Client {
     called: AtomicBool,
     killed: AtomicBool,
     monitor: AtomicBool,
+    blocked: AtomicBool,
     no_evict: AtomicBool,
     no_touch: AtomicBool,
     db: AtomicU16,
@@ -129,6 +130,7 @@ impl Client {
             called: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             monitor: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             db: AtomicU16::new(0),
@@ -210,6 +212,21 @@ impl Client {
 
     pub fn set_monitor(&self, on: bool) {
         self.monitor.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether a command of this client waits for an event that others bring about.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Called by the owning worker only. Answers whether this was a change.
+    #[inline]
+    pub fn set_blocked(&self, on: bool) -> bool {
+        let is_change = self.blocked.load(Ordering::Relaxed) != on;
+        if is_change {
+            self.blocked.store(on, Ordering::Relaxed);
+        }
+        is_change
     }
 
     pub fn is_no_evict(&self) -> bool {

@@ -1,7 +1,7 @@
 //! All clients, by id.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
@@ -12,6 +12,7 @@ use super::client::{Client, ClientId};
 pub struct Registry {
     clients: DashMap<ClientId, Arc<Client>>,
     last_id: AtomicU64,
+    blocked: AtomicUsize,
 }
 
 impl Registry {
@@ -30,6 +31,21 @@ impl Registry {
 
     pub fn find(&self, id: ClientId) -> Option<Arc<Client>> {
         self.clients.get(&id).map(|client| Arc::clone(&client))
+    }
+
+    /// Marks whether a command of `client` waits for something; called by the client's worker only.
+    #[inline]
+    pub fn set_blocked(&self, client: &Client, on: bool) {
+        match (client.set_blocked(on), on) {
+            (false, _) => {}
+            (true, true) => _ = self.blocked.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = self.blocked.fetch_sub(1, Ordering::Relaxed),
+        }
+    }
+
+    /// How many clients wait.
+    pub fn blocked_count(&self) -> usize {
+        self.blocked.load(Ordering::Relaxed)
     }
 
     pub fn len(&self) -> usize {

@@ -149,3 +149,29 @@ fn http_is_not_taken_for_commands() {
     }
     assert_eq!(connect(&server).ask("EXISTS k"), Reply::Integer(0));
 }
+
+#[test]
+fn a_paused_client_that_hangs_up_takes_its_requests_along() {
+    let server = server(&["--io-threads", "2"]);
+    let mut admin = connect(&server);
+    assert_eq!(admin.ask("CLIENT PAUSE 1000000 WRITE"), Reply::ok());
+    let mut gone: Vec<Wire> = (0..20).map(|_| connect(&server)).collect();
+    for wire in &mut gone {
+        wire.send(&["SET", "gone", "1"]).unwrap();
+    }
+    let mut patient = connect(&server);
+    patient.send(&["SET", "patient", "1"]).unwrap();
+    eventually("all wait", || server.engine.clients.blocked_count() == 21);
+    // More input while it waits, in pieces.
+    patient.send_raw(b"GET patient\r\nPI").unwrap();
+    drop(gone);
+    eventually("one waits", || server.engine.clients.blocked_count() == 1);
+    assert_eq!(server.engine.clients.len(), 2);
+    assert_eq!(admin.ask("CLIENT UNPAUSE"), Reply::ok());
+    patient.send_raw(b"NG\r\n").unwrap();
+    assert_eq!(patient.read().unwrap(), Reply::ok());
+    assert_eq!(patient.read().unwrap(), Reply::bulk("1"));
+    assert_eq!(patient.read().unwrap(), Reply::Status(b"PONG".to_vec()));
+    assert_eq!(admin.ask("EXISTS gone"), Reply::Integer(0));
+    assert_eq!(server.engine.clients.blocked_count(), 0);
+}

@@ -7,15 +7,24 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::support::{connect, eventually, server};
+use super::support::eventually;
 use super::wire::{Reply, Wire};
 
 /// A line comes within this time, or never.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Held while a port is looked for and while a process starts: between fork and exec a child has every socket of this
+/// process, which keeps ports occupied that were given back.
+static STARTING: Mutex<()> = Mutex::new(());
+
+fn hold_starts() -> MutexGuard<'static, ()> {
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A running `ochre`; killed when the test is done with it.
 struct Process {
@@ -31,6 +40,7 @@ impl Process {
     }
 
     fn spawn_with(options: &[&str], input: Stdio) -> Process {
+        let starting = hold_starts();
         let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
             .args(options)
             .stdin(input)
@@ -38,6 +48,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
+        drop(starting);
         let output = child.stdout.take().expect("it is piped");
         let (send, lines) = channel();
         std::thread::spawn(move || {
@@ -94,6 +105,7 @@ impl Drop for Process {
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
+    let _no_start = hold_starts();
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .expect("a port")
@@ -294,12 +306,12 @@ fn versions_and_help_are_printed() {
 
 #[test]
 fn the_port_and_the_addresses_can_change() {
-    let server = server(&["--io-threads", "2"]);
-    let mut wire = connect(&server);
+    let (_process, old_port) = started(&["--io-threads", "2"]);
+    let mut wire = Wire::connect(at(old_port));
     let port = free_port();
     assert_eq!(wire.call(&["CONFIG", "SET", "port", &port.to_string()]), Reply::ok());
     assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
-    assert!(std::net::TcpStream::connect(server.addr).is_err(), "the old port is closed");
+    assert!(std::net::TcpStream::connect(at(old_port)).is_err(), "the old port is closed");
     // Connections stay, and so does the port when the new one is taken.
     let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let taken = holder.local_addr().unwrap().port().to_string();
@@ -312,4 +324,24 @@ fn the_port_and_the_addresses_can_change() {
     assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
     assert!(wire.call(&["CONFIG", "SET", "bind", "192.0.2.1"]).error_text().contains("bind"));
     assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
+#[test]
+fn daemonize_returns_and_the_server_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let pidfile = folder.path().join("ochre.pid");
+    let port = free_port();
+    let starting = hold_starts();
+    let status = Command::new(env!("CARGO_BIN_EXE_ochre"))
+        .args(["--daemonize", "yes", "--bind", "127.0.0.1", "--pidfile", text(&pidfile)])
+        .args(["--port", &port.to_string()])
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    drop(starting);
+    assert!(status.success());
+    eventually("the server answers", || std::net::TcpStream::connect(at(port)).is_ok());
+    let pid: i32 = std::fs::read_to_string(&pidfile).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    eventually("its pid file is gone", || !pidfile.exists());
 }

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use ochre::base::rng::Rng;
+use rustix::net::RecvFlags;
 
 use super::support::{connect, server};
 use super::wire::{Reply, request};
@@ -77,7 +78,6 @@ fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
 /// Sends the stream in pieces, reads what it likes, and leaves in one way or another.
 fn play(stream: TcpStream, bytes: &[u8], rng: &mut Rng) {
     let mut stream = stream;
-    stream.set_read_timeout(Some(Duration::from_millis(1))).expect("a socket option");
     let mut rest = bytes;
     while !rest.is_empty() {
         let (piece, behind) = rest.split_at(rest.len().min(1 + (rng.next_u64() % 4_000) as usize));
@@ -86,7 +86,8 @@ fn play(stream: TcpStream, bytes: &[u8], rng: &mut Rng) {
         }
         rest = behind;
         if rng.next_u64().is_multiple_of(4) {
-            let _ = stream.read(&mut [0; 4096]);
+            // What is there, if anything.
+            let _ = rustix::net::recv(&stream, &mut [0; 4096], RecvFlags::DONTWAIT);
         }
     }
     if rng.next_u64().is_multiple_of(2) {

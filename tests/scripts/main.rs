@@ -9,6 +9,8 @@
 //! REDIS_ORACLE=127.0.0.1:7000 cargo test --test scripts …  the replies of a real server; also with UPDATE=1
 //! ```
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
+
 mod record;
 mod run;
 mod script;

@@ -288,6 +288,22 @@ fn naive(pattern: &[u8], text: &[u8], case: Case) -> bool {
     naive(if after.is_empty() { skip_stars(rest) } else { rest }, after, case)
 }
 
+#[test]
+fn a_thousand_stars_are_the_limit() {
+    let text = [b'a'; 3000];
+    for (stars, end, expected) in [
+        (1000, "", true),
+        (1001, "", false),
+        (1000, "*", true),
+        (1000, "***", true),
+        (1000, "*b", false),
+        (1001, "*", false),
+    ] {
+        let pattern = "*?".repeat(stars) + end;
+        assert_eq!(matches(pattern.as_bytes(), &text, Case::Sensitive), expected, "{stars} and {end}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
     #[test]

@@ -24,15 +24,15 @@ lfu_log_factor: u32 = "lfu-log-factor" [], COUNT, "10", MUTABLE, ActsWith(Evicti
 /// Minutes after which the counter of LFU goes down by one; 0 never.
 lfu_decay_time: u32 = "lfu-decay-time" [], COUNT, "1", MUTABLE, ActsWith(Eviction);
 /// How much time goes into finding expired keys: 1 least, 10 most.
-active_expire_effort: u32 = "active-expire-effort" [], int(1, 10), "1", MUTABLE, Acts;
+active_expire_effort: u32 = "active-expire-effort" [], int(1, 10), "1", MUTABLE, Accepted("keys expire at their deadline, with bounded work for each");
 /// Free evicted values in the background.
 lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction" [], Bool, "no", MUTABLE, ActsWith(Eviction);
 /// Free expired values in the background.
 lazyfree_lazy_expire: bool = "lazyfree-lazy-expire" [], Bool, "no", MUTABLE, Acts;
 /// Free values that a command replaces in the background.
-lazyfree_lazy_server_del: bool = "lazyfree-lazy-server-del" [], Bool, "no", MUTABLE, Acts;
+lazyfree_lazy_server_del: bool = "lazyfree-lazy-server-del" [], Bool, "no", MUTABLE, Accepted("big values are always freed off the workers");
 /// DEL works as UNLINK does.
-lazyfree_lazy_user_del: bool = "lazyfree-lazy-user-del" [], Bool, "no", MUTABLE, Acts;
+lazyfree_lazy_user_del: bool = "lazyfree-lazy-user-del" [], Bool, "no", MUTABLE, Accepted("big values are always freed off the workers");
 /// FLUSHALL and FLUSHDB without a word work as with ASYNC.
 lazyfree_lazy_user_flush: bool = "lazyfree-lazy-user-flush" [], Bool, "no", MUTABLE, Acts;
 /// A replica empties its data in the background before a full sync.
@@ -53,7 +53,7 @@ active_defrag_cycle_max: u32 = "active-defrag-cycle-max" [], int(1, 99), "25", M
 /// The most fields of a collection moved in one go.
 active_defrag_max_scan_fields: u64 = "active-defrag-max-scan-fields" [], int(1, i64::MAX), "1000", MUTABLE, NO_DEFRAG;
 /// Let the allocator clean up in a thread of its own.
-jemalloc_bg_thread: bool = "jemalloc-bg-thread" [], Bool, "yes", MUTABLE, Acts;
+jemalloc_bg_thread: bool = "jemalloc-bg-thread" [], Bool, "yes", MUTABLE, Accepted("the allocator gives memory back in the background in any case");
 /// Ask the system not to use huge pages for this process.
 disable_thp: bool = "disable-thp" [], Bool, "yes", IMMUTABLE,
     Accepted("snapshots copy no pages, so huge pages do no harm");

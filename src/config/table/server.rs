@@ -9,7 +9,7 @@ databases: u32 = "databases" [], int(1, i32::MAX as i64), "16", IMMUTABLE, Acts;
 /// Go on in the background.
 daemonize: bool = "daemonize" [], Bool, "no", IMMUTABLE, Acts;
 /// Who started the server and wants to know that it is ready.
-supervised: Supervised = "supervised" [], choice(Supervised::NAMES), "no", IMMUTABLE, Acts;
+supervised: Supervised = "supervised" [], choice(Supervised::NAMES), "no", IMMUTABLE, Accepted("the service manager watches the process, which stays in the foreground");
 /// File that holds the process id while the server runs; empty for none.
 pidfile: Option<PathBuf> = "pidfile" [], TEXT, "", IMMUTABLE, Acts;
 /// The lowest level that is logged.
@@ -33,7 +33,7 @@ set_proc_title: bool = "set-proc-title" [], Bool, "yes", IMMUTABLE, Accepted("th
 proc_title_template: String = "proc-title-template" [], Text(special::title_template), "{title} {listen-addr} {server-mode}",
     MUTABLE, Accepted("the process keeps the title it was started with");
 /// Write a report to the log when the server crashes.
-crash_log_enabled: bool = "crash-log-enabled" [], Bool, "yes", MUTABLE, Acts;
+crash_log_enabled: bool = "crash-log-enabled" [], Bool, "yes", MUTABLE, Accepted("a panic is always logged, with its backtrace");
 /// Test the memory after a crash.
 crash_memcheck_enabled: bool = "crash-memcheck-enabled" [], Bool, "yes", MUTABLE,
     Accepted("a crashed process is not trusted to test anything");
@@ -43,9 +43,9 @@ use_exit_on_panic: bool = "use-exit-on-panic" [], Bool, "no", HIDDEN, Accepted("
 ignore_warnings: String = "ignore-warnings" [], TEXT, "", MUTABLE, Accepted("the warnings it can name are about other builds");
 /// Ask the system to end this process later (or sooner) than others when memory is short.
 oom_score_adj: OomScoreAdj = "oom-score-adj" [],
-    Kind::Choice { names: &["no", "yes", "relative", "absolute"], same: &[("relative", "yes")] }, "no", MUTABLE, Acts;
+    Kind::Choice { names: &["no", "yes", "relative", "absolute"], same: &[("relative", "yes")] }, "no", MUTABLE, Accepted("the score stays what the process was started with");
 /// The values for a primary, a replica and a child.
-oom_score_adj_values: [i32; 3] = "oom-score-adj-values" [], Special(&special::OOM_VALUES), "0 200 800", MUTABLE, Acts;
+oom_score_adj_values: [i32; 3] = "oom-score-adj-values" [], Special(&special::OOM_VALUES), "0 200 800", MUTABLE, Accepted("the score stays what the process was started with");
 /// Processors for the server's threads, such as `0-7:2`; empty for all.
 server_cpulist: String = "server-cpulist" ["server_cpulist"], TEXT, "", IMMUTABLE, NO_PINNING;
 /// Processors for background work.
@@ -59,11 +59,11 @@ hz: u32 = "hz" [], clamped(0, i32::MAX as i64, 1, 500), "10", MUTABLE, Accepted(
 /// More chores with more clients.
 dynamic_hz: bool = "dynamic-hz" [], Bool, "yes", MUTABLE, Accepted("chores have their own pace");
 /// Seconds to wait for replicas when shutting down.
-shutdown_timeout: u32 = "shutdown-timeout" [], COUNT, "10", MUTABLE, Acts;
+shutdown_timeout: u32 = "shutdown-timeout" [], COUNT, "10", MUTABLE, ActsWith(Replication);
 /// How SIGINT shuts down: any of `save nosave now force`, or `default`.
-shutdown_on_sigint: ShutdownFlags = "shutdown-on-sigint" [], Special(&special::SHUTDOWN), "default", MUTABLE, Acts;
+shutdown_on_sigint: ShutdownFlags = "shutdown-on-sigint" [], Special(&special::SHUTDOWN), "default", MUTABLE, ActsWith(Persistence);
 /// How SIGTERM shuts down: any of `save nosave now force`, or `default`.
-shutdown_on_sigterm: ShutdownFlags = "shutdown-on-sigterm" [], Special(&special::SHUTDOWN), "default", MUTABLE, Acts;
+shutdown_on_sigterm: ShutdownFlags = "shutdown-on-sigterm" [], Special(&special::SHUTDOWN), "default", MUTABLE, ActsWith(Persistence);
 /// Microseconds from which a command is remembered by the slow log; 0 all, -1 none.
 slowlog_log_slower_than: i64 = "slowlog-log-slower-than" [], int(-1, i64::MAX), "10000", MUTABLE, Acts;
 /// How many slow commands are remembered.

@@ -159,6 +159,7 @@ fn command_names(table: &CommandTable) -> Vec<&str> {
 fn flags(client: &Client) -> String {
     let letters = [
         (client.is_monitor(), 'O'),
+        (client.is_blocked(), 'b'),
         (client.kind() == ClientKind::Replica, 'S'),
         (client.kind() == ClientKind::Master, 'M'),
         (client.kind() == ClientKind::PubSub, 'P'),

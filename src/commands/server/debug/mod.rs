@@ -1,8 +1,8 @@
 //! DEBUG: for testing servers and clients; closed unless `enable-debug-command` opens it.
 //!
 //! Subcommands that look into Redis's own structures or crash the process are not there and are refused as unknown.
-//! Four are taken and do nothing, because what they switch cannot show here: `QUICKLIST-PACKED-THRESHOLD` (the node type
-//! of lists), `REPLYBUFFER` (a fixed reply buffer), `DICT-RESIZING` (when a table grows) and
+//! Five are taken and do nothing, because what they switch cannot show here: `QUICKLIST-PACKED-THRESHOLD` (the node type
+//! of lists), `REPLYBUFFER` and `CLIENT-ENFORCE-REPLY-LIST` (a fixed reply buffer), `DICT-RESIZING` (when a table grows) and
 //! `SET-DISABLE-DENY-SCRIPTS` (there are no scripts).
 //!
 //! ```text
@@ -35,6 +35,10 @@ pub const COMMANDS: &[Command] = &[Command::admin("debug", -2, debug)
 const HELP_LINES: &[&str] = &[
     "CLIENT-EVICTION",
     "    Show the clients that would be closed for memory.",
+    "CLIENT-ENFORCE-REPLY-LIST <0|1>",
+    "    Taken without effect.",
+    "CONFIG-REWRITE-FORCE-ALL",
+    "    Rewrite the configuration file with every option, defaults too.",
     "DICT-RESIZING <0|1>",
     "    Taken without effect.",
     "DIGEST",
@@ -93,7 +97,8 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         (b"digest-value", 2..) => digest::digest_values(cx, req, reply),
         (b"client-eviction", 2) => client_eviction(cx),
         (b"quicklist-packed-threshold", 3) => check_threshold(req.arg(2)).map(|()| reply.ok()),
-        (b"dict-resizing" | b"set-disable-deny-scripts", 3) => Ok(reply.ok()),
+        (b"config-rewrite-force-all", 2) => rewrite_all(cx, reply),
+        (b"dict-resizing" | b"client-enforce-reply-list" | b"set-disable-deny-scripts", 3) => Ok(reply.ok()),
         (b"replybuffer", 4) if is_buffer_setting(req) => Ok(reply.ok()),
         _ => Err(CmdError::subcommand_syntax("debug", req.arg(1))),
     }
@@ -120,6 +125,11 @@ fn set_expiry(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>)
     let policy = if is_active { ExpiryPolicy::Active } else { ExpiryPolicy::Lazy };
     cx.engine.keyspace.set_expiry_policy(policy);
     Ok(reply.ok())
+}
+
+fn rewrite_all(cx: &AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome {
+    let rewritten = cx.engine.config.rewrite_all();
+    rewritten.map(|()| reply.ok()).map_err(|error| CmdError::owned(format!("ERR {error}")))
 }
 
 fn client_eviction(cx: &AdminCx<'_, '_>) -> Outcome {

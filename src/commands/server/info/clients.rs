@@ -26,7 +26,10 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::gauge("client_recent_max_output_buffer", "Largest output buffer of late, bytes"),
                 Value::Uint(gauges.max_output_bytes.load(Relaxed)),
             ),
-            (Field::gauge("blocked_clients", "Connections in a blocking command"), zero),
+            (
+                Field::gauge("blocked_clients", "Connections whose command waits"),
+                Value::Uint(engine.clients.blocked_count() as u64),
+            ),
             (Field::gauge("tracking_clients", "Connections with client-side caching"), zero),
             (Field::gauge("pubsub_clients", "Connections with subscriptions"), zero),
             (Field::gauge("watching_clients", "Connections that watch keys"), zero),
