@@ -39,12 +39,11 @@ pub const NOT_SENT: &[(&str, &str)] = &[
     ("unsubscribe", "more than one reply"),
     ("wait", "without replicas it waits as long as it is told, forever for 0"),
     ("waitaof", "as WAIT"),
-    // Differences that are meant.
-    (
-        "cluster",
-        "a real server without cluster mode refuses nearly all of it in other words for HELP and LINKS",
-    ),
 ];
+
+/// Commands that are sent ten times more rarely than others.
+pub const SENT_RARELY: &[(&str, &str)] =
+    &[("cluster", "all of it is refused on a server without cluster mode")];
 
 /// Options that no Redis has, by command and token.
 pub const OPTIONS_NOT_SENT: &[(&str, &str)] =

@@ -72,6 +72,10 @@ fn random_requests_are_answered_as_by_the_real_server() {
             }
         }
     }
-    println!("seed {seed}: {sequences} sequences, {requests} requests, {} differences", findings.len());
+    let refused = 100 * pair.refused.get() / pair.answered.get().max(1);
+    println!(
+        "seed {seed}: {sequences} sequences, {requests} requests, {refused} % refused, {} differences",
+        findings.len()
+    );
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
