@@ -28,6 +28,7 @@ pub const NOT_SENT: &[(&str, &str)] = &[
     ("randomkey", "chance"),
     ("replicaof", "the server would change"),
     ("reset", "the connection would change"),
+    ("role", "its offset tells what the real server did before this test"),
     ("shutdown", "the server would end"),
     ("slaveof", "the server would change"),
     ("slowlog", "what was slow is each server's own"),
