@@ -64,6 +64,8 @@ pub struct Attempts {
 pub struct Executor<'k> {
     engine: &'k Arc<Engine>,
     config: &'k Config,
+    /// Version of the configuration when the batch began.
+    config_version: u64,
     stats: &'k WorkerStats,
     view: View<'k>,
     rewrites: Vec<OwnedArgs>,
@@ -91,6 +93,7 @@ impl<'k> Executor<'k> {
         Executor {
             engine,
             config,
+            config_version: engine.config.version(),
             stats,
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
@@ -108,6 +111,13 @@ impl<'k> Executor<'k> {
         UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
     }
 
+    /// Whether the configuration has changed since the batch began; then the batch should end, so that what follows
+    /// a CONFIG SET in a pipeline runs under it.
+    #[inline]
+    pub fn is_stale(&self) -> bool {
+        self.engine.config.version() != self.config_version
+    }
+
     /// How long the batch has taken so far, in µs.
     pub fn elapsed_us(&self) -> u64 {
         (self.last_ns - self.began_ns) / 1000
@@ -122,25 +132,28 @@ impl<'k> Executor<'k> {
         out: &mut Output,
     ) -> Step {
         let now = self.now();
-        let registered = match self.look_up(session, &args) {
-            Ok(registered) => registered,
-            Err((None, _)) if is_http(args.at(0)) => return Step::CrossProtocol,
-            Err((registered, error)) => {
-                self.refuse(session, registered, &error, out);
-                return Step::Done;
-            }
+        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
+            return self.turn_away(session, &args, out);
         };
         if self.engine.pause.is_paused() && self.must_wait(registered, now) {
             self.view.release();
             return Step::Parked(Parked::Pause);
         }
         let mut keys = Keys::new();
-        let locks = match self.find_keys(registered, &args, &mut keys) {
-            Ok(locks) => locks,
-            Err(error) => {
-                self.refuse(session, Some(registered), &error, out);
-                return Step::Done;
+        let locks = match registered.only_key.and_then(|position| args.get(position)) {
+            // Nearly all requests have one key at a fixed place.
+            Some(key) => {
+                let key = self.engine.keyspace.key(key);
+                keys.push(key);
+                LockSet::One(self.engine.keyspace.shard_of(key.hash()))
             }
+            None => match self.find_keys(registered, &args, &mut keys) {
+                Ok(locks) => locks,
+                Err(error) => {
+                    self.refuse(session, Some(registered), &error, out);
+                    return Step::Done;
+                }
+            },
         };
         if let Err(busy) = self.lock(&locks, attempts) {
             return Step::Parked(Parked::Lock(busy));
@@ -187,23 +200,16 @@ impl<'k> Executor<'k> {
         self.view.release();
     }
 
-    #[inline]
-    fn look_up(
-        &mut self,
-        session: &Session,
-        args: &Args<'_>,
-    ) -> Result<&'k Registered, (Option<&'k Registered>, CmdError)> {
-        let name = args.at(0);
-        let found =
-            self.find(name).ok_or_else(|| (None, CmdError::unknown_command(name, args.iter().skip(1))))?;
-        let registered = self.resolve_subcommand(found, args)?;
-        if !registered.command.spec.accepts(args.len()) {
-            return Err((Some(registered), CmdError::Arity(registered.full_name.clone().into())));
+    /// Answers a request that was not admitted.
+    #[cold]
+    fn turn_away(&mut self, session: &mut Session, args: &Args<'_>, out: &mut Output) -> Step {
+        let found = self.find(args.at(0));
+        if found.is_none() && is_http(args.at(0)) {
+            return Step::CrossProtocol;
         }
-        if !session.authenticated && !registered.command.spec.flags.contains(CommandFlags::NO_AUTH) {
-            return Err((Some(registered), CmdError::NotAuthenticated));
-        }
-        Ok(registered)
+        let (registered, error) = objection(found, args);
+        self.refuse(session, registered, &error, out);
+        Step::Done
     }
 
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
@@ -218,24 +224,6 @@ impl<'k> Executor<'k> {
         self.last = Some(found);
         self.last_spelling = SmallVec::from_slice(name);
         Some(found)
-    }
-
-    #[inline]
-    fn resolve_subcommand(
-        &self,
-        registered: &'k Registered,
-        args: &Args<'_>,
-    ) -> Result<&'k Registered, (Option<&'k Registered>, CmdError)> {
-        if registered.subcommands.is_empty() || args.len() < 2 {
-            return Ok(registered);
-        }
-        match registered.subcommand(args.at(1)) {
-            Some(subcommand) => Ok(subcommand),
-            None if matches!(registered.command.handler, Handler::Container) => {
-                Err((None, CmdError::unknown_subcommand(&registered.full_name, args.at(1))))
-            }
-            None => Ok(registered),
-        }
     }
 
     #[cold]
@@ -259,11 +247,6 @@ impl<'k> Executor<'k> {
     ) -> Result<LockSet, CmdError> {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
-        if let Some(key) = registered.only_key.and_then(|position| args.get(position)) {
-            let key = keyspace.key(key);
-            keys.push(key);
-            return Ok(LockSet::One(keyspace.shard_of(key.hash())));
-        }
         command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))))?;
         Ok(match command.handler {
             Handler::Session(_) | Handler::Admin(_) | Handler::Container => LockSet::Nothing,
@@ -312,7 +295,12 @@ impl<'k> Executor<'k> {
             // It may have changed what a view assumes while it holds a lock.
             self.view.release();
         }
-        self.account(session, request, failed);
+        if self.is_stale() {
+            // CONFIG SET itself is accounted for under what it set.
+            let config = self.engine.config.snapshot();
+            return self.account(session, request, failed, &config);
+        }
+        self.account(session, request, failed, self.config);
     }
 
     #[inline]
@@ -384,18 +372,18 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn account(&mut self, session: &Session, request: &Request<'_>, failed: bool) {
+    fn account(&mut self, session: &Session, request: &Request<'_>, failed: bool, config: &Config) {
         let now_ns = self.engine.time.monotonic_ns();
         let nanos = now_ns.saturating_sub(self.last_ns);
         self.last_ns = now_ns;
-        self.stats.ran(request.command.id, nanos, failed, self.config.latency_tracking);
+        self.stats.ran(request.command.id, nanos, failed, config.latency_tracking);
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);
-        let slower_than = self.config.slowlog_log_slower_than;
+        let slower_than = config.slowlog_log_slower_than;
         if slower_than >= 0 && nanos / 1000 >= slower_than as u64 {
             self.log_slow(session, request, nanos / 1000);
         }
-        let threshold_ms = self.config.latency_monitor_threshold;
+        let threshold_ms = config.latency_monitor_threshold;
         if threshold_ms > 0 && nanos / 1_000_000 >= threshold_ms {
             let fast = request.command.command.spec.flags.contains(CommandFlags::FAST);
             let event = if fast { "fast-command" } else { "command" };
@@ -452,6 +440,39 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(line);
     }
+}
+
+/// The command or subcommand that the request means, if it may run: known, the right number of arguments, and
+/// the client has said who it is.
+#[inline]
+fn admit<'k>(session: &Session, found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+    let registered = if found.subcommands.is_empty() { found } else { subcommand(found, args)? };
+    let spec = &registered.command.spec;
+    (spec.accepts(args.len()) && (session.authenticated || spec.flags.contains(CommandFlags::NO_AUTH)))
+        .then_some(registered)
+}
+
+/// What a request for a command with subcommands runs; `None` when there is no such subcommand.
+fn subcommand<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+    let is_container = matches!(found.command.handler, Handler::Container);
+    match args.get(1) {
+        None => Some(found),
+        Some(word) => found.subcommand(word).or((!is_container).then_some(found)),
+    }
+}
+
+/// Why a request was not admitted, and which command's statistics show it.
+fn objection<'k>(found: Option<&'k Registered>, args: &Args<'_>) -> (Option<&'k Registered>, CmdError) {
+    let Some(found) = found else {
+        return (None, CmdError::unknown_command(args.at(0), args.iter().skip(1)));
+    };
+    let Some(registered) = subcommand(found, args) else {
+        return (None, CmdError::unknown_subcommand(&found.full_name, args.at(1)));
+    };
+    if !registered.command.spec.accepts(args.len()) {
+        return (Some(registered), CmdError::Arity(registered.full_name.clone().into()));
+    }
+    (Some(registered), CmdError::NotAuthenticated)
 }
 
 /// Whether a line begins as the two lines do that a page in a browser can make every browser send.

@@ -1,13 +1,14 @@
 //! CLIENT PAUSE: commands wait until a time, all of them or only those that write.
 //!
 //! The check on the way of every command is one relaxed load. Paused connections park their wakers here;
-//! CLIENT UNPAUSE (of writes alone: when all commands wait, so does this one), or the cron when the time has
-//! come, wakes them.
+//! CLIENT UNPAUSE (of writes alone: when all commands wait, so does this one), or the server's task for it
+//! when the time has come, wakes them.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::base::clock::UnixMs;
 
@@ -31,6 +32,7 @@ pub struct Pause {
     /// 0 = none, 1 = writes, 2 = all.
     mode: AtomicU8,
     state: Mutex<State>,
+    started: Notify,
 }
 
 impl Pause {
@@ -44,6 +46,12 @@ impl Pause {
         };
         state.pause = Some((mode, until));
         self.mode.store(if mode == PauseMode::All { 2 } else { 1 }, Ordering::SeqCst);
+        self.started.notify_one();
+    }
+
+    /// Returns when a pause has been started or changed.
+    pub async fn started(&self) {
+        self.started.notified().await;
     }
 
     /// Ends the pause and wakes everyone.

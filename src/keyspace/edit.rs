@@ -97,6 +97,12 @@ impl<'k> View<'k> {
     /// Takes the entry out, to be put somewhere else or dropped.
     pub fn take(&mut self, db: DbIndex, key: Key<'_>, effect: Effect) -> Option<Entry> {
         let (shard, cx) = self.split(key);
+        let is_gone = |entry: &Entry| is_expired(entry, cx.now);
+        if !cx.expiry.removes_on_access()
+            && shard.db(db).table.find(key.hash(), key.bytes()).is_some_and(is_gone)
+        {
+            return None;
+        }
         let entry = shard.db_mut(db).remove(key)?;
         if is_expired(&entry, cx.now) {
             cx.expired(db, key.bytes());

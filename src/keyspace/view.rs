@@ -244,9 +244,13 @@ impl<'k> View<'k> {
     #[inline]
     pub(super) fn split(&mut self, key: Key<'_>) -> (&mut Shard, &mut Circumstances) {
         let id = self.keyspace.shard_of(key.hash());
-        match self.position(id) {
-            Some(position) => (&mut self.guards[position].1, &mut self.cx),
-            None => panic!("shard {} is not held", id.0),
+        let held = match self.guards.as_mut_slice() {
+            [one] => Some(one),
+            many => many.binary_search_by_key(&id, |(held, _)| *held).ok().and_then(|at| many.get_mut(at)),
+        };
+        match held {
+            Some((held, guard)) if *held == id => (guard, &mut self.cx),
+            _ => panic!("shard {} is not held", id.0),
         }
     }
 
@@ -371,6 +375,9 @@ fn live<'s>(
     key: Key<'_>,
 ) -> Option<&'s mut Entry> {
     let db = shard.db_mut(db_index);
+    if db.volatile == 0 {
+        return db.table.find_mut(key.hash(), key.bytes());
+    }
     match db.table.entry(key.hash(), key.bytes()) {
         table::Entry::Vacant(_) => None,
         table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {

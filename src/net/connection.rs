@@ -253,6 +253,9 @@ impl Connection {
             if self.session.close_after_reply {
                 break Pause::NeedInput;
             }
+            if executor.is_stale() {
+                break Pause::Yield;
+            }
             match decoded {
                 Decoded::Full if commands >= BATCH_COMMANDS || self.output.len() >= BATCH_OUTPUT_BYTES => {
                     break Pause::Yield;
@@ -286,7 +289,9 @@ impl Connection {
                 continue;
             }
             match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
-                Step::Done if self.session.close_after_reply => return (index + 1, None),
+                Step::Done if self.session.close_after_reply || executor.is_stale() => {
+                    return (index + 1, None);
+                }
                 Step::Done => {}
                 Step::Parked(place) => return (index, Some(Stop::Wait(place))),
                 Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),

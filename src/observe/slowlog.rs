@@ -88,10 +88,14 @@ impl Slowlog {
         let _entries = std::mem::take(&mut self.ring.lock().entries);
     }
 
-    /// Changes the capacity; the oldest entries beyond it go at once.
+    /// Changes the capacity; the oldest entries beyond it go at once. A capacity of 0 stops the log as in Redis: nothing
+    /// is added, and what is there stays.
     pub fn set_max_len(&self, max_len: usize) {
         let mut ring = self.ring.lock();
         ring.max_len = max_len;
+        if max_len == 0 {
+            return;
+        }
         let excess = ring.entries.len().saturating_sub(max_len);
         ring.entries.drain(..excess);
     }
@@ -99,11 +103,11 @@ impl Slowlog {
 
 impl Ring {
     fn push(&mut self, mut entry: Entry) -> Option<Entry> {
-        entry.id = self.next_id;
-        self.next_id += 1;
         if self.max_len == 0 {
             return Some(entry);
         }
+        entry.id = self.next_id;
+        self.next_id += 1;
         let oldest = if self.entries.len() >= self.max_len { self.entries.pop_front() } else { None };
         self.entries.push_back(entry);
         oldest
@@ -157,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_go_on_after_a_reset_and_while_nothing_is_kept() {
+    fn ids_go_on_after_a_reset_but_not_while_nothing_is_kept() {
         let log = Slowlog::new(4);
         push(&log, &[b"a"]);
         log.reset();
@@ -167,8 +171,10 @@ mod tests {
         assert!(log.is_empty());
         log.set_max_len(3);
         (0..3).for_each(|_| push(&log, &[b"c"]));
+        log.set_max_len(0);
+        assert_eq!(log.len(), 3);
         log.set_max_len(1);
-        assert_eq!(log.latest(9).iter().map(|entry| entry.id).collect::<Vec<_>>(), [4]);
+        assert_eq!(log.latest(9).iter().map(|entry| entry.id).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

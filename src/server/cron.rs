@@ -27,10 +27,6 @@ pub async fn run(engine: Arc<Engine>) {
     loop {
         interval.tick().await;
         ticks += 1;
-        let now = engine.time.now_ms();
-        if engine.pause.is_paused() && engine.pause.until().is_some_and(|until| until <= now) {
-            engine.pause.end();
-        }
         engine.used_memory();
         engine.gauges.sample(&engine);
         if ticks.is_multiple_of(CLIENTS_EVERY) {
@@ -41,6 +37,20 @@ pub async fn run(engine: Arc<Engine>) {
                 .iter()
                 .filter(|client| is_overdue(&config, client, now_us))
                 .for_each(|client| client.kill());
+        }
+    }
+}
+
+/// Ends pauses at their time.
+pub async fn pauses(engine: Arc<Engine>) {
+    loop {
+        engine.pause.started().await;
+        while let Some(until) = engine.pause.until() {
+            match until.since(engine.time.now_ms()) {
+                0 => engine.pause.end(),
+                // Looked at again after at most a tick, because UNPAUSE may have come, or a shorter pause.
+                wait_ms => tokio::time::sleep(Duration::from_millis(wait_ms).min(TICK)).await,
+            }
         }
     }
 }

@@ -96,7 +96,8 @@ impl Running {
         apply::install(engine, log, changes);
         let listeners = tokio::spawn(listen(bound, changed, Arc::clone(engine), Arc::clone(&crew)));
         let chores = tokio::spawn(cron::run(Arc::clone(engine)));
-        Ok(Running { engine: Arc::clone(engine), crew, tasks: vec![listeners, chores] })
+        let pauses = tokio::spawn(cron::pauses(Arc::clone(engine)));
+        Ok(Running { engine: Arc::clone(engine), crew, tasks: vec![listeners, chores, pauses] })
     }
 
     /// Stops accepting, closes every connection, ends the workers.
