@@ -69,7 +69,8 @@ const CONFIG: &[u8] = b"io-threads 2\nproto-max-bulk-len 1mb\nenable-debug-comma
 fuzz_target!(|lines: Vec<Line>| {
     let startup = Startup { stdin: Stdin::Text(CONFIG.to_vec()), ..Startup::default() };
     let store = Store::load(startup).expect("the configuration is good");
-    let engine = ochre::server::boot::engine(store, Time::manual(UnixMs(1_700_000_000_000))).expect("it boots");
+    let engine =
+        ochre::server::boot::engine(store, Time::manual(UnixMs(1_700_000_000_000))).expect("it boots");
     engine.observe(Arc::new(Listener));
     let names = ("127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
     let client = Arc::new(Client::new(engine.clients.next_id(), Transport::Tcp, names, 9, 0, 0));
@@ -121,6 +122,7 @@ fn is_apart(request: &OwnedArgs) -> bool {
     let args = request.as_args();
     let is = |index: usize, word: &str| args.at(index).eq_ignore_ascii_case(word.as_bytes());
     is(0, "monitor")
+        || is(0, "shutdown")
         || is(0, "debug") && !is(1, "object") && !is(1, "digest") && !is(1, "protocol")
         || is(0, "client") && (is(1, "reply") || is(1, "pause"))
 }

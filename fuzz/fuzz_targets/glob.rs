@@ -35,8 +35,9 @@ fn follows(pattern: &[u8], text: &[u8], ignored: bool) -> bool {
         [b'*', rest @ ..] => (0..=text.len()).any(|taken| follows(rest, &text[taken..], ignored)),
         _ => match text {
             [] => false,
-            [byte, rest @ ..] => element(pattern, *byte, ignored)
-                .is_some_and(|behind| follows(behind, rest, ignored)),
+            [byte, rest @ ..] => {
+                element(pattern, *byte, ignored).is_some_and(|behind| follows(behind, rest, ignored))
+            }
         },
     }
 }

@@ -209,9 +209,12 @@ impl Writer<'_> {
         self.line(b'+', text.as_bytes());
     }
 
-    /// `-text`; the text begins with its code (`ERR …`, `WRONGTYPE …`).
+    /// `-text`; the text begins with its code (`ERR …`, `WRONGTYPE …`). Line ends behind it, quoted from a request,
+    /// are dropped, and those within become blanks, as Redis has it.
     pub fn error(&mut self, text: &[u8]) {
-        self.line(b'-', text);
+        let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let len = text.iter().rposition(|byte| !is_line_end(byte)).map_or(0, |last| last + 1);
+        self.line(b'-', text.get(..len).unwrap_or(text));
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use ochre::commands::FAMILIES;
 use ochre::dispatch::Command;
 use ochre::spec::{Arg, ArgKind, CommandFlags};
 
-use super::exceptions::{NOT_SENT, OPTIONS_NOT_SENT};
+use super::exceptions::{NOT_SENT, OPTIONS_NOT_SENT, SENT_RARELY};
 use super::pair::{Request, Version, parse_version};
 
 /// The keys that commands meet at; one is empty, one is binary.
@@ -186,7 +186,10 @@ impl Generator {
         let mut sequence = Vec::new();
         while (sequence.len() as u64) < count {
             let candidate = chance.pick(&self.candidates);
-            if !(long && QUADRATIC.contains(&candidate.full_name.as_str())) {
+            let container = candidate.full_name.split('|').next();
+            let is_rare = SENT_RARELY.iter().any(|(rare, _)| Some(*rare) == container);
+            let is_slow = long && QUADRATIC.contains(&candidate.full_name.as_str());
+            if !is_slow && (!is_rare || chance.percent(10)) {
                 sequence.push(self.request(candidate, Writer { chance, long, version: self.version }));
             }
         }

@@ -65,13 +65,26 @@ fn random_requests_are_answered_as_by_the_real_server() {
         sequences += 1;
         requests += sequence.len();
         if pair.differs(&sequence, resp3).is_some() && pair.differs_always(&sequence, resp3) {
-            let script = report::script(&pair, report::shrunk(&pair, sequence, resp3), resp3);
+            let whole = report::script(&pair, sequence.clone(), resp3);
+            let Some(script) = report::script(&pair, report::shrunk(&pair, sequence, resp3), resp3) else {
+                // A race with the clock: worth a look, but no verdict.
+                println!(
+                    "seed {seed}, sequence {}, not reproduced:\n{}",
+                    sequences - 1,
+                    whole.unwrap_or_default()
+                );
+                continue;
+            };
             if !findings.contains(&script) {
                 println!("seed {seed}, sequence {}:\n{script}", sequences - 1);
                 findings.push(script);
             }
         }
     }
-    println!("seed {seed}: {sequences} sequences, {requests} requests, {} differences", findings.len());
+    let refused = 100 * pair.refused.get() / pair.answered.get().max(1);
+    println!(
+        "seed {seed}: {sequences} sequences, {requests} requests, {refused} % refused, {} differences",
+        findings.len()
+    );
     assert!(findings.is_empty(), "{}", findings.join("\n"));
 }

@@ -1,5 +1,6 @@
 //! A server of ours and the real one, and a sequence of requests run on both.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 
@@ -33,6 +34,10 @@ pub struct Difference {
 pub struct Pair {
     server: Server,
     oracle: SocketAddr,
+    /// Replies of the real server so far, and how many of them were errors: random requests that are all refused
+    /// compare nothing.
+    pub answered: Cell<usize>,
+    pub refused: Cell<usize>,
     /// The real server's.
     pub version: Version,
 }
@@ -44,7 +49,13 @@ impl Pair {
         let Reply::Bulk(info) = Wire::connect(oracle).ask("INFO server") else { panic!("no INFO") };
         let info = String::from_utf8_lossy(&info).into_owned();
         let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("a version");
-        Pair { server, oracle, version: parse_version(version) }
+        Pair {
+            server,
+            oracle,
+            answered: Cell::new(0),
+            refused: Cell::new(0),
+            version: parse_version(version),
+        }
     }
 
     /// Whether the real server has the command or subcommand, called `get` or `config|get`.
@@ -60,6 +71,9 @@ impl Pair {
         requests.extend(state_questions());
         let ours = answers(self.server.addr, &requests, resp3);
         let theirs = answers(self.oracle, &requests, resp3);
+        let is_error = |reply: &&Reply| matches!(reply, Reply::Error(_));
+        self.answered.update(|count| count + sequence.len());
+        self.refused.update(|count| count + theirs.iter().take(sequence.len()).filter(is_error).count());
         requests.iter().zip(ours.into_iter().zip(theirs)).enumerate().find_map(
             |(index, (request, (ours, theirs)))| {
                 let agrees = exceptions::agree(request, &ours, &theirs, self.version);

@@ -5,8 +5,12 @@ use super::text;
 
 /// Runs a candidate must differ in, so that a race doesn't lead astray.
 const RUNS: usize = 2;
+/// Values up to this length need not get shorter.
+const SHORT_BYTES: usize = 16;
+/// Longest line that is shown whole.
+const SHOWN_CHARS: usize = 400;
 
-/// Fewer commands, then fewer arguments, as long as there is a difference.
+/// Fewer commands, then fewer and shorter arguments, as long as there is a difference.
 pub fn shrunk(pair: &Pair, mut sequence: Vec<Request>, resp3: bool) -> Vec<Request> {
     let differs = |candidate: &[Request]| (0..RUNS).all(|_| pair.differs(candidate, resp3).is_some());
     if let Some(difference) = pair.differs(&sequence, resp3) {
@@ -33,15 +37,25 @@ pub fn shrunk(pair: &Pair, mut sequence: Vec<Request>, resp3: bool) -> Vec<Reque
             candidate[command].remove(word);
             if differs(&candidate) { sequence = candidate } else { word += 1 }
         }
+        for word in 1..sequence[command].len() {
+            while sequence[command][word].len() > SHORT_BYTES {
+                let mut candidate = sequence.clone();
+                let half = candidate[command][word].len() / 2;
+                candidate[command][word].truncate(half);
+                if !differs(&candidate) {
+                    break;
+                }
+                sequence = candidate;
+            }
+        }
     }
     sequence
 }
 
 /// A golden script that expects what the real server answers; our answer stands behind it.
-pub fn script(pair: &Pair, mut sequence: Vec<Request>, resp3: bool) -> String {
-    let Some(difference) = pair.differs(&sequence, resp3) else {
-        return "(it went away while it was shrunk)".into();
-    };
+/// `None` when there is no difference any more: it was a race with the clock.
+pub fn script(pair: &Pair, mut sequence: Vec<Request>, resp3: bool) -> Option<String> {
+    let difference = pair.differs(&sequence, resp3)?;
     let questions = state_questions();
     if let Some(question) = difference.index.checked_sub(sequence.len()) {
         // The question in the right database.
@@ -60,5 +74,13 @@ pub fn script(pair: &Pair, mut sequence: Vec<Request>, resp3: bool) -> String {
     lines.extend(text::lines(&difference.theirs, resp3));
     lines.push("# but we answer".into());
     lines.extend(text::lines(&difference.ours, resp3).into_iter().map(|line| format!("# {line}")));
-    lines.join("\n") + "\n"
+    Some(lines.iter().map(|line| shown(line) + "\n").collect())
+}
+
+/// The line, cut when nobody would read it.
+fn shown(line: &str) -> String {
+    match line.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{} … ({} bytes)", &line[..end], line.len()),
+        None => line.to_owned(),
+    }
 }

@@ -87,7 +87,7 @@ const SUBCOMMANDS: &[Command] = &[
         .flags(CommandFlags::STALE)
         .tips(&["nondeterministic_output"])
         .args(&[Arg::integer("slot"), Arg::integer("count")]),
-    Command::admin("help", 2, help)
+    Command::admin("help", 2, disabled)
         .doc(Group::Cluster, "5.0.0", "Lists the subcommands.", "O(1)")
         .flags(CommandFlags::LOADING.union(CommandFlags::STALE)),
     Command::admin("info", 2, disabled)
@@ -180,12 +180,6 @@ const SUBCOMMANDS: &[Command] = &[
         .deprecated("7.0.0", "`CLUSTER SHARDS`"),
 ];
 
-const HELP_LINES: &[&str] = &["(any other subcommand)", "    Refused: this server is not part of a cluster."];
-
 fn disabled(_: &mut AdminCx<'_, '_>, _: &Request<'_>, _: ReplySlot<'_>) -> Outcome {
     Err(CmdError::text("ERR This instance has cluster support disabled"))
-}
-
-fn help(_: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    Ok(reply.help("cluster", HELP_LINES))
 }
