@@ -39,6 +39,11 @@ pub enum Case {
     Ignored,
 }
 
+/// Whether a text has any of the bytes that make it a pattern; without them it can be looked up as it stands.
+pub fn is_pattern(text: &[u8]) -> bool {
+    text.iter().any(|byte| b"*?[".contains(byte))
+}
+
 /// Whether `text` matches `pattern`, taken at once; see [`Pattern`] for many texts.
 ///
 /// ```

@@ -12,6 +12,8 @@
 
 use thiserror::Error;
 
+use super::text::push_escaped;
+
 /// A quote that is never closed, or closed in the middle of a word.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("Unbalanced quotes")]
@@ -125,28 +127,10 @@ fn is_blank(byte: u8) -> bool {
 
 /// A word in double quotes, every byte that is not plain ASCII escaped: the form CONFIG REWRITE writes.
 pub fn quote(word: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(word.len() + 2);
-    out.push('"');
-    for &byte in word {
-        match byte {
-            b'"' | b'\\' => {
-                out.push('\\');
-                out.push(char::from(byte));
-            }
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            8 => out.push_str("\\b"),
-            7 => out.push_str("\\a"),
-            0x20..=0x7e => out.push(char::from(byte)),
-            _ => {
-                let _ = write!(out, "\\x{byte:02x}");
-            }
-        }
-    }
-    out.push('"');
-    out
+    let mut quoted = Vec::with_capacity(word.len() + 2);
+    push_escaped(&mut quoted, word);
+    // Escaped bytes are ASCII.
+    quoted.into_iter().map(char::from).collect()
 }
 
 /// The word itself when it needs no quotes, else [`quote`].

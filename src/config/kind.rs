@@ -7,8 +7,9 @@
 //!
 //! Errors are the sentences that Redis answers; clients match on them.
 
-use super::number::{parse_integer, parse_memory, parse_octal};
+use super::number::{parse_memory, parse_octal};
 use super::special::Special;
+use crate::base::num::parse_i64;
 
 /// What values an option takes.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +130,7 @@ impl Kind {
         match *self {
             Kind::Bool => choose(word, &["yes", "no"]).ok_or_else(|| "argument must be 'yes' or 'no'".into()),
             Kind::Integer { min, max, low, high } => {
-                let number = parse_integer(word).ok_or("argument couldn't be parsed into an integer")?;
+                let number = parse_i64(word).ok_or("argument couldn't be parsed into an integer")?;
                 in_range(number, min, max)?;
                 Ok(number.clamp(low, high).to_string())
             }
@@ -170,7 +171,7 @@ fn memory_or_percent(word: &[u8]) -> Result<String, String> {
     const WRONG: &str = "argument must be a memory or percent value";
     match word.strip_suffix(b"%") {
         None => Ok(parse_memory(word).ok_or(WRONG)?.to_string()),
-        Some(digits) => match parse_integer(digits).ok_or(WRONG)? {
+        Some(digits) => match parse_i64(digits).ok_or(WRONG)? {
             0 => Ok("0".into()),
             percent @ 1..=100 => Ok(format!("{percent}%")),
             101.. => Err("percentage argument must be less or equal to 100".into()),

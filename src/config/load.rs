@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Source};
 use super::kind::Context;
-use super::pattern;
 use super::spec::{Flags, OptionSpec};
 use super::special::{cut_at_blanks, relative_to};
 use super::startup::{Startup, Stdin};
 use super::table::{Config, Declarations, OPTIONS, RETIRED, lookup};
+use crate::base::glob::{self, Case};
 use crate::base::words::{quote, split_args};
 
 /// How deep files may include files.
@@ -234,7 +234,7 @@ impl Loader {
         let directory = lookup(b"dir").and_then(|(spec, _)| self.loaded.values.get(spec.index));
         let directory = directory.map(Vec::as_slice).unwrap_or_default();
         let path = relative_to(directory, Path::new(std::ffi::OsStr::from_bytes(name)));
-        if !pattern::is_pattern(name) {
+        if !glob::is_pattern(name) {
             return self.file(&path);
         }
         match files_of(&path) {
@@ -249,7 +249,7 @@ fn files_of(pattern_path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = vec![PathBuf::new()];
     for part in pattern_path.components() {
         let name = part.as_os_str().as_bytes();
-        if !pattern::is_pattern(name) {
+        if !glob::is_pattern(name) {
             found.iter_mut().for_each(|path| path.push(part));
             continue;
         }
@@ -258,7 +258,7 @@ fn files_of(pattern_path: &Path) -> std::io::Result<Vec<PathBuf>> {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?.file_name();
                 let hidden = entry.as_bytes().starts_with(b".") && !name.starts_with(b".");
-                if !hidden && pattern::matches(name, entry.as_bytes()) {
+                if !hidden && glob::matches(name, entry.as_bytes(), Case::Sensitive) {
                     next.push(folder.join(entry));
                 }
             }

@@ -20,7 +20,6 @@ mod example;
 mod kind;
 mod load;
 mod number;
-mod pattern;
 mod rewrite;
 mod spec;
 mod special;

@@ -1,21 +1,5 @@
-//! Numbers as configuration values write them: strict integers, sizes with units, octal modes.
-//!
-//! An integer has exactly one spelling (`10`, never `010`, `+10` or ` 10`). A size may end in a unit:
+//! Numbers as configuration values write them, beside plain integers: sizes with units, octal modes. A size may end in a unit:
 //! `k`, `m`, `g` are powers of 1000 and `kb`, `mb`, `gb` powers of 1024, in any case.
-
-/// Reads a signed integer that is written exactly as it would be printed.
-pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    let canonical = match digits {
-        [b'0'] => digits.len() == text.len(),
-        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    if !canonical {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
 
 /// Reads a size in bytes: digits and an optional unit (`b k kb m mb g gb`, any case).
 ///
@@ -66,16 +50,6 @@ pub(crate) fn parse_octal(text: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_have_one_spelling() {
-        assert_eq!(parse_integer(b"0"), Some(0));
-        assert_eq!(parse_integer(b"-7"), Some(-7));
-        assert_eq!(parse_integer(b"9223372036854775807"), Some(i64::MAX));
-        for wrong in ["", "-", "-0", "010", "+1", " 1", "1 ", "1e1", "0x1", "9223372036854775808"] {
-            assert_eq!(parse_integer(wrong.as_bytes()), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn sizes_know_units() {

@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use super::kind::{Context, one_of};
-use super::number::{format_memory, parse_integer, parse_memory};
+use super::number::{format_memory, parse_memory};
 use super::types::{FromText, NotifyFlags, OutputLimits, PrimaryAddress, SavePoints, ShutdownFlags};
+use crate::base::num::parse_i64;
 use crate::base::words::{quote, quote_if_needed};
 
 /// How one option's words are read and written.
@@ -66,7 +67,7 @@ fn parse_save(words: &[&[u8]], context: Context<'_>) -> Result<String, String> {
         text.push_str(std::str::from_utf8(context.value).unwrap_or_default());
     }
     for [seconds, changes] in pairs {
-        let number = |word| parse_integer(word).filter(|number| *number <= i64::from(i32::MAX));
+        let number = |word| parse_i64(word).filter(|number| *number <= i64::from(i32::MAX));
         let (Some(seconds @ 1..), Some(changes @ 0..)) = (number(seconds), number(changes)) else {
             return Err(WRONG.into());
         };
@@ -96,7 +97,7 @@ fn parse_limits(words: &[&[u8]], context: Context<'_>) -> Result<String, String>
     for [class, hard, soft, seconds] in groups {
         let limit =
             limits.class_mut(class).ok_or("Invalid client class specified in buffer limit configuration.")?;
-        let seconds = parse_integer(seconds).and_then(|seconds| u64::try_from(seconds).ok());
+        let seconds = parse_i64(seconds).and_then(|seconds| u64::try_from(seconds).ok());
         let (Some(hard), Some(soft), Some(seconds)) = (parse_memory(hard), parse_memory(soft), seconds)
         else {
             return Err(WRONG.into());
@@ -144,7 +145,7 @@ fn parse_oom_values(words: &[&[u8]], _: Context<'_>) -> Result<String, String> {
     if words.len() != 3 {
         return Err(WRONG_NUMBER.into());
     }
-    let number = |word: &&[u8]| parse_integer(word).filter(|number| (-2000..=2000).contains(number));
+    let number = |word: &&[u8]| parse_i64(word).filter(|number| (-2000..=2000).contains(number));
     let numbers: Option<Vec<i64>> = words.iter().map(number).collect();
     let numbers = numbers.ok_or("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")?;
     Ok(numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" "))
@@ -189,7 +190,7 @@ fn parse_replicaof(words: &[&[u8]], _: Context<'_>) -> Result<String, String> {
     if host.eq_ignore_ascii_case(b"no") && port.eq_ignore_ascii_case(b"one") {
         return Ok(String::new());
     }
-    let port = parse_integer(port).and_then(|port| u16::try_from(port).ok()).ok_or("Invalid master port")?;
+    let port = parse_i64(port).and_then(|port| u16::try_from(port).ok()).ok_or("Invalid master port")?;
     let host = std::str::from_utf8(host).map_err(|_| "argument must be valid UTF-8")?;
     Ok(format!("{host} {port}"))
 }

@@ -13,13 +13,13 @@ use parking_lot::Mutex;
 use super::error::{ConfigError, RewriteError, SetError};
 use super::kind::Context;
 use super::load::{Loaded, load, snapshot};
-use super::pattern;
 use super::rewrite::{self, Which};
 use super::spec::{Flags, OptionSpec};
 use super::special::cut_at_blanks;
 use super::startup::Startup;
 use super::table::{Config, OPTIONS, lookup};
 use super::types::EnableCommand;
+use crate::base::glob::{self, Case};
 
 /// Whether a client sits on this machine; guards may let only those in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Store {
         let mut found: Vec<(String, Vec<u8>)> = Vec::new();
         let mut shown: Vec<&'static str> = Vec::new();
         for asked in patterns {
-            if !pattern::is_pattern(asked) {
+            if !glob::is_pattern(asked) {
                 if let Some((spec, name)) = lookup(asked).filter(|(_, name)| !shown.contains(name)) {
                     shown.push(name);
                     found.push((String::from_utf8_lossy(asked).into_owned(), value(spec)));
@@ -83,7 +83,7 @@ impl Store {
                 continue;
             }
             for spec in OPTIONS.iter().filter(|spec| !spec.flags.has(Flags::HIDDEN)) {
-                for name in spec.names().filter(|name| pattern::matches(asked, name.as_bytes())) {
+                for name in spec.names().filter(|name| glob::matches(asked, name.as_bytes(), Case::Ignored)) {
                     if !shown.contains(&name) {
                         shown.push(name);
                         found.push((name.to_owned(), value(spec)));

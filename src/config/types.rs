@@ -6,7 +6,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::number::{parse_integer, parse_memory};
+use super::number::parse_memory;
+use crate::base::num::parse_i64;
 
 /// A typed value read back from an option's canonical text.
 pub trait FromText: Sized {
@@ -437,7 +438,7 @@ impl FromText for MemoryOrPercent {
 impl FromText for PrimaryAddress {
     fn from_text(text: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(' ')?;
-        let port = parse_integer(port.as_bytes())?;
+        let port = parse_i64(port.as_bytes())?;
         Some(PrimaryAddress { host: host.to_owned(), port: u16::try_from(port).ok()? })
     }
 }
