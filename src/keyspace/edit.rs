@@ -257,7 +257,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         }
         let cx = &mut *self.cx;
         if let Some(entry) = self.slot.entry_mut() {
-            entry.set_clock(cx.access.touched(entry.clock(), cx.now, &mut cx.rng));
+            cx.touch(entry);
         }
     }
 

@@ -50,7 +50,9 @@ use sync::{AtomicUsize, Mutex, MutexGuard, Ordering, fence};
 /// checker is to look at parking, not at spinning.
 const SPINS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
 
-/// A value behind a lock with parked waiters.
+/// A value behind a lock with parked waiters. Aligned so that two locks share no cache line (nor the pair of lines that
+/// processors fetch together): workers on different shards must not feel each other.
+#[repr(align(128))]
 pub struct ParkingMutex<T> {
     value: Mutex<T>,
     /// Number of wakers in `parked`, readable without its lock.

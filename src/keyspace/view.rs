@@ -277,7 +277,7 @@ impl<'k> View<'k> {
             Some(entry) => {
                 cx.effects.hits += 1;
                 if !cx.no_touch {
-                    entry.set_clock(cx.access.touched(entry.clock(), cx.now, &mut cx.rng));
+                    cx.touch(entry);
                 }
                 Some(entry)
             }
@@ -394,6 +394,17 @@ fn live<'s>(
 }
 
 impl Circumstances {
+    /// Notes a use of an entry. Its line of memory is only written when the clock has moved: a key that two workers
+    /// read all the time would otherwise travel between their caches all the time.
+    #[inline]
+    pub fn touch(&mut self, entry: &mut Entry) {
+        let clock = entry.clock();
+        let touched = self.access.touched(clock, self.now, &mut self.rng);
+        if touched != clock {
+            entry.set_clock(touched);
+        }
+    }
+
     #[cold]
     fn miss_observed(&mut self, db: DbIndex, key: Key<'_>) {
         self.effects.record(db, key.bytes(), What::Event(EventClass::KeyMiss, "keymiss"));
