@@ -152,7 +152,7 @@ impl WriteCx<'_, '_> {
 
     /// Whether somebody reads the journal, so that a rewrite is worth preparing.
     pub fn is_observed(&self) -> bool {
-        self.read.view.keyspace().is_observed()
+        self.read.view.is_observed()
     }
 }
 

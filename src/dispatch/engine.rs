@@ -1,6 +1,6 @@
 //! What a command can reach besides keys: one server's shared parts.
 //!
-//! There is no global state: a process can hold several engines (tests do), and everything that must be
+//! Servers share no state but the reclaim thread: a process can hold several engines (tests do), and everything that must be
 //! injectable (time, chance, configuration) is in here.
 
 use std::sync::Arc;

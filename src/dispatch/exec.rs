@@ -278,6 +278,8 @@ impl<'k> Executor<'k> {
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::Skip;
         }
+        // A command that failed after it had asked for another form leaves it behind.
+        self.rewrites.clear();
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
         if let Err(error) = outcome {

@@ -41,7 +41,6 @@ pub use view::{LockSet, ShardSet, View};
 
 use crate::ds::table::HashSeed;
 use lock::ParkingMutex;
-use reclaim::Reclaimer;
 
 /// Number of a database, as in SELECT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +91,6 @@ pub struct Keyspace {
     /// How access times are kept; see [`access`].
     access: access::SharedAccess,
     expiry: expire::SharedPolicy,
-    reclaimer: Reclaimer,
     /// Earliest deadline any shard has announced since the expiry cron last looked, unix ms.
     earliest_deadline: AtomicU64,
     /// Wakes the expiry task when an earlier deadline was announced.
@@ -115,7 +113,6 @@ impl Keyspace {
             observed: AtomicBool::new(false),
             access: access::SharedAccess::default(),
             expiry: expire::SharedPolicy::default(),
-            reclaimer: Reclaimer::default(),
             earliest_deadline: AtomicU64::new(u64::MAX),
             deadline_moved: tokio::sync::Notify::new(),
         }
@@ -165,10 +162,6 @@ impl Keyspace {
     /// Changes how access times are kept, from the next command on.
     pub fn set_access_clock(&self, clock: AccessClock) {
         self.access.store(clock);
-    }
-
-    pub fn reclaimer(&self) -> &Reclaimer {
-        &self.reclaimer
     }
 }
 

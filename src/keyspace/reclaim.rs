@@ -1,7 +1,8 @@
 //! Frees big values on a thread of its own, so that no client waits for it.
 //!
 //! A value is big when freeing it means more than about [`LARGE_EFFORT`] allocations. Whole tables (FLUSHALL) go
-//! the same way. The thread starts with the first big value, so a small server never has it.
+//! the same way. The thread starts with the first big value, so a small server never has it. Thread and
+//! counters belong to the process, because a value that is freed belongs to no server any more.
 
 use std::any::Any;
 use std::sync::OnceLock;
@@ -13,29 +14,23 @@ pub const LARGE_EFFORT: usize = 64;
 
 type Garbage = (Box<dyn Any + Send>, u64);
 
-/// Counters of INFO: `lazyfree_pending_objects`, `lazyfreed_objects`.
-#[derive(Debug, Default)]
-pub struct Reclaimer {}
-
 static PENDING: AtomicU64 = AtomicU64::new(0);
 static FREED: AtomicU64 = AtomicU64::new(0);
 static QUEUE: OnceLock<Option<Sender<Garbage>>> = OnceLock::new();
 
-impl Reclaimer {
-    /// Values waiting to be freed.
-    pub fn pending(&self) -> u64 {
-        PENDING.load(Ordering::Relaxed)
-    }
+/// Values waiting to be freed: `lazyfree_pending_objects`.
+pub fn pending() -> u64 {
+    PENDING.load(Ordering::Relaxed)
+}
 
-    /// Values freed off the workers since the start or the last reset.
-    pub fn freed(&self) -> u64 {
-        FREED.load(Ordering::Relaxed)
-    }
+/// Values freed off the workers since the start or the last reset: `lazyfreed_objects`.
+pub fn freed() -> u64 {
+    FREED.load(Ordering::Relaxed)
+}
 
-    /// CONFIG RESETSTAT.
-    pub fn reset(&self) {
-        FREED.store(0, Ordering::Relaxed);
-    }
+/// CONFIG RESETSTAT.
+pub fn reset_freed() {
+    FREED.store(0, Ordering::Relaxed);
 }
 
 /// Frees `garbage` on the reclaim thread.

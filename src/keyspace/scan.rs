@@ -7,8 +7,7 @@
 
 use super::effects::What;
 use super::entry::is_expired;
-use super::{Db, DbIndex, Effect, Entry, LockSet, View, reclaim};
-use crate::base::clock::UnixMs;
+use super::{Db, DbIndex, Effect, Entry, View, reclaim};
 
 /// The low bits of a hash position that a cursor drops.
 const CURSOR_SHIFT: u32 = 12;
@@ -160,14 +159,4 @@ impl View<'_> {
         let sum: u128 = ttls.iter().map(|&ttl| u128::from(ttl)).sum();
         (count, (sum / ttls.len().max(1) as u128) as u64)
     }
-
-    /// The lock set for everything in this module.
-    pub fn whole() -> LockSet {
-        LockSet::All
-    }
-}
-
-/// Whether an entry is live at `now`; for callers that walk by themselves.
-pub fn is_live(entry: &Entry, now: UnixMs) -> bool {
-    !is_expired(entry, now)
 }

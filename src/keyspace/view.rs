@@ -116,6 +116,11 @@ impl<'k> View<'k> {
         self.keyspace
     }
 
+    /// Whether effects are recorded, as of when the lock was taken.
+    pub fn is_observed(&self) -> bool {
+        self.cx.observed
+    }
+
     pub fn now(&self) -> UnixMs {
         self.cx.now
     }

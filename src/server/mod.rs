@@ -58,6 +58,8 @@ fn run(booted: boot::Booted) -> std::io::Result<()> {
 
 async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     let boot::Booted { engine, log } = booted;
+    // Before there is a socket: who can connect can also end this server in order.
+    let signals = Signals::install()?;
     let bound = match bind_all(&engine.config.snapshot()) {
         Ok(bound) => bound,
         Err(error) => {
@@ -67,7 +69,6 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
         }
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
-    let signals = Signals::install()?;
     let mut running = Running::start(&engine, bound, Some(log))?;
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);

@@ -128,7 +128,7 @@ fn rewrite(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> O
 
 fn resetstat(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     cx.engine.stats.reset();
-    cx.engine.keyspace.reclaimer().reset();
+    crate::keyspace::reclaim::reset_freed();
     Ok(reply.ok())
 }
 

@@ -3,6 +3,7 @@
 use super::facts::{Facts, Memory, difference, ratio, system_memory_bytes};
 use super::{decimals2, say};
 use crate::base::text::push_human_bytes;
+use crate::keyspace::reclaim;
 use crate::observe::info::{Emitter, Field, Value};
 
 /// `1.57M`.
@@ -20,7 +21,7 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     emit_scripts(out);
     emit_limit(facts, out);
     emit_ratios(&memory, out);
-    emit_rest(facts, &memory, out);
+    emit_rest(&memory, out);
 }
 
 fn emit_used(memory: &Memory, out: &mut dyn Emitter) {
@@ -159,9 +160,8 @@ fn emit_ratios(memory: &Memory, out: &mut dyn Emitter) {
     }
 }
 
-fn emit_rest(facts: &Facts<'_>, memory: &Memory, out: &mut dyn Emitter) {
+fn emit_rest(memory: &Memory, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
-    let reclaimer = facts.engine.keyspace.reclaimer();
     say(
         out,
         &[
@@ -178,11 +178,11 @@ fn emit_rest(facts: &Facts<'_>, memory: &Memory, out: &mut dyn Emitter) {
             (Field::gauge("active_defrag_running", "Whether memory is being defragmented"), zero),
             (
                 Field::gauge("lazyfree_pending_objects", "Values that wait to be freed"),
-                Value::Uint(reclaimer.pending()),
+                Value::Uint(reclaim::pending()),
             ),
             (
                 Field::counter("lazyfreed_objects", "Values freed in the background"),
-                Value::Uint(reclaimer.freed()),
+                Value::Uint(reclaim::freed()),
             ),
         ],
     );
