@@ -6,4 +6,5 @@
 
 pub mod blob;
 pub mod prefetch;
+pub mod shared_vec;
 pub mod table;
