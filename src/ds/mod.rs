@@ -8,3 +8,4 @@ pub mod blob;
 pub mod prefetch;
 pub mod shared_vec;
 pub mod table;
+pub mod tree;
