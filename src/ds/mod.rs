@@ -10,3 +10,4 @@ pub mod listpack;
 pub mod prefetch;
 pub mod shared_vec;
 pub mod table;
+pub mod tree;
