@@ -335,6 +335,25 @@ impl<T: Clone> SharedVec<T> {
             ManuallyDrop::drop(&mut items);
         }
     }
+
+    /// Puts the items of another array at the end, moving those that nobody else holds.
+    pub fn join(&mut self, mut tail: Self) {
+        if self.is_empty() {
+            *self = tail;
+            return;
+        }
+        self.make_unique();
+        tail.make_unique();
+        let (len, added) = (self.len(), tail.len());
+        // SAFETY: both alone; the allocation is made to hold all; the other array is left without its items and its
+        // memory freed as that of `added` items.
+        unsafe {
+            self.fit(len, len + added);
+            copy_nonoverlapping(tail.items(), self.items().add(len), added);
+            self.set_len(len + added);
+            tail.fit(added, 0);
+        }
+    }
 }
 
 impl<T: Copy + Default> SharedVec<T> {
@@ -451,6 +470,7 @@ mod tests {
         RemoveRange(usize, usize),
         SplitOff(usize),
         Append(usize),
+        Join(usize, usize),
         Set(usize, u32),
         Share,
         Release,
@@ -464,6 +484,7 @@ mod tests {
             1 => (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Step::RemoveRange(from, to)),
             1 => any::<usize>().prop_map(Step::SplitOff),
             1 => (0..40usize).prop_map(Step::Append),
+            1 => (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Step::Join(from, to)),
             2 => (any::<usize>(), any::<u32>()).prop_map(|(at, item)| Step::Set(at, item)),
             1 => Just(Step::Share),
             1 => Just(Step::Release),
@@ -508,6 +529,19 @@ mod tests {
                         let items: Vec<_> = (0..count as u32).map(Rc::new).collect();
                         array.append(items.clone());
                         model.extend(items);
+                    }
+                    Step::Join(from, to) => {
+                        // With a part of itself that is shared, and with one that is not.
+                        let mut head = array.clone();
+                        let tail = head.split_off(from % (model.len() + 1));
+                        let mut kept = tail.clone();
+                        array.join(tail);
+                        kept.truncate(to % (kept.len() + 1));
+                        model.extend_from_within(head.len()..);
+                        model.extend_from_slice(&kept);
+                        array.join(kept);
+                        array.truncate(200);
+                        model.truncate(200);
                     }
                     Step::Set(at, item) if !model.is_empty() => {
                         let (at, item) = (at % model.len(), Rc::new(item));
