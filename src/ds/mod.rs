@@ -4,6 +4,8 @@
 //! says at its top why, keeps raw pointers behind a small safe surface, and proves every use where it
 //! stands. Everything above this module is safe Rust.
 
+pub mod bits;
 pub mod blob;
+pub mod hll;
 pub mod prefetch;
 pub mod table;
