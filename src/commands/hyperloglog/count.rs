@@ -130,6 +130,8 @@ fn count_one(cx: &mut WriteCx<'_, '_>, key: Key<'_>) -> Result<u64, CmdError> {
             return Ok((0, Effect::NONE));
         };
         if let Some(count) = hll::fresh_count(bytes) {
+            // As in Redis the string is `raw` from then on.
+            entry.string_mut()?;
             return Ok((count, Effect::NONE));
         }
         let count = hll::count(bytes).map_err(corrupted)?;
