@@ -64,7 +64,7 @@ impl<S: Slot> Table<S> {
         let span = self.span_at(position)?;
         let seed = self.seed;
         let is_taken =
-            |entry: &S| (!span.is_partial || seed.hash(entry.key()) >= position) && is_unwanted(entry);
+            |entry: &mut S| (!span.is_partial || seed.hash(entry.key()) >= position) && is_unwanted(entry);
         self.take_where(&span.route, span.first..span.first + span.count, is_taken, &mut give);
         self.position_behind(position, span.end)
     }
@@ -74,7 +74,7 @@ impl<S: Slot> Table<S> {
         &mut self,
         route: &Route,
         buckets: std::ops::Range<usize>,
-        mut is_taken: impl FnMut(&S) -> bool,
+        mut is_taken: impl FnMut(&mut S) -> bool,
         give: &mut impl FnMut(S),
     ) {
         let mut taken = Vec::new();
@@ -91,7 +91,7 @@ impl<S: Slot> Table<S> {
     pub(super) fn extract(
         &mut self,
         bucket: NonNull<Bucket>,
-        mut is_taken: impl FnMut(&S) -> bool,
+        mut is_taken: impl FnMut(&mut S) -> bool,
         taken: &mut Vec<S>,
     ) {
         let mut k = 0;
@@ -99,7 +99,7 @@ impl<S: Slot> Table<S> {
         // the next change; slots hold values of type `S`.
         unsafe {
             while let Some(place) = bucket::nth(bucket, k) {
-                if is_taken(&*place.slot().cast::<S>()) {
+                if is_taken(&mut *place.slot().cast::<S>()) {
                     taken.push(resize::entry_from(bucket::remove(bucket, place, &mut self.bytes)));
                 } else {
                     k += 1;
