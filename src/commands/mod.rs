@@ -6,6 +6,7 @@
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hash;
 pub mod hyperloglog;
 pub mod scan;
 pub mod server;
@@ -39,6 +40,12 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::walk::COMMANDS,
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
+    hash::basic::COMMANDS,
+    hash::combined::COMMANDS,
+    hash::count::COMMANDS,
+    hash::expire::COMMANDS,
+    hash::ttl::COMMANDS,
+    hash::whole::COMMANDS,
     server::command::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
