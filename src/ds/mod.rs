@@ -8,6 +8,7 @@ pub mod blob;
 pub mod intset;
 pub mod listpack;
 pub mod prefetch;
+pub mod quicklist;
 pub mod shared_vec;
 pub mod table;
 pub mod tree;
