@@ -7,6 +7,7 @@ pub mod bitmap;
 pub mod connection;
 pub mod generic;
 pub mod hyperloglog;
+pub mod list;
 pub mod server;
 pub mod string;
 
@@ -38,6 +39,13 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::walk::COMMANDS,
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
+    list::index::COMMANDS,
+    list::moves::COMMANDS,
+    list::multi::COMMANDS,
+    list::pop::COMMANDS,
+    list::pos::COMMANDS,
+    list::push::COMMANDS,
+    list::range::COMMANDS,
     server::command::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
