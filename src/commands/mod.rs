@@ -8,6 +8,7 @@ pub mod connection;
 pub mod generic;
 pub mod hyperloglog;
 pub mod list;
+pub mod scan;
 pub mod server;
 pub mod string;
 

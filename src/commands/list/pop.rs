@@ -93,7 +93,7 @@ pub(super) fn pop_many(list: &mut List, limits: Limits, w: &mut Writer<'_>, end:
         End::Front => (list.iter_from(0), 0),
         End::Back => (list.iter_back_from(len.saturating_sub(1)), len - taken),
     };
-    elements.take(taken).for_each(|element| write_element(w, element));
+    elements.visit(taken, |element| write_element(w, element));
     list.remove_range(start, taken);
     list.shrink(limits);
     taken

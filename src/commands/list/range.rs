@@ -51,7 +51,7 @@ fn lrange(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         let (start, count) = range_in(start, stop, list.len());
         w.array(count);
         if count > 0 {
-            list.iter_from(start).take(count).for_each(|element| write_element(w, element));
+            list.iter_from(start).visit(count, |element| write_element(w, element));
         }
     }))
 }

@@ -45,6 +45,39 @@ impl<'q> Iter<'q> {
         }
     }
 
+    /// Gives up to `count` elements to `visit`, in a loop of its own for each node: the fast way through many.
+    #[inline]
+    pub fn visit(mut self, count: usize, mut visit: impl FnMut(Element<'q>)) {
+        let mut left = count;
+        while left > 0 {
+            match &mut self.inside {
+                Inside::Packed(inside) if self.backward => {
+                    inside.by_ref().rev().take(left).for_each(|element| {
+                        visit(element);
+                        left -= 1;
+                    });
+                }
+                Inside::Packed(inside) => {
+                    inside.by_ref().take(left).for_each(|element| {
+                        visit(element);
+                        left -= 1;
+                    });
+                }
+                Inside::Plain(plain) => {
+                    if let Some(text) = plain.take() {
+                        visit(Element::Text(text));
+                        left -= 1;
+                    }
+                }
+            }
+            if left > 0 {
+                let node = if self.backward { self.nodes.next_back() } else { self.nodes.next() };
+                let Some(node) = node else { return };
+                self.inside = Inside::of(node);
+            }
+        }
+    }
+
     #[cold]
     fn turn(&mut self) -> Option<Element<'q>> {
         loop {

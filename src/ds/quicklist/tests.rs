@@ -188,7 +188,11 @@ fn check(list: &QuickList, model: &[Vec<u8>]) {
         assert_eq!(list.get(at).map(Element::to_vec).as_ref(), model.get(at));
         assert!(list.iter_from(at).map(Element::to_vec).eq(model.iter().skip(at).cloned()));
         let back = model.iter().take(at + 1).rev().filter(|_| at < model.len()).cloned();
-        assert!(list.iter_back_from(at).map(Element::to_vec).eq(back));
+        assert!(list.iter_back_from(at).map(Element::to_vec).eq(back.clone()));
+        let (mut visited, most) = (Vec::new(), model.len() / 2);
+        list.iter_from(at).visit(most, |element| visited.push(element.to_vec()));
+        list.iter_back_from(at).visit(most, |element| visited.push(element.to_vec()));
+        assert!(visited.into_iter().eq(model.iter().skip(at).take(most).cloned().chain(back.take(most))));
     }
 }
 
