@@ -8,6 +8,7 @@ pub mod connection;
 pub mod generic;
 pub mod hash;
 pub mod hyperloglog;
+pub mod list;
 pub mod scan;
 pub mod server;
 pub mod string;
@@ -46,6 +47,13 @@ pub const FAMILIES: &[&[Command]] = &[
     hash::expire::COMMANDS,
     hash::ttl::COMMANDS,
     hash::whole::COMMANDS,
+    list::index::COMMANDS,
+    list::moves::COMMANDS,
+    list::multi::COMMANDS,
+    list::pop::COMMANDS,
+    list::pos::COMMANDS,
+    list::push::COMMANDS,
+    list::range::COMMANDS,
     server::command::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,

@@ -10,6 +10,7 @@ pub mod hll;
 pub mod intset;
 pub mod listpack;
 pub mod prefetch;
+pub mod quicklist;
 pub mod shared_vec;
 pub mod table;
 pub mod tree;

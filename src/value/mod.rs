@@ -15,6 +15,7 @@
 //! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
 pub mod hash;
+pub mod list;
 pub mod string;
 
 use std::sync::Arc;
@@ -121,6 +122,7 @@ macro_rules! collections {
 
 collections! {
     Hash(hash::Hash),
+    List(list::List),
 }
 
 impl Due for Value {
