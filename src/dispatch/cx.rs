@@ -12,11 +12,13 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::error::CmdError;
 use crate::base::clock::UnixMs;
+use crate::base::rng::Rng;
 use crate::config::Config;
-use crate::keyspace::entry::{StringRef, string_of};
+use crate::keyspace::entry::{StringRef, collection_of, string_of};
 use crate::keyspace::{DbIndex, Effect, Entry, EntryMut, EventClass, Key, LockSet, View};
 use crate::resp::OwnedArgs;
 use crate::session::Session;
+use crate::value::Collection;
 
 /// For commands that look at keys.
 pub struct ReadCx<'c, 'k> {
@@ -68,6 +70,26 @@ impl<'k> ReadCx<'_, 'k> {
             None => Ok(None),
             Some(entry) => string_of(entry).map(Some).ok_or(CmdError::WrongType),
         }
+    }
+
+    /// The collection under the key, as a use of it.
+    #[inline]
+    pub fn value<T: Collection>(&mut self, key: Key<'_>) -> Result<Option<&T>, CmdError> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(entry) => collection_of(entry).map(Some).ok_or(CmdError::WrongType),
+        }
+    }
+
+    /// The entry by a shared borrow, so that several can be looked at at once; leaves no trace. Count the access with
+    /// [`ReadCx::read`] before.
+    pub fn look(&self, key: Key<'_>) -> Option<&Entry> {
+        self.view.look(self.session.db, key)
+    }
+
+    /// Random numbers.
+    pub fn rng(&mut self) -> &mut Rng {
+        self.view.rng()
     }
 
     /// Whole databases, for commands with that scope; see [`crate::keyspace::scan`].

@@ -50,6 +50,8 @@ counters! {
     keyspace_hits,
     keyspace_misses,
     expired_keys,
+    /// Fields of hashes.
+    expired_subkeys,
     changes,
     error_replies,
     connections,

@@ -31,6 +31,18 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+/// What an owned value may want of the table in which its blob lies.
+pub trait Due {
+    /// A time (Unix milliseconds) at which something inside the value is due, as the blob itself is at its deadline;
+    /// it may be too early, never too late. `None` for never.
+    fn due(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl Due for u64 {}
+impl Due for std::sync::Arc<Vec<u8>> {}
+
 /// Values up to this many bytes are kept inline; longer ones should be boxed.
 pub const INLINE_MAX: usize = 1024;
 
@@ -64,15 +76,23 @@ unsafe impl<V: Send> Send for Blob<V> {}
 unsafe impl<V: Sync> Sync for Blob<V> {}
 
 // SAFETY: transparent over a non-null pointer to the header, from which key and deadline are read.
-unsafe impl<V> Slot for Blob<V> {
+unsafe impl<V: Due + Clone> Slot for Blob<V> {
     #[inline]
     fn key(&self) -> &[u8] {
         Blob::key(self)
     }
 
+    /// The earlier of the blob's own deadline and its value's.
     #[inline]
     fn deadline(&self) -> Option<u64> {
-        Blob::deadline(self)
+        let own = Blob::deadline(self);
+        match self.payload() {
+            Payload::Inline(_) => own,
+            Payload::Value(value) => match (own, value.due()) {
+                (Some(own), Some(inner)) => Some(own.min(inner)),
+                (own, inner) => own.or(inner),
+            },
+        }
     }
 }
 
@@ -424,6 +444,18 @@ impl<V> Blob<V> {
     fn free(&self) {
         // SAFETY: allocated with this layout, which is a function of the header.
         unsafe { dealloc(self.start.as_ptr(), self.frame().layout()) };
+    }
+}
+
+impl<V: Clone> Clone for Blob<V> {
+    /// A blob of its own with the same content, access clock included.
+    fn clone(&self) -> Self {
+        let mut copy = match self.payload() {
+            Payload::Inline(bytes) => Self::inline(self.key(), bytes, self.deadline(), self.meta()),
+            Payload::Value(value) => Self::boxed(self.key(), value.clone(), self.deadline(), self.meta()),
+        };
+        copy.set_clock(self.clock());
+        copy
     }
 }
 

@@ -7,6 +7,8 @@ use std::rc::Rc;
 /// A value whose drops the reference count shows.
 type Counted = Rc<()>;
 
+impl Due for Counted {}
+
 #[test]
 fn sizes_are_what_the_design_promises() {
     let (key, value) = ([b'k'; 16], [b'v'; 16]);

@@ -7,5 +7,9 @@
 pub mod bits;
 pub mod blob;
 pub mod hll;
+pub mod intset;
+pub mod listpack;
 pub mod prefetch;
+pub mod shared_vec;
 pub mod table;
+pub mod tree;

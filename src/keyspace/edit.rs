@@ -13,7 +13,7 @@
 //! have changed anything; debug builds check that.
 
 use super::effects::{Effect, EventClass, What};
-use super::entry::{Entry, StringRef, is_expired, kind_of, string_entry, string_of};
+use super::entry::{Entry, StringRef, collection_of, is_expired, kind_of, string_entry, string_of};
 use super::reclaim::LARGE_EFFORT;
 use super::view::Circumstances;
 use super::{Db, DbIndex, Key, View};
@@ -21,7 +21,7 @@ use crate::base::clock::UnixMs;
 use crate::ds::blob::Payload;
 use crate::ds::table;
 use crate::value::string::Encoding;
-use crate::value::{Kind, LongString, Value};
+use crate::value::{Collection, Kind, LongString, Value};
 
 /// The key holds another type than the command wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,9 @@ impl<'k> View<'k> {
             }
         };
         cx.apply(db_index, key.bytes(), effect, !closed.existed && closed.exists);
+        if closed.emptied && cx.observed {
+            cx.effects.record(db_index, key.bytes(), What::Event(EventClass::Generic, "del"));
+        }
         Ok(value)
     }
 
@@ -182,6 +185,8 @@ impl Circumstances {
 struct Closed {
     existed: bool,
     exists: bool,
+    /// It was there, and its last element went.
+    emptied: bool,
     had_deadline: bool,
     has_deadline: bool,
     new_deadline: Option<u64>,
@@ -216,10 +221,26 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     }
 
     #[inline]
-    fn close(self) -> Closed {
+    fn close(mut self) -> Closed {
+        let mut emptied = false;
+        if self.changed
+            && let Some(entry) = self.slot.entry()
+            && let Payload::Value(value) = entry.payload()
+            && let Some(facts) = value.facts()
+        {
+            emptied = facts.is_empty();
+            self.new_deadline = match (self.new_deadline, facts.due()) {
+                (Some(own), Some(inner)) => Some(own.min(inner)),
+                (own, inner) => own.or(inner),
+            };
+        }
+        if emptied {
+            self.remove();
+        }
         Closed {
             existed: self.existed,
             exists: self.slot.entry().is_some(),
+            emptied: emptied && self.existed,
             had_deadline: self.had_deadline,
             has_deadline: self.slot.entry().is_some_and(|entry| entry.deadline().is_some()),
             new_deadline: self.new_deadline,
@@ -280,6 +301,54 @@ impl<'t, 'c> EntryMut<'t, 'c> {
 
     pub fn deadline(&self) -> Option<UnixMs> {
         self.entry().and_then(Entry::deadline).map(UnixMs)
+    }
+
+    /// The collection under the key, `None` when the key is missing.
+    #[inline]
+    pub fn value<T: Collection>(&self) -> Result<Option<&T>, WrongType> {
+        match self.entry() {
+            None => Ok(None),
+            Some(entry) => collection_of(entry).map(Some).ok_or(WrongType),
+        }
+    }
+
+    /// The collection under the key, for change; `None` when the key is missing.
+    #[inline]
+    pub fn value_mut<T: Collection>(&mut self) -> Result<Option<&mut T>, WrongType> {
+        self.touch();
+        let Some(entry) = self.slot.entry_mut() else { return Ok(None) };
+        let value = entry.value_mut().and_then(T::of_mut).ok_or(WrongType)?;
+        self.changed = true;
+        Ok(Some(value))
+    }
+
+    /// The collection under the key, for change; a missing key becomes an empty one, and is forgotten again if nothing
+    /// is put in.
+    #[inline]
+    pub fn value_or_default<T: Collection>(&mut self) -> Result<&mut T, WrongType> {
+        if self.exists() {
+            self.touch();
+        } else {
+            let mut new = Entry::boxed(self.key.bytes(), T::default().into_value(), None, 0);
+            new.set_clock(self.cx.access.initial(self.cx.now));
+            self.insert(new);
+        }
+        let value = self.slot.entry_mut().and_then(Entry::value_mut).and_then(T::of_mut);
+        self.changed |= value.is_some();
+        value.ok_or(WrongType)
+    }
+
+    /// Makes the key hold `value`, whatever it was.
+    pub fn set_value<T: Collection>(&mut self, value: T, ttl: Ttl) {
+        self.changed = true;
+        let deadline = self.resolve(ttl);
+        let mut new = Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0);
+        new.set_clock(self.cx.access.initial(self.cx.now));
+        match self.slot.entry_mut() {
+            Some(entry) => discard(std::mem::replace(entry, new)),
+            None => self.insert(new),
+        }
+        self.note(deadline);
     }
 
     /// Makes the key a string with the encoding that SET would choose, whatever it was.

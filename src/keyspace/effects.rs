@@ -104,6 +104,8 @@ pub enum What {
     Event(EventClass, &'static str),
     /// The key was removed at its deadline: replicas and the append-only file get a DEL.
     Expired,
+    /// Elements of a collection expired: replicas and the append-only file get an HDEL of them.
+    ElementsExpired(Vec<Box<[u8]>>),
     /// A database was emptied.
     Flushed,
 }
@@ -117,6 +119,8 @@ pub struct Effects {
     pub misses: u64,
     /// Keys removed at their deadline.
     pub expired: u64,
+    /// Elements of collections removed at their deadline.
+    pub expired_elements: u64,
     /// In order; only while the keyspace is observed.
     pub records: Vec<EffectRecord>,
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::base::clock::UnixMs;
 use crate::ds::blob::{Blob, Payload};
 use crate::value::string::Encoding;
-use crate::value::{Kind, LongString, Value};
+use crate::value::{Collection, Kind, LongString, Value};
 
 /// What the table holds.
 pub type Entry = Blob<Value>;
@@ -23,15 +23,10 @@ pub fn string_entry(key: &[u8], value: &[u8], encoding: Encoding, deadline: Opti
     }
 }
 
-/// A copy of an entry under another key, with deadline, encoding and access clock. Long strings are shared until
-/// one of the two changes.
+/// A copy of an entry under another key, with deadline, encoding and access clock. Long strings and the nodes of big
+/// collections are shared until one of the two changes.
 pub fn duplicate(entry: &Entry, key: &[u8]) -> Entry {
-    let mut copy = match entry.payload() {
-        Payload::Inline(bytes) => Entry::inline(key, bytes, entry.deadline(), entry.meta()),
-        Payload::Value(value) => Entry::boxed(key, value.clone(), entry.deadline(), entry.meta()),
-    };
-    copy.set_clock(entry.clock());
-    copy
+    entry.clone().with_key(key)
 }
 
 /// The type of an entry.
@@ -49,6 +44,17 @@ pub fn string_of(entry: &Entry) -> Option<StringRef<'_>> {
     match entry.payload() {
         Payload::Inline(bytes) => Some(StringRef::Inline(bytes)),
         Payload::Value(Value::String(long)) => Some(StringRef::Long(long)),
+        #[allow(unreachable_patterns)]
+        Payload::Value(_) => None,
+    }
+}
+
+/// The collection in an entry, `None` for another type.
+#[inline]
+pub fn collection_of<T: Collection>(entry: &Entry) -> Option<&T> {
+    match entry.payload() {
+        Payload::Inline(_) => None,
+        Payload::Value(value) => T::of(value),
     }
 }
 
@@ -88,9 +94,11 @@ impl AsRef<[u8]> for Owner {
 
 /// The name that OBJECT ENCODING gives.
 pub fn encoding_word(entry: &Entry) -> &'static str {
-    match entry.payload() {
-        Payload::Inline(_) | Payload::Value(Value::String(_)) => Encoding::from_bits(entry.meta()).word(),
-    }
+    let facts = match entry.payload() {
+        Payload::Inline(_) => None,
+        Payload::Value(value) => value.facts(),
+    };
+    facts.map_or_else(|| Encoding::from_bits(entry.meta()).word(), |facts| facts.encoding())
 }
 
 /// Whether the entry's deadline has passed: from then on nobody may see it.
@@ -100,11 +108,12 @@ pub fn is_expired(entry: &Entry, now: UnixMs) -> bool {
     entry.deadline().is_some_and(|deadline| deadline < now.0)
 }
 
-/// Heap bytes of the entry and its value, without its share of the table.
-pub fn heap_bytes(entry: &Entry) -> usize {
+/// Heap bytes of the entry and its value, without its share of the table. The elements of a collection are weighed by
+/// `samples` of them, by all when that is 0.
+pub fn heap_bytes(entry: &Entry, samples: usize) -> usize {
     entry.heap_bytes()
         + match entry.payload() {
             Payload::Inline(_) => 0,
-            Payload::Value(value) => value.heap_bytes(),
+            Payload::Value(value) => value.heap_bytes(samples),
         }
 }

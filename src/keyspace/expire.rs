@@ -9,16 +9,25 @@
 //! sleeper ─▶ at the deadline: lock the shard, remove what is due in at most SLICE_BUCKETS buckets, unlock, next
 //! ```
 //!
+//! Fields of a hash expire the same way: the table takes an entry's deadline to be the earlier of its own and that of its
+//! first field (see [`crate::ds::blob::Due`]), and the sweep removes the fields, or the key with its last field.
+//!
 //! The work for one expired key is one bucket, however many other volatile keys there are; a mass expiry is cut into
 //! slices, so other clients get the lock in between.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::{DbIndex, Keyspace, LockSet, ShardId, View, edit};
+use super::entry::is_expired;
+use super::view::Circumstances;
+use super::{DbIndex, Entry, Keyspace, LockSet, ShardId, View, edit};
 use crate::base::clock::UnixMs;
+use crate::value::Value;
 
 /// Buckets visited under one lock: some 1,000 entries, about 100 µs at worst.
 const SLICE_BUCKETS: usize = 128;
+
+/// Elements of one collection that expire in one visit.
+const VISIT_ELEMENTS: usize = 256;
 
 /// What happens to entries behind their deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +111,18 @@ impl View<'_> {
                 continue;
             }
             let mut removed = 0;
+            let is_over = |entry: &mut Entry| is_expired(entry, now) || expire_elements(entry, db_index, cx);
             // A key lives through the millisecond of its deadline, as in `is_expired`.
-            let visited = db.table.take_due(now.0 - 1, budget, |entry| {
-                removed += 1;
-                cx.expired(db_index, crate::ds::table::Slot::key(&entry));
+            let mut gone = Vec::new();
+            let visited = db.table.take_due_where(now.0 - 1, budget, is_over, |entry| gone.push(entry));
+            for entry in gone {
+                removed += usize::from(entry.deadline().is_some());
+                match is_expired(&entry, now) {
+                    true => cx.expired(db_index, entry.key()),
+                    false => cx.emptied(db_index, entry.key()),
+                }
                 edit::discard(entry);
-            });
+            }
             db.volatile -= removed;
             budget = budget.saturating_sub(visited.max(1));
             if budget == 0 {
@@ -117,4 +132,16 @@ impl View<'_> {
         // Due at the millisecond behind the deadline.
         shard.next_deadline().map(|when| UnixMs(when.saturating_add(1)))
     }
+}
+
+/// Removes what has expired inside a collection, at most [`VISIT_ELEMENTS`]; whether it is empty now.
+fn expire_elements(entry: &mut Entry, db: DbIndex, cx: &mut Circumstances) -> bool {
+    let mut elements = Vec::new();
+    let Some(facts) = entry.value_mut().and_then(Value::facts_mut) else { return false };
+    facts.expire(cx.now.0, VISIT_ELEMENTS, &mut |name| elements.push(name.into()));
+    let is_empty = facts.is_empty();
+    if !elements.is_empty() {
+        cx.elements_expired(db, entry.key(), elements);
+    }
+    is_empty
 }

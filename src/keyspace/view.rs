@@ -144,7 +144,8 @@ impl<'k> View<'k> {
     pub fn forget_effects(&mut self) {
         let effects = &mut self.cx.effects;
         effects.records.clear();
-        (effects.changes, effects.hits, effects.misses, effects.expired) = (0, 0, 0, 0);
+        (effects.changes, effects.hits, effects.misses) = (0, 0, 0);
+        (effects.expired, effects.expired_elements) = (0, 0);
     }
 
     /// What the command did so far.
@@ -334,6 +335,13 @@ impl<'k> View<'k> {
         live(shard, cx, db, key).map(|entry| &*entry)
     }
 
+    /// The entry of `key` by a shared borrow, so that several can be looked at at once; leaves no trace.
+    pub fn look(&self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        let position = self.position(self.keyspace.shard_of(key.hash()))?;
+        let entry = self.guards[position].1.db(db).table.find(key.hash(), key.bytes())?;
+        (!is_expired(entry, self.cx.now)).then_some(entry)
+    }
+
     /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
     /// prefetch pays.
     #[inline]
@@ -420,6 +428,23 @@ impl Circumstances {
         self.effects.misses += 1;
         if self.observed {
             self.miss_observed(db, key);
+        }
+    }
+
+    /// Accounts for elements of a collection that expired.
+    pub fn elements_expired(&mut self, db: DbIndex, key: &[u8], elements: Vec<Box<[u8]>>) {
+        self.effects.expired_elements += elements.len() as u64;
+        if self.observed {
+            self.effects.record(db, key, What::Modified);
+            self.effects.record(db, key, What::ElementsExpired(elements));
+            self.effects.record(db, key, What::Event(EventClass::Hash, "hexpired"));
+        }
+    }
+
+    /// Accounts for a key whose last element expired.
+    pub fn emptied(&mut self, db: DbIndex, key: &[u8]) {
+        if self.observed {
+            self.effects.record(db, key, What::Event(EventClass::Generic, "del"));
         }
     }
 

@@ -98,8 +98,10 @@ pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
         view.begin(now, true);
         let due = view.expire_slice(ShardId(shard as u16));
         let effects = view.take_effects();
-        if effects.expired > 0 {
-            bump(&engine.stats.worker(engine.workers).counters.expired_keys, effects.expired);
+        if effects.expired + effects.expired_elements > 0 {
+            let counters = &engine.stats.worker(engine.workers).counters;
+            bump(&counters.expired_keys, effects.expired);
+            bump(&counters.expired_subkeys, effects.expired_elements);
             engine.commit(&Commit { db: DbIndex(0), commands: &[], effects: &effects });
         }
         view.release();

@@ -1,19 +1,132 @@
 //! What a value is, apart from keys and replies: kinds, encodings and their thresholds.
 //!
 //! Small strings live inside their entry (see [`crate::ds::blob`]); everything else is a [`Value`] that the
-//! entry owns. A kind is added here as a variant; its semantics get a module of their own.
+//! entry owns. Strings have no elements; every other kind is a [`Collection`] with a module of its own, and becomes
+//! a variant of `Value` by one line in [`collections`](self).
+//!
+//! ```text
+//!  Value ─┬─ String(LongString)             bytes above about 1 KB
+//!         └─ List, Set, …(a Collection)     small: packed bytes as Redis has them; big: a structure of `ds`
+//! ```
+//!
+//! **Invariant:** a clone is a value of its own, changes to one never show in the other, and big structures are
+//! cloned by sharing nodes that a writer copies: a clone is cheap at any size (see [`crate::ds::shared_vec`]).
+//!
+//! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
 pub mod string;
 
 use std::sync::Arc;
 
+use crate::ds::blob::Due;
+
 /// A string too long to stand inside its entry. Shared with replies under way, copied on write.
 pub type LongString = Arc<Vec<u8>>;
 
-/// A value that does not fit inside an entry. A clone is a value of its own: changes to one never show in the other.
-#[derive(Clone)]
-pub enum Value {
-    String(LongString),
+/// A kind of value with elements.
+pub trait Collection: Clone + Default + Send + Sync + 'static {
+    /// The collection in a value of this kind.
+    fn of(value: &Value) -> Option<&Self>;
+    /// The collection in a value of this kind.
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    /// As a value.
+    fn into_value(self) -> Value;
+}
+
+/// What every collection tells of itself.
+pub trait Facts {
+    /// Elements (fields of a hash, entries of a stream).
+    fn len(&self) -> usize;
+
+    /// Whether an entry may not hold it (a stream without entries still is a value).
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name that OBJECT ENCODING gives.
+    fn encoding(&self) -> &'static str;
+
+    /// Heap bytes behind it, for MEMORY USAGE: elements are weighed by `samples` of them, by all when that is 0.
+    fn heap_bytes(&self, samples: usize) -> usize;
+
+    /// How much work freeing it is, in units of about one allocation. Values above
+    /// [`crate::keyspace::reclaim::LARGE_EFFORT`] are freed off the workers.
+    fn free_effort(&self) -> usize;
+
+    /// Not later than the time (Unix milliseconds) at which an element expires; `None` when none does.
+    fn due(&self) -> Option<u64> {
+        None
+    }
+
+    /// Removes up to `most` elements that expired before `now_ms` and names each to `tell`.
+    fn expire(&mut self, now_ms: u64, most: usize, tell: &mut dyn FnMut(&[u8])) {
+        let _ = (now_ms, most, tell);
+    }
+}
+
+/// Makes each kind a variant of [`Value`].
+macro_rules! collections {
+    ($($kind:ident($type:ty)),* $(,)?) => {
+        /// A value that does not fit inside an entry.
+        #[derive(Clone)]
+        pub enum Value {
+            String(LongString),
+            $($kind($type),)*
+        }
+
+        impl Value {
+            pub fn kind(&self) -> Kind {
+                match self {
+                    Value::String(_) => Kind::String,
+                    $(Value::$kind(_) => Kind::$kind,)*
+                }
+            }
+
+            /// What it tells of itself, unless it is a string.
+            #[inline]
+            pub fn facts(&self) -> Option<&dyn Facts> {
+                match self {
+                    Value::String(_) => None,
+                    $(Value::$kind(collection) => Some(collection),)*
+                }
+            }
+
+            #[inline]
+            pub fn facts_mut(&mut self) -> Option<&mut dyn Facts> {
+                match self {
+                    Value::String(_) => None,
+                    $(Value::$kind(collection) => Some(collection),)*
+                }
+            }
+        }
+
+        $(impl Collection for $type {
+            #[inline]
+            #[allow(irrefutable_let_patterns)]
+            fn of(value: &Value) -> Option<&Self> {
+                if let Value::$kind(collection) = value { Some(collection) } else { None }
+            }
+
+            #[inline]
+            #[allow(irrefutable_let_patterns)]
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                if let Value::$kind(collection) = value { Some(collection) } else { None }
+            }
+
+            fn into_value(self) -> Value {
+                Value::$kind(self)
+            }
+        })*
+    };
+}
+
+collections! {}
+
+impl Due for Value {
+    #[inline]
+    fn due(&self) -> Option<u64> {
+        self.facts().and_then(Facts::due)
+    }
 }
 
 /// The type of a value, in the words of TYPE.
@@ -48,25 +161,22 @@ impl Kind {
 }
 
 impl Value {
-    pub fn kind(&self) -> Kind {
-        match self {
-            Value::String(_) => Kind::String,
-        }
-    }
-
-    /// Heap bytes behind the value, for MEMORY USAGE.
-    pub fn heap_bytes(&self) -> usize {
+    /// Heap bytes behind the value; see [`Facts::heap_bytes`].
+    pub fn heap_bytes(&self, samples: usize) -> usize {
         match self {
             Value::String(string) => string.capacity() + size_of::<Vec<u8>>() + 2 * size_of::<usize>(),
+            #[allow(unreachable_patterns)]
+            other => other.facts().map_or(0, |facts| facts.heap_bytes(samples)),
         }
     }
 
-    /// How much work freeing it is, in units of about one allocation. Values above
-    /// [`crate::keyspace::reclaim::LARGE_EFFORT`] are freed off the workers.
+    /// See [`Facts::free_effort`].
     pub fn free_effort(&self) -> usize {
         match self {
             // Unmapping megabytes takes as long as freeing some hundred blocks.
             Value::String(string) => 1 + string.capacity() / (64 * 1024),
+            #[allow(unreachable_patterns)]
+            other => other.facts().map_or(1, Facts::free_effort),
         }
     }
 }

@@ -38,10 +38,14 @@ impl Sink for Recorder {
         let mut lines = self.0.lock().expect("no listener panicked");
         for record in &commit.effects.records {
             let key = word(&record.key);
-            let text = match record.what {
+            let text = match &record.what {
                 What::Modified => format!("modified {key}"),
                 What::Event(class, name) => format!("event {} {name} {key}", class.letter()),
                 What::Expired => format!("expired {key}"),
+                What::ElementsExpired(elements) => {
+                    let names = elements.iter().map(|name| name.escape_ascii().to_string());
+                    format!("expired {key} {}", names.collect::<Vec<_>>().join(" "))
+                }
                 What::Flushed => "flushed".into(),
             };
             lines.push(in_database(text, record.db));

@@ -72,20 +72,21 @@ const HELP_LINES: &[&str] = &[
     "    value are looked at, 0 for all.",
 ];
 
+/// Elements of a collection that MEMORY USAGE weighs, unless told.
+const DEFAULT_SAMPLES: usize = 5;
+
 /// Share of the table in one entry: its slot, at the usual load.
 const SLOT_BYTES: usize = 10;
 
 fn usage(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let mut cursor = req.args.cursor(3);
+    let mut samples = DEFAULT_SAMPLES;
     while let Some(word) = cursor.next() {
-        let samples = cursor.next().filter(|_| word.eq_ignore_ascii_case(b"SAMPLES"));
-        // Strings have no elements to sample; the number is only checked.
-        if int(samples.ok_or(CmdError::Syntax)?)? < 0 {
-            return Err(CmdError::Syntax);
-        }
+        let given = cursor.next().filter(|_| word.eq_ignore_ascii_case(b"SAMPLES"));
+        samples = usize::try_from(int(given.ok_or(CmdError::Syntax)?)?).map_err(|_| CmdError::Syntax)?;
     }
     Ok(match cx.inspect(req.key(0)?) {
-        Some(entry) => reply.count(heap_bytes(entry) + SLOT_BYTES),
+        Some(entry) => reply.count(heap_bytes(entry, samples) + SLOT_BYTES),
         None => reply.null(),
     })
 }

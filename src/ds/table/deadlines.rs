@@ -17,7 +17,7 @@
 
 #![allow(unsafe_code)] // None of its own but for reading raw slots through `bucket`.
 
-use super::segment::Segment;
+use super::segment::{Segment, SegmentId};
 use super::{Slot, Table};
 
 /// No deadline.
@@ -51,12 +51,26 @@ impl<S: Slot> Table<S> {
 
     /// Removes entries whose deadline is `now_ms` or earlier and hands them to `give`, until none is left or
     /// `max_buckets` buckets were visited (a re-seeded segment is visited whole). Returns how many it removed.
-    pub fn take_due(&mut self, now_ms: u64, max_buckets: usize, mut give: impl FnMut(S)) -> usize {
+    pub fn take_due(&mut self, now_ms: u64, max_buckets: usize, give: impl FnMut(S)) -> usize {
+        self.take_due_where(now_ms, max_buckets, |_| true, give)
+    }
+
+    /// As [`take_due`](Self::take_due), but only those that `is_taken` picks. It may change the others (not their
+    /// keys): one that is still due is visited again while the budget lasts, and by the next call.
+    pub fn take_due_where(
+        &mut self,
+        now_ms: u64,
+        max_buckets: usize,
+        mut is_taken: impl FnMut(&mut S) -> bool,
+        mut give: impl FnMut(S),
+    ) -> usize {
         let (mut left, mut total) = (max_buckets, 0);
         let mut taken = Vec::new();
         while left > 0 {
             match self.by_deadline.first() {
-                Some(&(due, id)) if due <= now_ms => self.sweep(id, now_ms, &mut left, &mut taken),
+                Some(&(due, id)) if due <= now_ms => {
+                    self.sweep(id, now_ms, &mut left, &mut is_taken, &mut taken);
+                }
                 _ => break,
             }
             total += taken.len();
@@ -66,7 +80,15 @@ impl<S: Slot> Table<S> {
     }
 
     /// Takes the due entries out of a segment's due buckets and makes the bounds of these exact.
-    fn sweep(&mut self, id: u32, now_ms: u64, left: &mut usize, taken: &mut Vec<S>) {
+    fn sweep(
+        &mut self,
+        id: SegmentId,
+        now_ms: u64,
+        left: &mut usize,
+        is_taken: &mut impl FnMut(&mut S) -> bool,
+        taken: &mut Vec<S>,
+    ) {
+        self.thaw_segment(id);
         let route = self.segments[id].route;
         let Some(mut minima) = self.segments[id].minima.take() else { return };
         let per_minimum = if route.shape.is_reseeded() { route.shape.buckets() } else { 1 };
@@ -82,12 +104,13 @@ impl<S: Slot> Table<S> {
             for index in at * per_minimum..(at + 1) * per_minimum {
                 let bucket = route.bucket(index);
                 self.prefetch_chain(bucket);
-                let is_due = |entry: &S| {
+                let is_due = |entry: &mut S| {
                     let deadline = entry.deadline().unwrap_or(NEVER);
-                    if deadline > now_ms {
-                        earliest = earliest.min(deadline);
+                    if deadline <= now_ms && deadline != NEVER && is_taken(entry) {
+                        return true;
                     }
-                    deadline <= now_ms && deadline != NEVER
+                    earliest = earliest.min(entry.deadline().unwrap_or(NEVER));
+                    false
                 };
                 self.extract(bucket, is_due, taken);
             }
@@ -102,7 +125,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Moves a segment to its place in the order; one without a deadline gives its minima back.
-    fn set_due(&mut self, id: u32, due: u64) {
+    fn set_due(&mut self, id: SegmentId, due: u64) {
         let segment = &mut self.segments[id];
         if segment.due != due {
             if segment.due != NEVER {
@@ -119,7 +142,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Forgets the bounds of a segment that is taken apart or has no deadline any more.
-    pub(super) fn drop_minima(&mut self, id: u32) {
+    pub(super) fn drop_minima(&mut self, id: SegmentId) {
         let Segment { minima, due, .. } = &mut self.segments[id];
         if let Some(minima) = minima.take() {
             self.bytes -= minima.len() * 8;
@@ -131,7 +154,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Computes the bounds of a segment that was rebuilt.
-    pub(super) fn recompute_minima(&mut self, id: u32) {
+    pub(super) fn recompute_minima(&mut self, id: SegmentId) {
         let route = self.segments[id].route;
         let per_minimum = route.shape.buckets() / route.shape.minima();
         let mut minima = vec![NEVER; route.shape.minima()].into_boxed_slice();

@@ -12,7 +12,7 @@
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_inline};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What keys are hashed with. Equal seeds give equal hashes, in every table of the process.
 #[derive(Clone, Copy)]
@@ -26,24 +26,36 @@ struct Secrets {
     mask: u64,
 }
 
+static PROCESS: OnceLock<HashSeed> = OnceLock::new();
 static KNOWN: Mutex<Vec<&'static Secrets>> = Mutex::new(Vec::new());
 
 impl HashSeed {
     /// Expands 192 random bits, which should come from the operating system: the first word seeds
     /// rapidhash, the other two are the SipHash key of re-seeded segments.
     pub fn random_from(words: [u64; 3]) -> Self {
-        Self::intern(Secrets {
+        let seed = Self::intern(Secrets {
             words,
             rapid: RapidSecrets::seed(words[0]),
             #[cfg(test)]
             mask: u64::MAX,
-        })
+        });
+        PROCESS.get_or_init(|| seed);
+        seed
     }
 
     /// A seed under which all hashes agree in the bits that `mask` clears.
     #[cfg(test)]
     pub(crate) fn masked(mask: u64) -> Self {
         Self::intern(Secrets { words: [1, 2, 3], rapid: RapidSecrets::seed(1), mask })
+    }
+
+    /// The seed of collections: the first one made from random words, because a server makes one and every
+    /// structure of its process may share it. Without any, a fixed one (tests of single structures).
+    pub fn of_process() -> Self {
+        match PROCESS.get() {
+            Some(seed) => *seed,
+            None => Self::random_from([1, 2, 3]),
+        }
     }
 
     fn intern(secrets: Secrets) -> Self {

@@ -83,7 +83,10 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
     say(
         out,
         &[
-            (Field::counter("expired_subkeys", "Fields of hashes that expired"), zero),
+            (
+                Field::counter("expired_subkeys", "Fields of hashes that expired"),
+                Value::Uint(totals.expired_subkeys),
+            ),
             (Field::counter("expired_keys", "Keys that expired"), Value::Uint(totals.expired_keys)),
             (Field::gauge("expired_stale_perc", "Share of keys behind their deadline"), decimals2(0.0)),
             (Field::counter("expired_time_cap_reached_count", "Rounds of expiry that were cut short"), zero),
