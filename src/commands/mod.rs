@@ -8,6 +8,7 @@ pub mod connection;
 pub mod generic;
 pub mod hyperloglog;
 pub mod server;
+pub mod set;
 pub mod string;
 
 #[cfg(test)]
@@ -39,6 +40,10 @@ pub const FAMILIES: &[&[Command]] = &[
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
     server::command::COMMANDS,
+    set::combine::COMMANDS,
+    set::members::COMMANDS,
+    set::random::COMMANDS,
+    set::scan::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,

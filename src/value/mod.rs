@@ -14,6 +14,7 @@
 //!
 //! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
+pub mod set;
 pub mod string;
 
 use std::sync::Arc;
@@ -120,7 +121,9 @@ macro_rules! collections {
     };
 }
 
-collections! {}
+collections! {
+    Set(set::Set),
+}
 
 impl Due for Value {
     #[inline]
