@@ -7,6 +7,7 @@ pub mod bitmap;
 pub mod connection;
 pub mod generic;
 pub mod hyperloglog;
+pub mod scan;
 pub mod server;
 pub mod set;
 pub mod string;

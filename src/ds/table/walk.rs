@@ -23,6 +23,8 @@ use std::ptr::NonNull;
 
 /// A bucket with more entries than this is rare (10⁻³ at full load); those behind get a smaller chance.
 const CHOICES: u64 = 16;
+/// Zero bits below every returned position: a cursor does without them.
+const CURSOR_SHIFT: u32 = 12;
 /// Tries of `sample` before it takes the next entry in hash order.
 const TRIES: usize = 256;
 
@@ -53,6 +55,28 @@ impl<S: Slot> Table<S> {
             });
         }
         self.position_behind(position, span.end)
+    }
+
+    /// One page of a walk by cursor over a whole table without shard bits: visits buckets from `cursor` (0 at first) on
+    /// until `count` entries were visited. Returns the cursor of the next page, 0 at the end. Any number is a valid
+    /// cursor.
+    pub fn scan_page(&self, cursor: u64, count: usize, mut visit: impl FnMut(&S)) -> u64 {
+        debug_assert!(self.skip == 0, "the shard number is not part of a collection's cursor");
+        if cursor >> (64 - CURSOR_SHIFT) != 0 {
+            return 0;
+        }
+        let (mut position, mut visited) = (cursor << CURSOR_SHIFT, 0);
+        loop {
+            let next = self.scan_bucket(position, |entry| {
+                visited += 1;
+                visit(entry);
+            });
+            match next {
+                Some(next) if visited >= count => return next >> CURSOR_SHIFT,
+                Some(next) => position = next,
+                None => return 0,
+            }
+        }
     }
 
     /// Removes the entries that `is_unwanted` picks among those that `scan_bucket(position)` would visit,
