@@ -14,7 +14,6 @@ use super::error::CmdError;
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::config::Config;
-use crate::ds::table::HashSeed;
 use crate::keyspace::entry::{StringRef, collection_of, string_of};
 use crate::keyspace::{DbIndex, Effect, Entry, EntryMut, EventClass, Key, LockSet, View};
 use crate::resp::OwnedArgs;
@@ -86,12 +85,6 @@ impl<'k> ReadCx<'_, 'k> {
     /// [`ReadCx::read`] before.
     pub fn look(&self, key: Key<'_>) -> Option<&Entry> {
         self.view.look(self.session.db, key)
-    }
-
-    /// The seed for tables inside values.
-    #[inline]
-    pub fn hash_seed(&self) -> HashSeed {
-        self.view.keyspace().hash_seed()
     }
 
     /// Random numbers.

@@ -123,12 +123,6 @@ impl Keyspace {
         Key { bytes, hash: self.seed.hash(bytes) }
     }
 
-    /// What keys are hashed with; the tables inside values use it too, so that one hash finds a member in all of them.
-    #[inline]
-    pub fn hash_seed(&self) -> HashSeed {
-        self.seed
-    }
-
     #[inline]
     pub fn shard_of(&self, hash: u64) -> ShardId {
         // With one shard there are no bits to take, and shifting by 64 is not defined.

@@ -28,7 +28,7 @@ use crate::ds::listpack::{Digits, Encoded, ListPack};
 use crate::ds::table::{Entry, HashSeed, Table};
 use std::sync::Arc;
 
-/// Thresholds from the configuration, and the seed of tables.
+/// Thresholds, from the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// `set-max-intset-entries`.
@@ -37,7 +37,6 @@ pub struct Limits {
     pub max_listpack_entries: u64,
     /// `set-max-listpack-value`, in bytes.
     pub max_listpack_value: u64,
-    pub seed: HashSeed,
 }
 
 impl Limits {
@@ -88,7 +87,7 @@ impl Set {
         } else if limits.is_listpack(count) {
             Set::Packed(ListPack::new())
         } else {
-            Set::Table(Arc::new(Table::new(limits.seed, 0)))
+            Set::Table(Arc::new(Table::new(HashSeed::of_process(), 0)))
         }
     }
 
@@ -100,7 +99,7 @@ impl Set {
             Set::Table(_) => true,
         };
         if !is_small_enough {
-            self.make_table(limits);
+            self.make_table();
         }
     }
 
@@ -162,7 +161,7 @@ impl Set {
             return false;
         }
         if !limits.is_intset(ints.len()) {
-            self.make_table(limits);
+            self.make_table();
         }
         true
     }
@@ -180,7 +179,7 @@ impl Set {
             pack.push_back(element);
             return true;
         }
-        self.make_table(limits);
+        self.make_table();
         self.insert(member, limits)
     }
 
@@ -215,19 +214,19 @@ impl Set {
             && limits.is_listpack_value(member.len())
             && limits.is_listpack_value(longest);
         if !fits {
-            return self.make_table(limits);
+            return self.make_table();
         }
         let mut pack = ListPack::new();
         ints.iter().for_each(|number| pack.push_back(number));
         *self = Set::Packed(pack);
     }
 
-    fn make_table(&mut self, limits: &Limits) {
-        let mut table = Table::new(limits.seed, 0);
+    fn make_table(&mut self) {
+        let mut table = Table::new(HashSeed::of_process(), 0);
         let mut digits = Digits::new();
         for member in self.iter() {
             let bytes = member.bytes(&mut digits);
-            table.insert(limits.seed.hash(bytes), stored(bytes));
+            table.insert(table.seed().hash(bytes), stored(bytes));
         }
         *self = Set::Table(Arc::new(table));
     }

@@ -13,6 +13,7 @@
 
 use super::{Iter, Limits, Member, Set};
 use crate::ds::listpack::Digits;
+use crate::ds::table::HashSeed;
 use std::ops::ControlFlow;
 
 /// Members that are looked up together.
@@ -43,11 +44,9 @@ pub fn intersection<'s>(sets: &[&'s Set], visit: impl FnMut(Member<'s>) -> Flow)
 pub fn difference<'s>(first: &'s Set, others: &[&'s Set], mut visit: impl FnMut(Member<'_>)) {
     let probes = first.len().saturating_mul(others.len() + 1) / 2;
     let copies = others.iter().map(|set| set.len()).sum::<usize>() + first.len();
-    if probes > copies
-        && let Some(limits) = tabled(first)
-    {
+    if probes > copies {
         // Many small others: taking them out of a copy is less work than asking each of them.
-        let mut left = collected([first].into_iter(), &limits);
+        let mut left = collected([first].into_iter());
         let mut digits = Digits::new();
         for member in others.iter().flat_map(|set| set.iter()) {
             left.remove(member.bytes(&mut digits));
@@ -65,10 +64,8 @@ pub fn difference<'s>(first: &'s Set, others: &[&'s Set], mut visit: impl FnMut(
 
 /// Visits what any of `sets` has, once.
 pub fn union<'s>(sets: &[&'s Set], mut visit: impl FnMut(Member<'_>)) {
-    if sets.len() > SIEVED_SETS_MAX
-        && let Some(limits) = sets.iter().find_map(|set| tabled(set))
-    {
-        return collected(sets.iter().copied(), &limits).iter().for_each(visit);
+    if sets.len() > SIEVED_SETS_MAX {
+        return collected(sets.iter().copied()).iter().for_each(visit);
     }
     for (index, set) in sets.iter().enumerate() {
         let before = sets.get(..index).unwrap_or_default();
@@ -79,17 +76,17 @@ pub fn union<'s>(sets: &[&'s Set], mut visit: impl FnMut(Member<'_>)) {
     }
 }
 
-/// Limits under which everything is a table, with the seed of this one.
-fn tabled(set: &Set) -> Option<Limits> {
-    let Set::Table(table) = set else { return None };
-    let seed = table.seed();
-    Some(Limits { max_intset_entries: 0, max_listpack_entries: 0, max_listpack_value: 0, seed })
+/// Limits under which everything is a table.
+const TABLES: Limits = Limits { max_intset_entries: 0, max_listpack_entries: 0, max_listpack_value: 0 };
+
+fn seed_of(set: &Set) -> Option<HashSeed> {
+    if let Set::Table(table) = set { Some(table.seed()) } else { None }
 }
 
-fn collected<'s>(sets: impl Iterator<Item = &'s Set>, limits: &Limits) -> Set {
-    let mut all = Set::for_members(b"", 1, limits);
+fn collected<'s>(sets: impl Iterator<Item = &'s Set>) -> Set {
+    let mut all = Set::for_members(b"", 1, &TABLES);
     sets.flat_map(Set::iter).for_each(|member| {
-        all.insert_member(member, limits);
+        all.insert_member(member, &TABLES);
     });
     all
 }
@@ -100,7 +97,7 @@ fn sieve<'s>(
     keep: Keep,
     mut visit: impl FnMut(Member<'s>) -> Flow,
 ) -> Flow {
-    let seed = others.iter().find_map(|set| tabled(set)).map(|limits| limits.seed);
+    let seed = others.iter().find_map(|set| seed_of(set));
     let Some(seed) = seed else {
         let mut digits = Digits::new();
         return members.try_for_each(|member| {

@@ -70,13 +70,7 @@ impl Set {
 
     /// Removes `count` different members (fewer than all) and hands them to `visit`. When few are left, what a table
     /// keeps becomes a new, small set, as in Redis.
-    pub fn pop_many(
-        &mut self,
-        count: usize,
-        rng: &mut Rng,
-        limits: &Limits,
-        mut visit: impl FnMut(&[u8]),
-    ) {
+    pub fn pop_many(&mut self, count: usize, rng: &mut Rng, limits: &Limits, mut visit: impl FnMut(&[u8])) {
         /// A table is built anew when more than so many members go for each that stays.
         const REBUILD_RATIO: usize = 5;
         let kept = self.len().saturating_sub(count);
