@@ -11,6 +11,7 @@ pub mod hyperloglog;
 pub mod list;
 pub mod scan;
 pub mod server;
+pub mod set;
 pub mod string;
 
 #[cfg(test)]
@@ -55,6 +56,10 @@ pub const FAMILIES: &[&[Command]] = &[
     list::push::COMMANDS,
     list::range::COMMANDS,
     server::command::COMMANDS,
+    set::combine::COMMANDS,
+    set::members::COMMANDS,
+    set::random::COMMANDS,
+    set::scan::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,

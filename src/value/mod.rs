@@ -16,6 +16,7 @@
 
 pub mod hash;
 pub mod list;
+pub mod set;
 pub mod string;
 
 use std::sync::Arc;
@@ -123,6 +124,7 @@ macro_rules! collections {
 collections! {
     Hash(hash::Hash),
     List(list::List),
+    Set(set::Set),
 }
 
 impl Due for Value {
