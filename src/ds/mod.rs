@@ -5,6 +5,8 @@
 //! stands. Everything above this module is safe Rust.
 
 pub mod blob;
+pub mod intset;
+pub mod listpack;
 pub mod prefetch;
 pub mod shared_vec;
 pub mod table;
