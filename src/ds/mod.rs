@@ -7,6 +7,7 @@
 pub mod blob;
 pub mod intset;
 pub mod listpack;
+pub mod member;
 pub mod prefetch;
 pub mod shared_vec;
 pub mod table;

@@ -15,6 +15,7 @@
 //! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
 pub mod string;
+pub mod zset;
 
 use std::sync::Arc;
 
@@ -120,7 +121,9 @@ macro_rules! collections {
     };
 }
 
-collections! {}
+collections! {
+    SortedSet(zset::ZSet),
+}
 
 impl Due for Value {
     #[inline]
