@@ -3,8 +3,11 @@
 //! A family is a list of rows ([`crate::dispatch::Command`]) with their handlers beside them; [`FAMILIES`] lists the
 //! families, and that is all there is to registration.
 
+pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hyperloglog;
+pub mod scan;
 pub mod server;
 pub mod string;
 
@@ -17,6 +20,10 @@ use crate::dispatch::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    bitmap::bit::COMMANDS,
+    bitmap::bitop::COMMANDS,
+    bitmap::count::COMMANDS,
+    bitmap::field::COMMANDS,
     connection::auth::COMMANDS,
     connection::basics::COMMANDS,
     connection::client::COMMANDS,
@@ -30,6 +37,8 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::rename::COMMANDS,
     generic::ttl::COMMANDS,
     generic::walk::COMMANDS,
+    hyperloglog::count::COMMANDS,
+    hyperloglog::debug::COMMANDS,
     server::command::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,

@@ -91,6 +91,15 @@ impl Command {
         Command::new(name, arity, Handler::Write(run)).flags(CommandFlags::WRITE)
     }
 
+    /// A command that reads keys for its client, but may keep in them what it worked out (PFCOUNT).
+    pub const fn caching(
+        name: &'static str,
+        arity: i32,
+        run: for<'c, 'k, 'a, 'o> fn(&mut WriteCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
+    ) -> Command {
+        Command::new(name, arity, Handler::Write(run)).flags(CommandFlags::READONLY)
+    }
+
     /// A command about its own connection.
     pub const fn session(
         name: &'static str,

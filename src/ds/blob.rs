@@ -76,7 +76,7 @@ unsafe impl<V: Send> Send for Blob<V> {}
 unsafe impl<V: Sync> Sync for Blob<V> {}
 
 // SAFETY: transparent over a non-null pointer to the header, from which key and deadline are read.
-unsafe impl<V: Due> Slot for Blob<V> {
+unsafe impl<V: Due + Clone> Slot for Blob<V> {
     #[inline]
     fn key(&self) -> &[u8] {
         Blob::key(self)

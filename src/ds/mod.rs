@@ -4,7 +4,9 @@
 //! says at its top why, keeps raw pointers behind a small safe surface, and proves every use where it
 //! stands. Everything above this module is safe Rust.
 
+pub mod bits;
 pub mod blob;
+pub mod hll;
 pub mod intset;
 pub mod listpack;
 pub mod member;

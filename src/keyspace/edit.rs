@@ -406,15 +406,49 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         }
         let mut bytes = self.string()?.map(|string| string.bytes().to_vec()).unwrap_or_default();
         change(&mut bytes);
-        match self.slot.entry_mut() {
-            // Too long to stand inline from now on: the entry owns these very bytes.
-            Some(entry) if !Entry::can_inline(entry.key().len(), bytes.len()) => {
-                entry.set_value(Value::String(LongString::new(bytes)));
-                entry.set_meta(Encoding::Raw as u8);
-            }
-            _ => self.set_string_encoded(&bytes, Encoding::Raw, Ttl::Keep),
-        }
+        self.set_string_owned(bytes, Ttl::Keep);
         Ok(())
+    }
+
+    /// The bytes of the string, to be overwritten where they lie; the string is `raw` from then on. `None` when the
+    /// key is missing.
+    pub fn string_mut(&mut self) -> Result<Option<&mut [u8]>, WrongType> {
+        if self.string()?.is_none() {
+            return Ok(None);
+        }
+        self.changed = true;
+        self.touch();
+        let Some(entry) = self.slot.entry_mut() else { return Ok(None) };
+        entry.set_meta(Encoding::Raw as u8);
+        if !entry.is_boxed() {
+            return Ok(entry.inline_mut());
+        }
+        Ok(match entry.value_mut() {
+            Some(Value::String(long)) => Some(LongString::make_mut(long).as_mut_slice()),
+            _ => None,
+        })
+    }
+
+    /// Makes the key a `raw` string of these very bytes, which are not copied when they are many.
+    pub fn set_string_owned(&mut self, bytes: Vec<u8>, ttl: Ttl) {
+        if Entry::can_inline(self.key.bytes().len(), bytes.len()) {
+            return self.set_string_encoded(&bytes, Encoding::Raw, ttl);
+        }
+        self.changed = true;
+        let deadline = self.resolve(ttl);
+        let value = Value::String(LongString::new(bytes));
+        let mut new = Entry::boxed(self.key.bytes(), value, deadline, Encoding::Raw as u8);
+        match self.slot.entry_mut() {
+            Some(entry) => {
+                new.set_clock(self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng));
+                discard(std::mem::replace(entry, new));
+            }
+            None => {
+                new.set_clock(self.cx.access.initial(self.cx.now));
+                self.insert(new);
+            }
+        }
+        self.note(deadline);
     }
 
     /// Gives an existing key a deadline, or takes it away.

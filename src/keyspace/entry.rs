@@ -44,7 +44,6 @@ pub fn string_of(entry: &Entry) -> Option<StringRef<'_>> {
     match entry.payload() {
         Payload::Inline(bytes) => Some(StringRef::Inline(bytes)),
         Payload::Value(Value::String(long)) => Some(StringRef::Long(long)),
-        #[allow(unreachable_patterns)]
         Payload::Value(_) => None,
     }
 }

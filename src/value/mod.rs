@@ -14,6 +14,7 @@
 //!
 //! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
+pub mod hash;
 pub mod string;
 pub mod zset;
 
@@ -103,13 +104,11 @@ macro_rules! collections {
 
         $(impl Collection for $type {
             #[inline]
-            #[allow(irrefutable_let_patterns)]
             fn of(value: &Value) -> Option<&Self> {
                 if let Value::$kind(collection) = value { Some(collection) } else { None }
             }
 
             #[inline]
-            #[allow(irrefutable_let_patterns)]
             fn of_mut(value: &mut Value) -> Option<&mut Self> {
                 if let Value::$kind(collection) = value { Some(collection) } else { None }
             }
@@ -122,6 +121,7 @@ macro_rules! collections {
 }
 
 collections! {
+    Hash(hash::Hash),
     SortedSet(zset::ZSet),
 }
 
@@ -130,6 +130,13 @@ impl Due for Value {
     fn due(&self) -> Option<u64> {
         self.facts().and_then(Facts::due)
     }
+}
+
+/// Bytes of `len` elements, weighing `samples` of them, or all if that is 0.
+fn sampled(weights: impl Iterator<Item = usize>, len: usize, samples: usize) -> usize {
+    let taken = if samples == 0 { len } else { samples.min(len) };
+    let sum: usize = weights.take(taken).sum();
+    sum.saturating_mul(len).checked_div(taken).unwrap_or(0)
 }
 
 /// The type of a value, in the words of TYPE.
@@ -168,7 +175,6 @@ impl Value {
     pub fn heap_bytes(&self, samples: usize) -> usize {
         match self {
             Value::String(string) => string.capacity() + size_of::<Vec<u8>>() + 2 * size_of::<usize>(),
-            #[allow(unreachable_patterns)]
             other => other.facts().map_or(0, |facts| facts.heap_bytes(samples)),
         }
     }
@@ -178,7 +184,6 @@ impl Value {
         match self {
             // Unmapping megabytes takes as long as freeing some hundred blocks.
             Value::String(string) => 1 + string.capacity() / (64 * 1024),
-            #[allow(unreachable_patterns)]
             other => other.facts().map_or(1, Facts::free_effort),
         }
     }

@@ -6,6 +6,8 @@
 
 use crate::base::num::is_canonical_i64;
 
+/// Growing strings get at most this much room ahead, in bytes.
+const AHEAD_MAX_BYTES: usize = 1 << 20;
 /// Longest string that Redis calls `embstr`, in bytes.
 const EMBSTR_MAX_BYTES: usize = 44;
 /// Longest text of an i64.
@@ -54,9 +56,33 @@ impl Encoding {
     }
 }
 
+/// Lengthens a string with zero bytes. Room is made ahead so that growing bit by bit stays cheap, but never more than
+/// 1 MB; a string that begins far out costs its own pages only once they are written to.
+pub fn grow(bytes: &mut Vec<u8>, len: usize) {
+    if bytes.is_empty() && bytes.capacity() < len {
+        *bytes = vec![0; len];
+    } else if bytes.len() < len {
+        if bytes.capacity() < len {
+            bytes.reserve_exact(len - bytes.len() + len.min(AHEAD_MAX_BYTES));
+        }
+        bytes.resize(len, 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Encoding;
+    use super::{AHEAD_MAX_BYTES, Encoding, grow};
+
+    #[test]
+    fn room_ahead_is_bounded() {
+        let mut bytes = Vec::new();
+        for len in [3, 4, 1000, 3 << 20, (3 << 20) + 1, 10] {
+            let longest = bytes.len().max(len);
+            grow(&mut bytes, len);
+            assert_eq!(bytes, vec![0; longest]);
+            assert!(bytes.capacity() <= 2 * longest && bytes.capacity() <= longest + AHEAD_MAX_BYTES);
+        }
+    }
 
     #[test]
     fn encodings_are_those_of_set() {

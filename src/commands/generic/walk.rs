@@ -9,14 +9,11 @@
 //! is removed, as Redis does.
 
 use crate::base::glob::Pattern;
-use crate::base::num::parse_u64;
-use crate::dispatch::options::{int_value, value};
-use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request};
+use crate::commands::scan::{Page, ScanOf, ScanOptions, cursor_of};
+use crate::dispatch::{Command, Outcome, ReadCx, ReplySlot, Request};
 use crate::keyspace::Entry;
 use crate::keyspace::entry::kind_of;
-use crate::resp::Cursor;
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
-use crate::value::Kind;
 
 pub const COMMANDS: &[Command] = &[
     Command::read("keys", 2, keys)
@@ -84,76 +81,17 @@ fn keys(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
     }))
 }
 
-/// What SCAN looks for.
-struct ScanOptions {
-    pattern: Option<Pattern>,
-    count: usize,
-    kind: KindFilter,
-}
-
-enum KindFilter {
-    Any,
-    Only(Kind),
-    /// A type that we don't know: no key has it.
-    Unknown,
-}
-
-impl ScanOptions {
-    fn parse(cursor: &mut Cursor<'_>) -> Result<ScanOptions, CmdError> {
-        const COUNT_DEFAULT: usize = 10;
-        const NO_VALUES: CmdError = CmdError::text("ERR NOVALUES option can only be used in HSCAN");
-        let mut options = ScanOptions { pattern: None, count: COUNT_DEFAULT, kind: KindFilter::Any };
-        while cursor.remaining() > 0 {
-            if cursor.take_word("COUNT") {
-                let count = int_value(cursor)?;
-                options.count =
-                    usize::try_from(count).ok().filter(|&count| count > 0).ok_or(CmdError::Syntax)?;
-            } else if cursor.take_word("MATCH") {
-                options.pattern =
-                    Some(Pattern::new(value(cursor)?)).filter(|pattern| !pattern.matches_everything());
-            } else if cursor.take_word("TYPE") {
-                options.kind = Kind::from_word(value(cursor)?).map_or(KindFilter::Unknown, KindFilter::Only);
-            } else if cursor.take_word("NOVALUES") {
-                return Err(NO_VALUES);
-            } else {
-                return Err(CmdError::Syntax);
-            }
-        }
-        Ok(options)
-    }
-
-    fn is_match(&self, entry: &Entry) -> bool {
-        let is_kind = match self.kind {
-            KindFilter::Any => true,
-            KindFilter::Only(kind) => kind_of(entry) == kind,
-            KindFilter::Unknown => false,
-        };
-        is_kind && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(entry.key()))
-    }
-}
-
 fn scan(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let start = parse_u64(req.arg(1)).ok_or(CmdError::InvalidCursor)?;
-    let options = ScanOptions::parse(&mut req.args.cursor(2))?;
+    let start = cursor_of(req.arg(1))?;
+    let options = ScanOptions::parse(&mut req.args.cursor(2), ScanOf::Keys)?;
     let db = cx.db();
-    // The cursor stands before the keys, so they wait: names end to end, and where each one ends.
-    let (mut names, mut ends) = (Vec::new(), Vec::new());
-    let next = cx.keyspace().scan(db, start, options.count, |entry, is_expired| {
-        if !is_expired && options.is_match(entry) {
-            names.extend_from_slice(entry.key());
-            ends.push(names.len());
+    let mut page = Page::default();
+    page.next = cx.keyspace().scan(db, start, options.count, |entry, is_expired| {
+        if !is_expired && options.kind.includes(kind_of(entry)) && options.is_match(entry.key()) {
+            page.elements.push(entry.key());
         }
     });
-    Ok(reply.write(|writer| {
-        writer.array(2);
-        writer.bulk(itoa::Buffer::new().format(next).as_bytes());
-        writer.array(ends.len());
-        let mut begin = 0;
-        for end in ends {
-            writer.bulk(names.get(begin..end).unwrap_or_default());
-            begin = end;
-        }
-    }))
+    Ok(page.reply(reply))
 }
 
 fn randomkey(cx: &mut ReadCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

@@ -17,7 +17,7 @@
 
 #![allow(unsafe_code)] // None of its own but for reading raw slots through `bucket`.
 
-use super::segment::Segment;
+use super::segment::{Segment, SegmentId};
 use super::{Slot, Table};
 
 /// No deadline.
@@ -82,12 +82,13 @@ impl<S: Slot> Table<S> {
     /// Takes the due entries out of a segment's due buckets and makes the bounds of these exact.
     fn sweep(
         &mut self,
-        id: u32,
+        id: SegmentId,
         now_ms: u64,
         left: &mut usize,
         is_taken: &mut impl FnMut(&mut S) -> bool,
         taken: &mut Vec<S>,
     ) {
+        self.thaw_segment(id);
         let route = self.segments[id].route;
         let Some(mut minima) = self.segments[id].minima.take() else { return };
         let per_minimum = if route.shape.is_reseeded() { route.shape.buckets() } else { 1 };
@@ -124,7 +125,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Moves a segment to its place in the order; one without a deadline gives its minima back.
-    fn set_due(&mut self, id: u32, due: u64) {
+    fn set_due(&mut self, id: SegmentId, due: u64) {
         let segment = &mut self.segments[id];
         if segment.due != due {
             if segment.due != NEVER {
@@ -141,7 +142,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Forgets the bounds of a segment that is taken apart or has no deadline any more.
-    pub(super) fn drop_minima(&mut self, id: u32) {
+    pub(super) fn drop_minima(&mut self, id: SegmentId) {
         let Segment { minima, due, .. } = &mut self.segments[id];
         if let Some(minima) = minima.take() {
             self.bytes -= minima.len() * 8;
@@ -153,7 +154,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Computes the bounds of a segment that was rebuilt.
-    pub(super) fn recompute_minima(&mut self, id: u32) {
+    pub(super) fn recompute_minima(&mut self, id: SegmentId) {
         let route = self.segments[id].route;
         let per_minimum = route.shape.buckets() / route.shape.minima();
         let mut minima = vec![NEVER; route.shape.minima()].into_boxed_slice();

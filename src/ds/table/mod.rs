@@ -5,7 +5,7 @@
 //! shrinking (a SCAN cursor), and it costs about 12 bytes per entry, deadlines included.
 //!
 //! ```text
-//!  directory (2ᵍ routes)        segments                     bucket: 64 bytes
+//!  directory                    segments                     bucket: 64 bytes
 //!  ┌────────┐                 ┌──┬──┬──┬──┬ … ┐            ┌──────┬─┬─┬─┬─┬─┬─┬─┐
 //!  │ 00 ────┼───────────────▶ │  │  │  │  │   │ 1..64      │ tags │e│e│e│e│e│e│e│
 //!  │ 01 ────┼──────────┐      └──┴──┴──┴──┴ … ┘ buckets    └──────┴┼┴─┴─┴─┴─┴─┴─┘
@@ -15,14 +15,14 @@
 //!                  └────────▶ depth 1: both 10 and 11
 //! ```
 //!
-//! The first bits of the hash index the directory, the next 28 select a bucket in the segment, the last
+//! The first bits of the hash lead through the directory, the next 28 select a bucket in the segment, the last
 //! byte is the tag (see `segment` for the picture). A lookup reads the directory (in cache), the bucket and
 //! the entry: two dependent cache misses, which [`Table::prefetch_bucket`] and [`Table::prefetch_entry`]
 //! can overlap for several keys.
 //!
-//! **Growth** (`resize`). A full segment gets eight more buckets; at 64 it splits in two, and the directory
-//! doubles when it has no bit left to tell the halves apart. Emptied segments go the same way back. Each
-//! step moves the 456 entries of one segment at most; there is no rehash of everything, ever.
+//! **Growth** (`resize`, `directory`). A full segment gets eight more buckets; at 64 it splits in two, and a node of the
+//! directory doubles when it has no bit left to tell the halves apart. Emptied segments go the same way back. Each
+//! step moves the 456 entries of one segment and 512 routes at most; there is no rehash of everything, ever.
 //!
 //! **Order** (`walk`). Directory, segment and bucket follow the hash, so buckets are visited in hash order,
 //! and "all entries whose hash is below p were visited" stays true whatever is resized in between.
@@ -33,6 +33,9 @@
 //! **Deadlines** (`deadlines`). Entries may carry a time of death; finding the due ones is exact and needs
 //! no second index of keys.
 //!
+//! **Freezing** (`frozen`). A frozen copy takes one reference, at any size; from then on whoever changes a segment first
+//! copies that one.
+//!
 //! Invariant: what `entry`, `find` and the others take as `hash` is `seed.hash(key)`. A wrong hash loses
 //! entries, but never memory safety.
 
@@ -40,7 +43,9 @@
 
 mod bucket;
 mod deadlines;
+mod directory;
 mod entry;
+mod frozen;
 mod resize;
 mod seed;
 mod segment;
@@ -54,7 +59,8 @@ pub use seed::HashSeed;
 pub use walk::Iter;
 
 use bucket::Place;
-use segment::{MAX_PREFIX_BITS, Route};
+use directory::Directory;
+use segment::{MAX_PREFIX_BITS, Route, SegmentId};
 use slab::Slab;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -65,7 +71,7 @@ use std::marker::PhantomData;
 /// The type is `repr(transparent)` over a non-null pointer (so it has eight bytes, none of them padding),
 /// it doesn't care at which address it lies, and nothing but the owner changes it. The pointer should be
 /// where `key` and `deadline` are read from: it is what the table prefetches.
-pub unsafe trait Slot: Sized {
+pub unsafe trait Slot: Clone {
     /// The key; it must not change while the entry is in a table.
     fn key(&self) -> &[u8];
     /// When the entry is due, in Unix milliseconds; `None` for never.
@@ -74,19 +80,20 @@ pub unsafe trait Slot: Sized {
 
 /// The hash table. It allocates nothing before the first insertion.
 pub struct Table<S: Slot> {
-    /// 2ᵍ routes, `g` being the greatest depth; empty before the first insertion.
-    directory: Vec<Route>,
+    /// Empty before the first insertion.
+    directory: Directory,
     segments: Slab,
     /// Segments by earliest deadline: `(due, id)` for each with `due != u64::MAX`.
-    by_deadline: BTreeSet<(u64, u32)>,
+    by_deadline: BTreeSet<(u64, SegmentId)>,
     seed: HashSeed,
     len: usize,
     /// Bytes of buckets, children and deadline minima.
     bytes: usize,
-    /// Segments whose depth is the directory's.
-    deepest: u32,
+    /// Segments by depth; the last number is not 0.
+    by_depth: Vec<u32>,
     skip: u8,
-    depth: u8,
+    /// Who holds frozen copies, if somebody may; see [`frozen`].
+    freezes: Option<Box<frozen::Freezes<S>>>,
     owns: PhantomData<S>,
 }
 
@@ -107,15 +114,15 @@ impl<S: Slot> Table<S> {
         const { assert!(size_of::<S>() == size_of::<*mut u8>()) };
         assert!(skip_bits < MAX_PREFIX_BITS, "the shard number leaves no hash bits for segments");
         Self {
-            directory: Vec::new(),
+            directory: Directory::new(),
             segments: Slab::new(),
             by_deadline: BTreeSet::new(),
             seed,
             len: 0,
             bytes: 0,
-            deepest: 0,
+            by_depth: Vec::new(),
             skip: skip_bits as u8,
-            depth: 0,
+            freezes: None,
             owns: PhantomData,
         }
     }
@@ -150,6 +157,7 @@ impl<S: Slot> Table<S> {
     /// [`note_deadline`](Self::note_deadline).
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut S> {
+        self.thaw(hash);
         let (_, place) = self.probe(hash, key)?;
         // SAFETY: as in `find`, and the table is borrowed exclusively.
         Some(unsafe { &mut *place.slot().cast() })
@@ -158,6 +166,7 @@ impl<S: Slot> Table<S> {
     /// One probe whose result can be read, replaced, removed or filled.
     #[inline]
     pub fn entry(&mut self, hash: u64, key: &[u8]) -> Entry<'_, S> {
+        self.thaw(hash);
         match self.probe(hash, key) {
             Some((route, place)) => Entry::Occupied(Occupied { table: self, hash, route, place }),
             None => Entry::Vacant(Vacant { table: self, hash }),
@@ -166,6 +175,7 @@ impl<S: Slot> Table<S> {
 
     /// Puts `entry` in, and returns the one with the same key that it replaced.
     pub fn insert(&mut self, hash: u64, entry: S) -> Option<S> {
+        self.thaw(hash);
         match self.probe(hash, entry.key()) {
             Some((route, place)) => Some(Occupied { table: self, hash, route, place }.replace(entry)),
             None => {
@@ -177,6 +187,7 @@ impl<S: Slot> Table<S> {
 
     /// Takes the entry with this key out.
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<S> {
+        self.thaw(hash);
         let (route, place) = self.probe(hash, key)?;
         Some(Occupied { table: self, hash, route, place }.remove())
     }
@@ -214,8 +225,8 @@ impl<S: Slot> Table<S> {
     /// Heap bytes of the table itself, without the entries.
     pub fn heap_bytes(&self) -> usize {
         // A B-tree node of std has eleven keys and is about two thirds full.
-        let ordered = self.by_deadline.len() * size_of::<(u64, u32)>() * 3 / 2;
-        self.bytes + self.directory.capacity() * size_of::<Route>() + self.segments.heap_bytes() + ordered
+        let ordered = self.by_deadline.len() * size_of::<(u64, SegmentId)>() * 3 / 2;
+        self.bytes + self.directory.heap_bytes() + self.segments.heap_bytes() + ordered
     }
 
     /// A hash or position without its shard bits, as the segments see it.
@@ -226,9 +237,7 @@ impl<S: Slot> Table<S> {
 
     #[inline]
     fn route(&self, hash: u64) -> Option<&Route> {
-        // Two shifts, because a depth of 0 would shift by 64. The directory is empty or has 2^depth routes.
-        let index = (self.relative(hash) >> 1) >> (63 - u32::from(self.depth));
-        self.directory.get(index as usize)
+        self.directory.route(self.relative(hash))
     }
 
     /// Walks the one bucket that may hold `key`.
@@ -245,6 +254,9 @@ impl<S: Slot> Table<S> {
 
 impl<S: Slot> Drop for Table<S> {
     fn drop(&mut self) {
+        if self.retire_all() {
+            return;
+        }
         let mut bytes = self.bytes;
         for segment in self.segments.iter() {
             resize::dismantle(segment.route, &mut bytes, |entry| {

@@ -2,8 +2,8 @@
 //!
 //! Every step takes the entries of one segment (or two buddies) out, allocates the new arrays and puts
 //! the entries back in. A segment holds at most 456 entries, so a step takes 20 to 50 µs where memory is slow,
-//! most of it waiting for the entries, which must be looked at for their hash. The only work that grows with
-//! the table is doubling the directory: a copy of 16 bytes per route.
+//! most of it waiting for the entries, which must be looked at for their hash. The directory grows in small nodes
+//! too, so no step depends on the size of the table.
 //!
 //! ```text
 //!  1 → 2 → 4 → 8 → 16 → 32 → 40 → 48 → 56 → 64 → two of 32        full: the next size
@@ -25,7 +25,7 @@
 
 use super::bucket::{self, ChainTooLong};
 use super::segment::{
-    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, Shape, full_at, next_size,
+    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, SegmentId, Shape, full_at, next_size,
     previous_size, size_for,
 };
 use super::{Slot, Table};
@@ -52,7 +52,7 @@ pub(super) unsafe fn entry_from<S: Slot>(entry: *mut u8) -> S {
     unsafe { std::mem::transmute_copy(&entry) }
 }
 
-fn entry_into<S: Slot>(entry: S) -> *mut u8 {
+pub(super) fn entry_into<S: Slot>(entry: S) -> *mut u8 {
     let entry = ManuallyDrop::new(entry);
     // SAFETY: as in `peek`; ownership moves into the pointer.
     unsafe { std::mem::transmute_copy(&entry) }
@@ -83,6 +83,7 @@ impl<S: Slot> Table<S> {
                 continue;
             };
             let id = route.id;
+            debug_assert!(!self.is_frozen(id), "a probe for change thaws what it finds");
             let buckets = route.shape.buckets();
             if self.segments[id].len as usize >= full_at(buckets) && buckets < MAX_BUCKETS {
                 self.grow(id);
@@ -111,7 +112,7 @@ impl<S: Slot> Table<S> {
 
     /// Accounts for entries that left a segment, and takes a step back if it has become sparse.
     #[inline]
-    pub(super) fn note_removed(&mut self, id: u32, count: usize) {
+    pub(super) fn note_removed(&mut self, id: SegmentId, count: usize) {
         self.len -= count;
         let segment = &mut self.segments[id];
         segment.len -= count as u32;
@@ -124,14 +125,34 @@ impl<S: Slot> Table<S> {
     /// The first segment.
     fn plant(&mut self) {
         let buckets = segment::new_buckets(1, &mut self.bytes);
-        let route = Route { buckets, id: 0, shape: Shape::new(1, 0, false) };
-        self.directory.reserve_exact(1);
-        self.directory.push(route);
-        self.segments.push(Segment { route, prefix: 0, len: 0, minima: None, due: u64::MAX });
-        self.deepest = 1;
+        let route = Route { buckets, id: self.segments.next_id(), shape: Shape::new(1, 0, false) };
+        self.directory.publish(0, route);
+        self.add_segment(route, 0);
     }
 
-    fn grow(&mut self, id: u32) {
+    /// The record of a new segment without entries.
+    fn add_segment(&mut self, route: Route, prefix: u32) -> SegmentId {
+        let id = self.segments.next_id();
+        let born = self.epoch();
+        self.segments.push(Segment { route, prefix, len: 0, minima: None, due: u64::MAX, born });
+        self.count_depth(route.shape.depth(), 1);
+        id
+    }
+
+    /// Counts a segment more or less at a depth.
+    fn count_depth(&mut self, depth: u32, change: i32) {
+        let depth = depth as usize;
+        if self.by_depth.len() <= depth {
+            self.by_depth.reserve_exact(depth + 1 - self.by_depth.len());
+            self.by_depth.resize(depth + 1, 0);
+        }
+        self.by_depth[depth] = self.by_depth[depth].wrapping_add_signed(change);
+        while self.by_depth.last() == Some(&0) {
+            self.by_depth.pop();
+        }
+    }
+
+    fn grow(&mut self, id: SegmentId) {
         let shape = self.segments[id].route.shape;
         if shape.buckets() < LARGE {
             self.rebuild(id, next_size(shape.buckets()), shape.is_reseeded());
@@ -141,7 +162,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// Steps back while the segment is sparse. Each round at least halves the work of the next.
-    fn shrink(&mut self, mut id: u32) {
+    fn shrink(&mut self, mut id: SegmentId) {
         loop {
             let segment = &self.segments[id];
             let (len, shape) = (segment.len as usize, segment.route.shape);
@@ -162,19 +183,19 @@ impl<S: Slot> Table<S> {
     }
 
     /// The segment with which this one could merge: its other half, if that has the same depth.
-    fn buddy(&self, id: u32) -> Option<u32> {
+    fn buddy(&self, id: SegmentId) -> Option<SegmentId> {
         let segment = &self.segments[id];
         let depth = segment.route.shape.depth();
         if depth == 0 {
             return None;
         }
-        let index = u64::from(segment.prefix ^ 1) << (u32::from(self.depth) - depth);
-        let other = self.directory.get(index as usize)?;
+        let other = self.directory.route(u64::from(segment.prefix ^ 1) << (64 - depth))?;
         (other.shape.depth() == depth).then_some(other.id)
     }
 
     /// Takes the entries of a segment out, leaving it without buckets.
-    fn gather(&mut self, id: u32, into: &mut Vec<*mut u8>) {
+    fn gather(&mut self, id: SegmentId, into: &mut Vec<*mut u8>) {
+        self.thaw_segment(id);
         let segment = &mut self.segments[id];
         let route = segment.route;
         into.reserve(segment.len as usize);
@@ -188,9 +209,16 @@ impl<S: Slot> Table<S> {
     }
 
     /// Allocates buckets for `entries` and puts them in. Prefers the ordinary placement unless `reseeded`.
-    fn build(&mut self, entries: &[*mut u8], buckets: usize, depth: u32, reseeded: bool) -> Route {
+    pub(super) fn build(
+        &mut self,
+        entries: &[*mut u8],
+        id: SegmentId,
+        buckets: usize,
+        depth: u32,
+        reseeded: bool,
+    ) -> Route {
         let shape = Shape::new(buckets, depth, reseeded);
-        let route = Route { buckets: segment::new_buckets(buckets, &mut self.bytes), id: 0, shape };
+        let route = Route { buckets: segment::new_buckets(buckets, &mut self.bytes), id, shape };
         let limit = if reseeded { usize::MAX } else { MAX_CHILDREN };
         for &entry in entries {
             // SAFETY: `entries` are the table's own, stored as `S`.
@@ -200,44 +228,43 @@ impl<S: Slot> Table<S> {
             // SAFETY: the bucket was just made.
             if unsafe { bucket::push(route.bucket(index), tag, entry, limit, &mut self.bytes) }.is_err() {
                 dismantle(route, &mut self.bytes, |_| {});
-                return self.build(entries, buckets, depth, true);
+                return self.build(entries, id, buckets, depth, true);
             }
         }
         route
     }
 
     /// Gives a segment another size or kind.
-    fn rebuild(&mut self, id: u32, buckets: usize, reseeded: bool) {
+    fn rebuild(&mut self, id: SegmentId, buckets: usize, reseeded: bool) {
         let mut entries = Vec::new();
         let had_deadlines = self.segments[id].minima.is_some();
         let depth = self.segments[id].route.shape.depth();
         self.gather(id, &mut entries);
-        let route = self.build(&entries, buckets, depth, reseeded);
-        self.install(id, route, entries.len(), had_deadlines);
+        let route = self.build(&entries, id, buckets, depth, reseeded);
+        self.install(route, entries.len(), had_deadlines);
     }
 
-    /// Makes `route` the buckets of segment `id`, in all its directory entries.
-    fn install(&mut self, id: u32, route: Route, len: usize, has_deadlines: bool) {
-        let route = Route { id, ..route };
-        let segment = &mut self.segments[id];
+    /// Makes `route` the buckets of its segment, which hold `len` entries.
+    pub(super) fn install(&mut self, route: Route, len: usize, has_deadlines: bool) {
+        let born = self.epoch();
+        let segment = &mut self.segments[route.id];
+        let old_depth = segment.route.shape.depth();
         segment.route = route;
         segment.len = len as u32;
-        self.publish(id);
-        if has_deadlines {
-            self.recompute_minima(id);
+        segment.born = born;
+        self.directory.publish(segment.prefix, route);
+        if old_depth != route.shape.depth() {
+            self.count_depth(old_depth, -1);
+            self.count_depth(route.shape.depth(), 1);
         }
-    }
-
-    fn publish(&mut self, id: u32) {
-        let Segment { route, prefix, .. } = self.segments[id];
-        let spare = u32::from(self.depth) - route.shape.depth();
-        let first = (prefix as usize) << spare;
-        self.directory[first..first + (1 << spare)].fill(route);
+        if has_deadlines {
+            self.recompute_minima(route.id);
+        }
     }
 
     /// Splits a full segment in two. If that would not divide its entries, or no hash bit is left, gives it
     /// more buckets and SipHash instead.
-    fn split(&mut self, id: u32) {
+    fn split(&mut self, id: SegmentId) {
         let Segment { route, ref minima, .. } = self.segments[id];
         let (depth, has_deadlines) = (route.shape.depth(), minima.is_some());
         let mut entries = Vec::new();
@@ -245,29 +272,17 @@ impl<S: Slot> Table<S> {
         let (low, high) = self.halves(&entries, depth + u32::from(self.skip));
         let is_last_bit = depth + u32::from(self.skip) >= MAX_PREFIX_BITS;
         if is_last_bit || low.len().min(high.len()) < entries.len() / 8 {
-            let more = self.build(&entries, next_size(route.shape.buckets()), depth, true);
-            return self.install(id, more, entries.len(), has_deadlines);
-        }
-        if depth == u32::from(self.depth) {
-            self.double_directory();
-        }
-        if depth + 1 == u32::from(self.depth) {
-            self.deepest += 2;
+            let more = self.build(&entries, id, next_size(route.shape.buckets()), depth, true);
+            return self.install(more, entries.len(), has_deadlines);
         }
         let prefix = self.segments[id].prefix << 1;
         self.segments[id].prefix = prefix;
-        let low_route = self.build(&low, size_for(low.len(), depth + 1), depth + 1, false);
-        let high_route = self.build(&high, size_for(high.len(), depth + 1), depth + 1, false);
-        let new_id = self.segments.len() as u32;
-        self.segments.push(Segment {
-            route: high_route,
-            prefix: prefix | 1,
-            len: 0,
-            minima: None,
-            due: u64::MAX,
-        });
-        self.install(id, low_route, low.len(), has_deadlines);
-        self.install(new_id, high_route, high.len(), has_deadlines);
+        let low_route = self.build(&low, id, size_for(low.len(), depth + 1), depth + 1, false);
+        let new_id = self.segments.next_id();
+        let high_route = self.build(&high, new_id, size_for(high.len(), depth + 1), depth + 1, false);
+        self.add_segment(high_route, prefix | 1);
+        self.install(low_route, low.len(), has_deadlines);
+        self.install(high_route, high.len(), has_deadlines);
     }
 
     /// Divides entries by hash bit number `bit`, counted from the top.
@@ -282,60 +297,34 @@ impl<S: Slot> Table<S> {
     }
 
     /// Merges two buddies; returns the id of the result.
-    fn merge(&mut self, a: u32, b: u32) -> u32 {
+    fn merge(&mut self, a: SegmentId, b: SegmentId) -> SegmentId {
         let Segment { route, prefix, .. } = self.segments[a];
         let has_deadlines = [a, b].iter().any(|id| self.segments[*id].minima.is_some());
         let depth = route.shape.depth();
         let mut entries = Vec::new();
         self.gather(a, &mut entries);
         self.gather(b, &mut entries);
-        let merged = self.build(&entries, size_for(entries.len(), depth - 1), depth - 1, false);
         let (kept, gone) = (a.min(b), a.max(b));
+        let merged = self.build(&entries, kept, size_for(entries.len(), depth - 1), depth - 1, false);
         self.segments[kept].prefix = prefix >> 1;
-        self.install(kept, merged, entries.len(), has_deadlines);
+        self.install(merged, entries.len(), has_deadlines);
+        self.directory.narrow((u64::from(prefix) << 1) << (63 - depth));
         self.forget_segment(gone);
-        if depth == u32::from(self.depth) {
-            self.deepest -= 2;
-            if self.deepest == 0 {
-                self.halve_directory();
-            }
-        }
         kept
     }
 
     /// Removes an empty segment's record; the last one takes its id.
-    fn forget_segment(&mut self, id: u32) {
-        self.segments.swap_remove(id);
+    fn forget_segment(&mut self, id: SegmentId) {
+        if let Some(gone) = self.segments.swap_remove(id) {
+            self.count_depth(gone.route.shape.depth(), -1);
+        }
         let Some(moved) = self.segments.get_mut(id) else { return };
         let (due, old_id) = (moved.due, moved.route.id);
         moved.route.id = id;
+        self.directory.publish(moved.prefix, moved.route);
         if self.by_deadline.remove(&(due, old_id)) {
             self.by_deadline.insert((due, id));
         }
-        self.publish(id);
-    }
-
-    /// Gives the directory one more bit: each route becomes two.
-    fn double_directory(&mut self) {
-        let old = self.directory.len();
-        self.directory.reserve_exact(old);
-        self.directory.extend_from_within(..);
-        // From the end, so that no route is overwritten before it was read.
-        for at in (0..old).rev() {
-            let route = self.directory[at];
-            self.directory[2 * at..2 * at + 2].fill(route);
-        }
-        self.depth += 1;
-        self.deepest = 0;
-    }
-
-    /// Drops directory bits that no segment needs any more.
-    fn halve_directory(&mut self) {
-        let needed = self.segments.iter().map(|s| s.route.shape.depth()).max().unwrap_or(0);
-        let step = 1 << (u32::from(self.depth) - needed);
-        self.directory = self.directory.iter().step_by(step).copied().collect();
-        self.depth = needed as u8;
-        self.deepest = self.segments.iter().filter(|s| s.route.shape.depth() == needed).count() as u32;
     }
 }
 

@@ -27,6 +27,7 @@
 use super::HashSeed;
 use super::bucket::{Bucket, SLOTS};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::num::NonZeroU32;
 use std::ptr::NonNull;
 
 /// Most bits of the hash that shard number and depth may use together.
@@ -139,11 +140,32 @@ pub(super) fn size_for(len: usize, depth: u32) -> usize {
 #[derive(Clone, Copy)]
 pub(super) struct Route {
     pub(super) buckets: NonNull<Bucket>,
-    pub(super) id: u32,
+    pub(super) id: SegmentId,
     pub(super) shape: Shape,
 }
 
 const _: () = assert!(size_of::<Route>() == 16);
+
+/// Number of a segment's record, from 0 on. Kept as one more, so that a directory's slot has a value to spare.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct SegmentId(NonZeroU32);
+
+impl SegmentId {
+    /// # Panics
+    /// If `index` is 2³² - 1: 2²⁴ segments are the most there can be.
+    #[inline]
+    pub(super) fn new(index: u32) -> Self {
+        match NonZeroU32::new(index.wrapping_add(1)) {
+            Some(id) => Self(id),
+            None => panic!("segment numbers end before 2^32 - 1"),
+        }
+    }
+
+    #[inline]
+    pub(super) fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 impl Route {
     /// The address of bucket `index < shape.buckets()`.
@@ -169,6 +191,8 @@ pub(super) struct Segment {
     pub(super) minima: Option<Box<[u64]>>,
     /// The minimum of `minima`, `u64::MAX` without.
     pub(super) due: u64,
+    /// The table's epoch when these buckets were made; frozen copies from later epochs hold them too.
+    pub(super) born: u32,
 }
 
 fn array_layout(buckets: usize) -> Layout {

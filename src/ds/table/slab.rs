@@ -3,7 +3,7 @@
 //! A table of ten million entries has some thirty thousand segments. Doubling one array of them would be the
 //! longest pause of the whole table; a chunk more is not noticed.
 
-use super::segment::Segment;
+use super::segment::{Segment, SegmentId};
 use std::ops::{Index, IndexMut};
 
 /// Segments in a chunk.
@@ -24,6 +24,12 @@ impl Slab {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
     }
 
+    /// The id that the next segment gets.
+    pub(super) fn next_id(&self) -> SegmentId {
+        // A table has 2²⁴ segments at most.
+        SegmentId::new(self.len() as u32)
+    }
+
     /// Adds a segment under the next id.
     pub(super) fn push(&mut self, segment: Segment) {
         if let Some(last) = self.chunks.last_mut().filter(|last| last.len() < CHUNK) {
@@ -40,7 +46,7 @@ impl Slab {
     }
 
     /// Takes a segment out; the last one gets its id.
-    pub(super) fn swap_remove(&mut self, id: u32) -> Option<Segment> {
+    pub(super) fn swap_remove(&mut self, id: SegmentId) -> Option<Segment> {
         let chunk = self.chunks.last_mut()?;
         let last = chunk.pop()?;
         if chunk.is_empty() {
@@ -55,9 +61,8 @@ impl Slab {
         })
     }
 
-    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Segment> {
-        let id = id as usize;
-        self.chunks.get_mut(id / CHUNK)?.get_mut(id % CHUNK)
+    pub(super) fn get_mut(&mut self, id: SegmentId) -> Option<&mut Segment> {
+        self.chunks.get_mut(id.index() / CHUNK)?.get_mut(id.index() % CHUNK)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
@@ -77,18 +82,18 @@ fn give_back<T>(records: &mut Vec<T>) {
     }
 }
 
-impl Index<u32> for Slab {
+impl Index<SegmentId> for Slab {
     type Output = Segment;
 
     #[inline]
-    fn index(&self, id: u32) -> &Segment {
-        &self.chunks[id as usize / CHUNK][id as usize % CHUNK]
+    fn index(&self, id: SegmentId) -> &Segment {
+        &self.chunks[id.index() / CHUNK][id.index() % CHUNK]
     }
 }
 
-impl IndexMut<u32> for Slab {
+impl IndexMut<SegmentId> for Slab {
     #[inline]
-    fn index_mut(&mut self, id: u32) -> &mut Segment {
-        &mut self.chunks[id as usize / CHUNK][id as usize % CHUNK]
+    fn index_mut(&mut self, id: SegmentId) -> &mut Segment {
+        &mut self.chunks[id.index() / CHUNK][id.index() % CHUNK]
     }
 }

@@ -52,11 +52,11 @@ fn take_out(table: &mut Entries, number: u64) -> Option<Blob<u64>> {
 /// Checks everything that must hold between calls.
 fn check(table: &Entries) {
     assert_eq!(table.iter().count(), table.len());
-    let (mut len, mut bytes) = (0, 0);
+    let (mut len, mut bytes, mut depths) = (0, 0, [0; 25]);
     for (id, segment) in table.segments.iter().enumerate() {
-        assert_eq!(segment.route.id as usize, id);
+        assert_eq!(segment.route.id.index(), id);
         let shape = segment.route.shape;
-        assert!(shape.depth() <= u32::from(table.depth));
+        depths[shape.depth() as usize] += 1;
         bytes += shape.buckets() * 64 + segment.minima.as_ref().map_or(0, |m| m.len() * 8);
         let mut in_segment = 0;
         for (at, bucket) in segment.route.all_buckets().enumerate() {
@@ -64,7 +64,7 @@ fn check(table: &Entries) {
                 in_segment += 1;
                 let hash = table.seed.hash(entry.key());
                 assert_eq!(shape.locate(&table.seed, u32::from(table.skip), hash, entry.key()).0, at);
-                assert_eq!(table.route(hash).unwrap().id as usize, id);
+                assert_eq!(table.route(hash).unwrap().id.index(), id);
                 if let Some(deadline) = entry.deadline() {
                     let minima = segment.minima.as_ref().expect("a volatile entry is noted");
                     assert!(minima[if minima.len() == 1 { 0 } else { at }] <= deadline);
@@ -76,13 +76,12 @@ fn check(table: &Entries) {
         len += in_segment;
         let due = segment.minima.as_ref().and_then(|m| m.iter().min()).copied().unwrap_or(u64::MAX);
         assert_eq!(segment.due, due);
-        assert_eq!(table.by_deadline.contains(&(due, id as u32)), due != u64::MAX);
+        assert_eq!(table.by_deadline.contains(&(due, segment.route.id)), due != u64::MAX);
     }
     assert_eq!(len as usize, table.len());
     assert!(table.bytes >= bytes);
-    let deepest = table.segments.iter().filter(|s| s.route.shape.depth() == u32::from(table.depth)).count();
-    assert_eq!(table.deepest as usize, deepest);
-    assert!(table.directory.is_empty() || table.directory.len() == 1 << table.depth);
+    let deepest = depths.iter().rposition(|count| *count > 0).map_or(0, |deepest| deepest + 1);
+    assert_eq!(table.by_depth, depths[..deepest]);
 }
 
 /// All positions and entries of a whole scan.
@@ -254,6 +253,7 @@ thread_local! {
 }
 
 /// A slot that counts how often its key is looked at.
+#[derive(Clone)]
 #[repr(transparent)]
 struct Watched(Box<[u8; 8]>);
 
@@ -367,6 +367,9 @@ enum Step {
     /// Inserts, or removes, a run of keys: makes the table change its size.
     Many(u64, bool),
     Take,
+    Freeze,
+    /// Drops the oldest frozen copy.
+    Thaw,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -382,6 +385,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<u64>().prop_map(Step::Sample),
         2 => (0..20_u64, any::<bool>()).prop_map(|(n, i)| Step::Many(n, i)),
         1 => Just(Step::Take),
+        1 => Just(Step::Freeze),
+        1 => Just(Step::Thaw),
     ]
 }
 
@@ -466,6 +471,7 @@ fn apply(table: &mut Entries, model: &mut Model, step: &Step, now: u64) {
             assert!(table.is_empty());
             *table = whole;
         }
+        Step::Freeze | Step::Thaw => {}
     }
 }
 
@@ -479,12 +485,30 @@ proptest! {
     ) {
         let mut table = Entries::new(HashSeed::masked(mask), skip);
         let mut model = Model::new();
+        let mut frozen = Vec::new();
         for (now, step) in steps.iter().enumerate() {
+            match step {
+                Step::Freeze => frozen.push((table.freeze(), model.clone())),
+                Step::Thaw if !frozen.is_empty() => drop(frozen.remove(0)),
+                _ => {}
+            }
             apply(&mut table, &mut model, step, now as u64);
             let due = model.values().filter_map(|(_, deadline)| *deadline).min();
             prop_assert!(table.next_deadline().unwrap_or(u64::MAX) <= due.unwrap_or(u64::MAX));
         }
         check(&table);
         prop_assert_eq!(table.len(), model.len());
+        let copy = table.clone();
+        check(&copy);
+        frozen.push((table.freeze(), model));
+        drop(table);
+        for (frozen, then) in &frozen {
+            let mut values: Vec<u64> = frozen.iter().map(value).collect();
+            let mut expected: Vec<u64> = then.values().map(|(value, _)| *value).collect();
+            values.sort_unstable();
+            expected.sort_unstable();
+            prop_assert_eq!(values, expected);
+            prop_assert_eq!(frozen.len(), then.len());
+        }
     }
 }

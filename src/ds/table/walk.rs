@@ -15,12 +15,16 @@
 #![allow(unsafe_code)] // Walks the raw slots of a bucket.
 
 use super::bucket::{self, Bucket};
+use super::directory::Directory;
 use super::segment::{LARGE, Route};
 use super::{Slot, Table, resize};
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// A bucket with more entries than this is rare (10⁻³ at full load); those behind get a smaller chance.
 const CHOICES: u64 = 16;
+/// Zero bits below every returned position: a cursor does without them.
+const CURSOR_SHIFT: u32 = 12;
 /// Tries of `sample` before it takes the next entry in hash order.
 const TRIES: usize = 256;
 
@@ -53,6 +57,28 @@ impl<S: Slot> Table<S> {
         self.position_behind(position, span.end)
     }
 
+    /// One page of a walk by cursor over a whole table without shard bits: visits buckets from `cursor` (0 at first) on
+    /// until `count` entries were visited. Returns the cursor of the next page, 0 at the end. Any number is a valid
+    /// cursor.
+    pub fn scan_page(&self, cursor: u64, count: usize, mut visit: impl FnMut(&S)) -> u64 {
+        debug_assert!(self.skip == 0, "the shard number is not part of a collection's cursor");
+        if cursor >> (64 - CURSOR_SHIFT) != 0 {
+            return 0;
+        }
+        let (mut position, mut visited) = (cursor << CURSOR_SHIFT, 0);
+        loop {
+            let next = self.scan_bucket(position, |entry| {
+                visited += 1;
+                visit(entry);
+            });
+            match next {
+                Some(next) if visited >= count => return next >> CURSOR_SHIFT,
+                Some(next) => position = next,
+                None => return 0,
+            }
+        }
+    }
+
     /// Removes the entries that `is_unwanted` picks among those that `scan_bucket(position)` would visit,
     /// hands them to `give`, and returns what `scan_bucket` would.
     pub fn drain_bucket_where(
@@ -61,6 +87,7 @@ impl<S: Slot> Table<S> {
         mut is_unwanted: impl FnMut(&S) -> bool,
         mut give: impl FnMut(S),
     ) -> Option<u64> {
+        self.thaw(position);
         let span = self.span_at(position)?;
         let seed = self.seed;
         let is_taken =
@@ -112,10 +139,10 @@ impl<S: Slot> Table<S> {
     /// `None` only if the table is empty. Expected cost: some three buckets at normal fill.
     pub fn sample(&self, random: u64) -> Option<&S> {
         let mut state = random;
-        let widest = match self.directory.as_slice() {
-            [] => return None,
-            [only] => only.shape.buckets() as u64,
-            _ => (LARGE as u64) << self.depth,
+        let widest = match self.by_depth.len() {
+            0 => return None,
+            1 => self.route(0)?.shape.buckets() as u64,
+            depths => (LARGE as u64) << (depths - 1),
         };
         for _ in 0..TRIES {
             let position = mix(&mut state);
@@ -141,14 +168,12 @@ impl<S: Slot> Table<S> {
 
     /// All entries in hash order of their buckets.
     pub fn iter(&self) -> Iter<'_, S> {
-        Iter { table: self, route: 0, bucket: 0, entry: 0 }
+        Iter::from(&self.directory, 0)
     }
 
     /// The first entry behind a position, starting over at the end. Takes as long as the table is empty.
     fn first_from(&self, position: u64) -> Option<&S> {
-        let start = (self.relative(position) >> 1) >> (63 - u32::from(self.depth));
-        let behind = Iter { table: self, route: start as usize, bucket: 0, entry: 0 }.next();
-        behind.or_else(|| self.iter().next())
+        Iter::from(&self.directory, self.relative(position)).next().or_else(|| self.iter().next())
     }
 
     fn span_at(&self, position: u64) -> Option<Span> {
@@ -206,11 +231,32 @@ fn mix(state: &mut u64) -> u64 {
 
 /// Iterator over a table, see [`Table::iter`].
 pub struct Iter<'t, S: Slot> {
-    table: &'t Table<S>,
-    /// Index in the directory, bucket in its segment, entry in its chain.
-    route: usize,
+    directory: &'t Directory,
+    /// The segment that is visited, and where it starts; `None` at the end.
+    route: Option<&'t Route>,
+    start: u64,
+    /// Bucket in the segment, entry in its chain.
     bucket: usize,
     entry: usize,
+    gives: PhantomData<&'t S>,
+}
+
+impl<'t, S: Slot> Iter<'t, S> {
+    /// The entries of the segment that covers `position` (relative to the table) and of all behind. The directory must
+    /// be one of entries `S` that live as long as it is borrowed.
+    pub(super) fn from(directory: &'t Directory, position: u64) -> Self {
+        let route = directory.route(position);
+        Self { directory, route, start: position, bucket: 0, entry: 0, gives: PhantomData }
+    }
+
+    /// Goes to the next segment.
+    fn advance(&mut self, from: &Route) {
+        let depth = from.shape.depth();
+        let end = (u128::from(self.start >> (63 - depth) >> 1) + 1) << (64 - depth);
+        self.route = u64::try_from(end).ok().and_then(|end| self.directory.route(end));
+        self.start = end as u64;
+        (self.bucket, self.entry) = (0, 0);
+    }
 }
 
 impl<'t, S: Slot> Iterator for Iter<'t, S> {
@@ -218,15 +264,12 @@ impl<'t, S: Slot> Iterator for Iter<'t, S> {
 
     fn next(&mut self) -> Option<&'t S> {
         loop {
-            let route = self.table.directory.get(self.route)?;
+            let route = self.route?;
             if self.bucket == route.shape.buckets() {
-                // Skips the other directory entries of this segment.
-                let spare = u32::from(self.table.depth) - route.shape.depth();
-                self.route = ((self.route >> spare) + 1) << spare;
-                (self.bucket, self.entry) = (0, 0);
+                self.advance(route);
                 continue;
             }
-            // SAFETY: the bucket belongs to the table, which is borrowed; slots hold values of type `S`.
+            // SAFETY: `from` was promised that the buckets live and hold values of type `S`.
             match unsafe { bucket::nth(route.bucket(self.bucket), self.entry) } {
                 Some(place) => {
                     self.entry += 1;
