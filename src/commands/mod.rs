@@ -9,6 +9,7 @@ pub mod generic;
 pub mod hyperloglog;
 pub mod scan;
 pub mod server;
+pub mod sorted_set;
 pub mod string;
 
 #[cfg(test)]
@@ -40,6 +41,13 @@ pub const FAMILIES: &[&[Command]] = &[
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
     server::command::COMMANDS,
+    sorted_set::add::COMMANDS,
+    sorted_set::algebra::COMMANDS,
+    sorted_set::look::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::random::COMMANDS,
+    sorted_set::range::COMMANDS,
+    sorted_set::remove::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,

@@ -79,7 +79,8 @@ impl<T: Item> Tree<T> {
                     return Some(cursor);
                 }
                 Node::Inner(branches) => {
-                    let behind = branches.partition_point(|branch| probe.key(&branch.key) != Ordering::Greater);
+                    let behind =
+                        branches.partition_point(|branch| probe.key(&branch.key) != Ordering::Greater);
                     let index = behind.saturating_sub(1);
                     cursor.set(depth, index);
                     node = &branches.get(index)?.node;

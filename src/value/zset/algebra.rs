@@ -23,8 +23,20 @@ impl Aggregate {
     fn combine(self, one: f64, other: f64) -> f64 {
         match self {
             Aggregate::Sum => number(one + other),
-            Aggregate::Min => if other < one { other } else { one },
-            Aggregate::Max => if other > one { other } else { one },
+            Aggregate::Min => {
+                if other < one {
+                    other
+                } else {
+                    one
+                }
+            }
+            Aggregate::Max => {
+                if other > one {
+                    other
+                } else {
+                    one
+                }
+            }
         }
     }
 }
@@ -165,9 +177,8 @@ pub fn intersection_count(sources: &[Source<'_>], limit: usize) -> usize {
     let mut count = 0;
     if let [first, others @ ..] = &sources[..] {
         first.each(|bytes, _, _| {
-            count += usize::from(
-                others.iter().all(|other| other.is_same(first) || other.score(bytes).is_some()),
-            );
+            count +=
+                usize::from(others.iter().all(|other| other.is_same(first) || other.score(bytes).is_some()));
             count < limit
         });
     }

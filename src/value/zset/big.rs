@@ -11,9 +11,6 @@ use crate::ds::tree::{Probe, Tree};
 use std::cmp::Ordering;
 use std::sync::OnceLock;
 
-/// Scan cursors leave out the bits of positions that are always zero.
-const CURSOR_SHIFT: u32 = 12;
-
 /// See the module's head.
 pub struct Big {
     index: OnceLock<Table<Member>>,
@@ -152,10 +149,8 @@ impl Big {
         start as usize..end as usize
     }
 
-    pub(super) fn scan(&self, cursor: u64, visit: &mut dyn FnMut(&[u8], f64)) -> u64 {
-        let position = cursor.checked_shl(CURSOR_SHIFT).unwrap_or(0);
-        let next = self.index().scan_bucket(position, |member| visit(member.bytes(), member.score()));
-        next.map_or(0, |position| position >> CURSOR_SHIFT)
+    pub(super) fn scan(&self, cursor: u64, count: usize, visit: &mut dyn FnMut(&[u8], f64)) -> u64 {
+        self.index().scan_page(cursor, count, |member| visit(member.bytes(), member.score()))
     }
 
     pub(super) fn heap_bytes(&self, samples: usize) -> usize {

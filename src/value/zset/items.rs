@@ -26,7 +26,10 @@ impl<'z> Items<'z> {
         let source = match zset {
             ZSet::Small(pack) if is_reversed => {
                 let mut iter = pack.iter();
-                (range.end..pack.len() / 2).for_each(|_| drop((iter.next_back(), iter.next_back())));
+                if let Some(behind) = (pack.len() / 2).checked_sub(range.end + 1) {
+                    // Passes over the pairs behind.
+                    iter.nth_back(2 * behind + 1);
+                }
                 Source::Small(iter)
             }
             ZSet::Small(pack) => {

@@ -28,7 +28,8 @@ pub use items::Items;
 pub use range::{LexBound, LexRange, ScoreRange};
 
 use super::Facts;
-use crate::ds::listpack::ListPack;
+use crate::ds::listpack::{Digits, ListPack};
+use crate::ds::member::Member;
 
 /// Up to where a sorted set stays a listpack: `zset-max-listpack-entries` and `zset-max-listpack-value`.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +84,9 @@ impl ZSet {
         self.enlarge().set(member, score)
     }
 
-    /// Becomes big if that many members, the longest of that many bytes, would be too many: what is about to come
-    /// need not fit first.
-    pub fn expect(&mut self, members: usize, longest: usize, limits: Limits) {
-        if members > limits.entries || longest > limits.value {
+    /// Becomes big if that many members, which are about to come, would be too many.
+    pub fn expect(&mut self, members: usize, limits: Limits) {
+        if members > limits.entries {
             self.enlarge();
         }
     }
@@ -147,16 +147,24 @@ impl ZSet {
         self.items(0..self.len(), false)
     }
 
-    /// Shows members to `visit` and returns the cursor to go on with, 0 at the end. A small set is shown whole; in a
-    /// big one, members that stay are seen if the cursors are followed until 0.
-    pub fn scan(&self, cursor: u64, visit: &mut dyn FnMut(&[u8], f64)) -> u64 {
+    /// The members of a range of ranks as a set of its own.
+    pub fn part(&self, range: Range<usize>, limits: Limits) -> ZSet {
+        let mut digits = Digits::new();
+        let items = self.items(range, false);
+        let members = items.map(|(member, score)| (score, Member::new(member.bytes(&mut digits), score)));
+        ZSet::from_members(members.collect(), None, limits)
+    }
+
+    /// Shows about `count` members to `visit` and returns the cursor to go on with, 0 at the end. A small set is shown
+    /// whole; in a big one, members that stay are seen if the cursors are followed until 0.
+    pub fn scan(&self, cursor: u64, count: usize, visit: &mut dyn FnMut(&[u8], f64)) -> u64 {
         match self {
             ZSet::Small(_) => {
-                let mut digits = crate::ds::listpack::Digits::new();
+                let mut digits = Digits::new();
                 self.iter().for_each(|(member, score)| visit(member.bytes(&mut digits), score));
                 0
             }
-            ZSet::Big(big) => big.scan(cursor, visit),
+            ZSet::Big(big) => big.scan(cursor, count, visit),
         }
     }
 
