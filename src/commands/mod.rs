@@ -12,6 +12,7 @@ pub mod list;
 pub mod scan;
 pub mod server;
 pub mod set;
+pub mod sorted_set;
 pub mod string;
 
 #[cfg(test)]
@@ -60,6 +61,13 @@ pub const FAMILIES: &[&[Command]] = &[
     set::members::COMMANDS,
     set::random::COMMANDS,
     set::scan::COMMANDS,
+    sorted_set::add::COMMANDS,
+    sorted_set::algebra::COMMANDS,
+    sorted_set::look::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::random::COMMANDS,
+    sorted_set::range::COMMANDS,
+    sorted_set::remove::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,

@@ -18,6 +18,7 @@ pub mod hash;
 pub mod list;
 pub mod set;
 pub mod string;
+pub mod zset;
 
 use std::sync::Arc;
 
@@ -125,6 +126,7 @@ collections! {
     Hash(hash::Hash),
     List(list::List),
     Set(set::Set),
+    SortedSet(zset::ZSet),
 }
 
 impl Due for Value {
