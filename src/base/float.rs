@@ -43,6 +43,25 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     (!refused).then_some(value)
 }
 
+/// A double as the bound of a range, or `None` if Redis would say "min or max is not a float". Laxer than
+/// [`parse_f64`]: an empty text is 0, too large and too small numbers become infinite and zero, and what follows a NUL is not
+/// looked at; but hexadecimal numbers are refused.
+///
+/// ```
+/// use ochre::base::float::parse_f64_bound;
+/// assert_eq!(parse_f64_bound(b""), Some(0.0));
+/// assert_eq!(parse_f64_bound(b"1e400"), Some(f64::INFINITY));
+/// assert_eq!(parse_f64_bound(b"0x10").or(parse_f64_bound(b"nan")).or(parse_f64_bound(b"1 ")), None);
+/// ```
+pub fn parse_f64_bound(text: &[u8]) -> Option<f64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (!value.is_nan()).then_some(value)
+}
+
 /// Whether the text begins like a hexadecimal number.
 pub(super) fn is_hexadecimal(text: &[u8]) -> bool {
     matches!(text, [b'0', b'x' | b'X', ..] | [b'+' | b'-', b'0', b'x' | b'X', ..])

@@ -6,10 +6,13 @@
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hash;
 pub mod hyperloglog;
 pub mod list;
 pub mod scan;
 pub mod server;
+pub mod set;
+pub mod sorted_set;
 pub mod string;
 
 #[cfg(test)]
@@ -40,6 +43,12 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::walk::COMMANDS,
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
+    hash::basic::COMMANDS,
+    hash::combined::COMMANDS,
+    hash::count::COMMANDS,
+    hash::expire::COMMANDS,
+    hash::ttl::COMMANDS,
+    hash::whole::COMMANDS,
     list::index::COMMANDS,
     list::moves::COMMANDS,
     list::multi::COMMANDS,
@@ -48,6 +57,17 @@ pub const FAMILIES: &[&[Command]] = &[
     list::push::COMMANDS,
     list::range::COMMANDS,
     server::command::COMMANDS,
+    set::combine::COMMANDS,
+    set::members::COMMANDS,
+    set::random::COMMANDS,
+    set::scan::COMMANDS,
+    sorted_set::add::COMMANDS,
+    sorted_set::algebra::COMMANDS,
+    sorted_set::look::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::random::COMMANDS,
+    sorted_set::range::COMMANDS,
+    sorted_set::remove::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,

@@ -9,6 +9,7 @@ pub mod blob;
 pub mod hll;
 pub mod intset;
 pub mod listpack;
+pub mod member;
 pub mod prefetch;
 pub mod quicklist;
 pub mod shared_vec;

@@ -16,7 +16,9 @@
 
 pub mod hash;
 pub mod list;
+pub mod set;
 pub mod string;
+pub mod zset;
 
 use std::sync::Arc;
 
@@ -123,6 +125,8 @@ macro_rules! collections {
 collections! {
     Hash(hash::Hash),
     List(list::List),
+    Set(set::Set),
+    SortedSet(zset::ZSet),
 }
 
 impl Due for Value {

@@ -68,6 +68,28 @@ impl<T: Item> Tree<T> {
         (probe.item(self.get(&cursor)?) == Ordering::Equal).then_some(cursor)
     }
 
+    /// The item that `is_it` recognises among those of the leaf where the probe belongs. Keys of branches are compared
+    /// with the probe, items are not: for an item that is known to be there, whose key nothing else has.
+    pub fn locate<P: Probe<T>>(&self, mut probe: P, is_it: impl Fn(&T) -> bool) -> Option<Cursor> {
+        let (mut cursor, mut depth, mut node) = (Cursor::FRONT, 0, &self.root);
+        loop {
+            match node {
+                Node::Leaf(items) => {
+                    cursor.set(depth, items.iter().position(is_it)?);
+                    return Some(cursor);
+                }
+                Node::Inner(branches) => {
+                    let behind =
+                        branches.partition_point(|branch| probe.key(&branch.key) != Ordering::Greater);
+                    let index = behind.saturating_sub(1);
+                    cursor.set(depth, index);
+                    node = &branches.get(index)?.node;
+                }
+            }
+            depth += 1;
+        }
+    }
+
     /// The item that contains position `rank` (in units of weight), and the offset of the position in it.
     /// `None` from the end on.
     pub fn seek(&self, rank: u64) -> Option<(Cursor, u64)> {

@@ -108,7 +108,19 @@ impl<'t, T: Item> Side<'t, T> {
     }
 }
 
-impl<T: Item> Iter<'_, T> {
+impl<'t, T: Item> Iter<'t, T> {
+    /// The item `count` steps ahead, if it lies in the same leaf: for prefetching. It may lie behind the other side.
+    #[inline]
+    pub fn ahead(&self, count: usize) -> Option<&'t T> {
+        self.front.leaf.get(self.front.at + count)
+    }
+
+    /// As [`ahead`](Self::ahead), from the other side.
+    #[inline]
+    pub fn ahead_back(&self, count: usize) -> Option<&'t T> {
+        self.back.leaf.get(self.back.at.checked_sub(1 + count)?)
+    }
+
     #[inline]
     fn is_done(&self) -> bool {
         self.front.at == self.back.at && std::ptr::eq(self.front.leaf.as_ptr(), self.back.leaf.as_ptr())
