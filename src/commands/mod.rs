@@ -6,9 +6,12 @@
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod hash;
 pub mod hyperloglog;
+pub mod list;
 pub mod scan;
 pub mod server;
+pub mod set;
 pub mod sorted_set;
 pub mod string;
 
@@ -40,7 +43,24 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::walk::COMMANDS,
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
+    hash::basic::COMMANDS,
+    hash::combined::COMMANDS,
+    hash::count::COMMANDS,
+    hash::expire::COMMANDS,
+    hash::ttl::COMMANDS,
+    hash::whole::COMMANDS,
+    list::index::COMMANDS,
+    list::moves::COMMANDS,
+    list::multi::COMMANDS,
+    list::pop::COMMANDS,
+    list::pos::COMMANDS,
+    list::push::COMMANDS,
+    list::range::COMMANDS,
     server::command::COMMANDS,
+    set::combine::COMMANDS,
+    set::members::COMMANDS,
+    set::random::COMMANDS,
+    set::scan::COMMANDS,
     sorted_set::add::COMMANDS,
     sorted_set::algebra::COMMANDS,
     sorted_set::look::COMMANDS,

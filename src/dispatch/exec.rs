@@ -149,13 +149,7 @@ impl<'k> Executor<'k> {
                 keys.push(key);
                 LockSet::One(self.engine.keyspace.shard_of(key.hash()))
             }
-            None => match self.find_keys(registered, &args, &mut keys) {
-                Ok(locks) => locks,
-                Err(error) => {
-                    self.refuse(session, Some(registered), &error, out);
-                    return Step::Done;
-                }
-            },
+            None => self.find_keys(registered, &args, &mut keys),
         };
         if let Err(busy) = self.lock(&locks, attempts) {
             return Step::Parked(Parked::Lock(busy));
@@ -241,23 +235,22 @@ impl<'k> Executor<'k> {
 
     /// The keys of the request and the shards that it needs: one walk decides both.
     #[inline]
-    fn find_keys<'a>(
-        &self,
-        registered: &Registered,
-        args: &Args<'a>,
-        keys: &mut Keys<'a>,
-    ) -> Result<LockSet, CmdError> {
+    fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
-        command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))))?;
-        Ok(match command.handler {
+        let walked = command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))));
+        if walked.is_err() {
+            // It announces keys that it doesn't have. Its handler knows what is wrong with it, and gets none.
+            keys.clear();
+        }
+        match command.handler {
             Handler::Session(_) | Handler::Admin(_) | Handler::Container => LockSet::Nothing,
             _ if command.scope == Scope::All => LockSet::All,
             _ => match keys.as_slice() {
                 [key] => LockSet::One(keyspace.shard_of(key.hash())),
                 _ => LockSet::of(keys.iter().map(|key| keyspace.shard_of(key.hash()))),
             },
-        })
+        }
     }
 
     #[inline]

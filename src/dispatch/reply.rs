@@ -104,6 +104,14 @@ impl<'o> ReplySlot<'o> {
         })
     }
 
+    /// An array of bulk strings and nulls.
+    pub fn bulks_or_nulls<T: AsRef<[u8]>>(self, values: &[Option<T>]) -> Replied {
+        self.write(|w| {
+            w.array(values.len());
+            values.iter().for_each(|value| w.bulk_or_null(value.as_ref().map(AsRef::as_ref)));
+        })
+    }
+
     /// An array of status lines: how HELP answers.
     pub fn help(self, command: &str, lines: &[&str]) -> Replied {
         self.write(|w| {

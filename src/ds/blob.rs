@@ -205,6 +205,12 @@ impl<V> Blob<V> {
         (frame.flags & DEADLINE != 0).then(|| u64::from_le_bytes(self.array(frame.deadline)))
     }
 
+    /// Hints that the blob will be read soon.
+    #[inline]
+    pub fn prefetch(&self) {
+        crate::ds::prefetch::read(self.start.as_ptr());
+    }
+
     /// The caller's four bits.
     #[inline]
     pub fn meta(&self) -> u8 {

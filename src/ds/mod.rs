@@ -11,6 +11,7 @@ pub mod intset;
 pub mod listpack;
 pub mod member;
 pub mod prefetch;
+pub mod quicklist;
 pub mod shared_vec;
 pub mod table;
 pub mod tree;

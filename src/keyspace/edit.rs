@@ -72,6 +72,11 @@ impl<'k> View<'k> {
         let mut entry = EntryMut::open(db, db_index, key, cx);
         let result = change(&mut entry);
         let closed = entry.close();
+        if closed.emptied
+            && let Some(emptied) = db.table.remove(key.hash(), key.bytes())
+        {
+            discard(emptied);
+        }
         db.volatile = db.volatile + usize::from(closed.has_deadline) - usize::from(closed.had_deadline);
         if let Some(when) = closed.new_deadline {
             db.table.note_deadline(key.hash(), when);
@@ -85,8 +90,10 @@ impl<'k> View<'k> {
                 return Err(error);
             }
         };
-        cx.apply(db_index, key.bytes(), effect, !closed.existed && closed.exists);
-        if closed.emptied && cx.observed {
+        // What is created and emptied by the same edit is told as both, if it is told at all.
+        let emptied = closed.emptied && !effect.is_none();
+        cx.apply(db_index, key.bytes(), effect, !closed.existed && (closed.exists || emptied));
+        if emptied && cx.observed {
             cx.effects.record(db_index, key.bytes(), What::Event(EventClass::Generic, "del"));
         }
         Ok(value)
@@ -185,7 +192,7 @@ impl Circumstances {
 struct Closed {
     existed: bool,
     exists: bool,
-    /// It was there, and its last element went.
+    /// Its last element went: the entry must be removed.
     emptied: bool,
     had_deadline: bool,
     has_deadline: bool,
@@ -234,16 +241,14 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                 (own, inner) => own.or(inner),
             };
         }
-        if emptied {
-            self.remove();
-        }
+        let left = self.slot.entry().filter(|_| !emptied);
         Closed {
             existed: self.existed,
-            exists: self.slot.entry().is_some(),
-            emptied: emptied && self.existed,
+            exists: left.is_some(),
+            emptied,
             had_deadline: self.had_deadline,
-            has_deadline: self.slot.entry().is_some_and(|entry| entry.deadline().is_some()),
-            new_deadline: self.new_deadline,
+            has_deadline: left.is_some_and(|entry| entry.deadline().is_some()),
+            new_deadline: self.new_deadline.filter(|_| !emptied),
             changed: self.changed,
         }
     }

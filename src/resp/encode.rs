@@ -346,10 +346,19 @@ impl Writer<'_> {
 
     /// An array whose length is only known when it has been written: `fill` returns it.
     pub fn array_counted(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
+        self.counted(b'*', fill);
+    }
+
+    /// As [`Writer::array_counted`], a set; RESP2 an array.
+    pub fn set_counted(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
+        self.counted(if self.is_resp3() { b'~' } else { b'*' }, fill);
+    }
+
+    fn counted(&mut self, marker: u8, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
         let mark = self.out.mark();
         let len = fill(self);
         let mut head = Vec::with_capacity(16);
-        push_header(&mut head, b'*', len as i64);
+        push_header(&mut head, marker, len as i64);
         self.out.insert(mark, &head);
     }
 

@@ -15,6 +15,8 @@
 //! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
 pub mod hash;
+pub mod list;
+pub mod set;
 pub mod string;
 pub mod zset;
 
@@ -122,6 +124,8 @@ macro_rules! collections {
 
 collections! {
     Hash(hash::Hash),
+    List(list::List),
+    Set(set::Set),
     SortedSet(zset::ZSet),
 }
 

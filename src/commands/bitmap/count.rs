@@ -64,6 +64,8 @@ fn bitcount(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     let bytes = string.map_or(&[][..], |string| string.bytes());
     let count = match range {
         None => bits::count_ones(bytes),
+        // Two places before the beginning both mean the first one; BITCOUNT alone asks for their order before.
+        Some((start, end, _)) if start < 0 && end < 0 && start > end => 0,
         Some((start, end, unit)) => bits::count_ones_in(bytes, unit.bits_between(start, end, bytes.len())),
     };
     Ok(reply.count(count as usize))

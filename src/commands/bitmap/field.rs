@@ -152,7 +152,7 @@ fn run(bytes: &mut [u8], operation: Operation, has_grown: bool, writer: &mut Wri
     let wanted = match change {
         // Redis takes the value of SET for an unsigned field as 64 bits without sign.
         Change::Set(value) if !field.signed => i128::from(value as u64),
-        Change::Set(value) => i128::from(value),
+        Change::Set(value) => signed_to_set(value, field),
         Change::Increment(by) => old + i128::from(by),
     };
     let Some(new) = fit(wanted, field, overflow) else {
@@ -163,6 +163,14 @@ fn run(bytes: &mut [u8], operation: Operation, has_grown: bool, writer: &mut Wri
     let answer = if matches!(change, Change::Set(_)) { old } else { new };
     writer.int(answer as i64);
     has_grown || old != new
+}
+
+/// A value for a signed field. Redis computes in 64 bits how far it lies below the field's maximum; where that
+/// overflows, it takes the value for one that is too big: the same low bits, above the range.
+fn signed_to_set(value: i64, field: Field) -> i128 {
+    let max = i64::MAX >> (64 - field.width);
+    let taken_for = if max.checked_sub(value).is_some() || field.width == 64 { 0 } else { 1 << 64 };
+    i128::from(value) + taken_for
 }
 
 /// The number in a field.

@@ -38,8 +38,7 @@ impl Unit {
             Ok(index) => index,
             Err(_) => total.saturating_sub(usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX)),
         };
-        // Two places before the beginning both mean the first one, but not if they are the wrong way round.
-        if total == 0 || (start < 0 && end < 0 && start > end) {
+        if total == 0 {
             return 0..0;
         }
         let (start, end) = (position(start), position(end).min(total - 1));
@@ -59,7 +58,7 @@ mod tests {
             (Unit::Byte, -2, -2, 8..16),
             (Unit::Byte, -100, 100, 0..24),
             (Unit::Byte, -100, -50, 0..8),
-            (Unit::Byte, -50, -100, 0..0),
+            (Unit::Byte, -50, -100, 0..8),
             (Unit::Byte, 3, 5, 0..0),
             (Unit::Byte, i64::MIN, i64::MAX, 0..24),
             (Unit::Bit, 4, -9, 4..16),

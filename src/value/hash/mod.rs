@@ -163,8 +163,7 @@ impl Hash {
             Form::Packed(packed) => packed.set_deadline(name, deadline, now),
             Form::Table(table) => {
                 let hash = table.seed().hash(name);
-                let Some(field) =
-                    table.find_mut(hash, name).filter(|field| is_live(field.deadline(), now))
+                let Some(field) = table.find_mut(hash, name).filter(|field| is_live(field.deadline(), now))
                 else {
                     return false;
                 };
@@ -239,10 +238,7 @@ impl Hash {
         packed.for_each(|name, value, deadline| {
             let (mut name_digits, mut value_digits) = Default::default();
             let name = name.bytes(&mut name_digits);
-            table.insert(
-                table.seed().hash(name),
-                new_field(name, value.bytes(&mut value_digits), deadline),
-            );
+            table.insert(table.seed().hash(name), new_field(name, value.bytes(&mut value_digits), deadline));
         });
         self.0 = Form::Table(Box::new(table));
     }
@@ -308,7 +304,9 @@ impl Facts for Hash {
                     Payload::Inline(_) => field.heap_bytes(),
                     Payload::Value(long) => field.heap_bytes() + long.capacity() + 5 * size_of::<usize>(),
                 };
-                size_of::<Table<Field>>() + table.heap_bytes() + super::sampled(table.iter().map(weigh), table.len(), samples)
+                size_of::<Table<Field>>()
+                    + table.heap_bytes()
+                    + super::sampled(table.iter().map(weigh), table.len(), samples)
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The two packed forms of a hash: one listpack of pairs, or of triples once a field had a deadline.
 //!
 //! Triples are ascending by deadline, and those without one (written as 0) come last, so the next field to expire is
-//! always the first. A field whose deadline changes moves: behind those that expire earlier or at the same time,
-//! or to the end.
+//! always the first. A field that is given a deadline moves before those that expire at the same time or later; one that
+//! loses it moves to the end.
 
 use super::{FieldTtl, Iter, is_live};
 use crate::base::clock::UnixMs;
@@ -81,7 +81,7 @@ impl Packed {
             FieldTtl::Keep | FieldTtl::Clear => None,
         };
         match found {
-            Some(position) if deadline == old => {
+            Some(position) if deadline == old && !matches!(ttl, FieldTtl::At(_)) => {
                 if let Some(place) = self.value_at(position) {
                     self.list.replace(place, value);
                 }
@@ -124,7 +124,7 @@ impl Packed {
         if !is_live(old, now) {
             return false;
         }
-        if old != deadline
+        if (old.is_some() || deadline.is_some())
             && let Some(value) = self.value_at(position).map(|place| self.list.at(place).to_vec())
         {
             self.list.remove_run(position, self.stride());
@@ -139,18 +139,18 @@ impl Packed {
             self.list.splice(None, 0, &[Encoded::from(name), Encoded::from(value)]);
             return;
         }
-        let place = deadline.and_then(|deadline| self.first_later_than(deadline));
+        let place = deadline.and_then(|deadline| self.first_from(deadline));
         // Deadlines end at 2⁴⁶ ms: the commands refuse later ones.
         let number = deadline.map_or(0, |when| i64::try_from(when).unwrap_or(i64::MAX));
         let added = [Encoded::from(name), Encoded::from(value), Encoded::from(number)];
         self.list.splice(place, 0, &added);
     }
 
-    /// The first field that expires later, or never.
-    fn first_later_than(&self, deadline: u64) -> Option<Position> {
+    /// The first field that expires then or later, or never.
+    fn first_from(&self, deadline: u64) -> Option<Position> {
         let mut next = self.list.first();
         while let Some(position) = next {
-            if self.deadline_at(position).is_none_or(|other| other > deadline) {
+            if self.deadline_at(position).is_none_or(|other| other >= deadline) {
                 return Some(position);
             }
             next = self.value_at(position).and_then(|value| self.list.next(value));
