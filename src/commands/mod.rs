@@ -39,6 +39,7 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::look::COMMANDS,
     generic::object::COMMANDS,
     generic::rename::COMMANDS,
+    generic::sort::COMMANDS,
     generic::ttl::COMMANDS,
     generic::walk::COMMANDS,
     hyperloglog::count::COMMANDS,

@@ -33,12 +33,25 @@ pub enum Handler {
 }
 
 /// Which shards the command needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Scope {
     /// Those of its keys.
     Keys,
     /// All: it concerns whole databases.
     All,
+    /// All, if its arguments lead to keys that only the data names (SORT BY).
+    AllIf(fn(&Args<'_>) -> bool),
+}
+
+impl Scope {
+    /// Whether this request needs every shard.
+    pub fn is_all(self, args: &Args<'_>) -> bool {
+        match self {
+            Scope::Keys => false,
+            Scope::All => true,
+            Scope::AllIf(leads_elsewhere) => leads_elsewhere(args),
+        }
+    }
 }
 
 /// Finds keys that key specs can't describe.
@@ -187,6 +200,12 @@ impl Command {
     /// The command needs every shard.
     pub const fn whole_keyspace(mut self) -> Command {
         self.scope = Scope::All;
+        self
+    }
+
+    /// The command needs every shard if `leads_elsewhere` says so of its arguments.
+    pub const fn whole_keyspace_if(mut self, leads_elsewhere: fn(&Args<'_>) -> bool) -> Command {
+        self.scope = Scope::AllIf(leads_elsewhere);
         self
     }
 

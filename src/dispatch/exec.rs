@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::command::{Handler, Request, Scope};
+use super::command::{Handler, Request};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::engine::Engine;
 use super::error::CmdError;
@@ -245,7 +245,7 @@ impl<'k> Executor<'k> {
         }
         match command.handler {
             Handler::Session(_) | Handler::Admin(_) | Handler::Container => LockSet::Nothing,
-            _ if command.scope == Scope::All => LockSet::All,
+            _ if command.scope.is_all(args) => LockSet::All,
             _ => match keys.as_slice() {
                 [key] => LockSet::One(keyspace.shard_of(key.hash())),
                 _ => LockSet::of(keys.iter().map(|key| keyspace.shard_of(key.hash()))),

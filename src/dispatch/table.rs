@@ -137,8 +137,8 @@ fn register(command: &'static Command, container: Option<&str>, next_id: &mut Co
 }
 
 fn only_key(command: &Command) -> Option<usize> {
-    let touches_keys =
-        matches!(command.handler, Handler::Read(_) | Handler::Write(_)) && command.scope == Scope::Keys;
+    let touches_keys = matches!(command.handler, Handler::Read(_) | Handler::Write(_))
+        && matches!(command.scope, Scope::Keys);
     match command.spec.keys {
         [spec] if touches_keys && command.key_walker.is_none() => match (spec.begin, spec.find) {
             (BeginSearch::Index(index), FindKeys::Range { last: 0, .. }) => Some(index),

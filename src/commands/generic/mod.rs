@@ -19,5 +19,6 @@ pub mod expire;
 pub mod look;
 pub mod object;
 pub mod rename;
+pub mod sort;
 pub mod ttl;
 pub mod walk;

@@ -19,7 +19,7 @@ use crate::value::list::{End, Limits};
 
 /// The thresholds of lists as they are configured.
 #[inline]
-fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config) -> Limits {
     Limits { max_listpack_size: config.list_max_listpack_size }
 }
 

@@ -152,7 +152,11 @@ fn zscan(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
             page.elements.push(member);
             text.clear();
             // As Redis has it: what a listpack stores, and the long form of a double in a hash table.
-            if is_big { push_f64_17g(&mut text, score) } else { push_f64(&mut text, score) }
+            if is_big {
+                push_f64_17g(&mut text, score)
+            } else {
+                push_f64(&mut text, score)
+            }
             page.elements.push(&text);
         }
     });

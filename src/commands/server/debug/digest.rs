@@ -10,11 +10,18 @@
 //! ```
 
 use super::keys::is_live;
+use crate::base::clock::UnixMs;
+use crate::base::float::push_f64_17g;
 use crate::base::sha1::{Digest, hex, sha1};
 use crate::dispatch::{AdminCx, Outcome, ReplySlot, Request};
-use crate::keyspace::entry::{kind_of, string_of};
+use crate::ds::listpack::Digits;
+use crate::keyspace::entry::{collection_of, kind_of, string_of};
 use crate::keyspace::{DbIndex, Entry};
 use crate::value::Kind;
+use crate::value::hash::Hash;
+use crate::value::list::List;
+use crate::value::set::Set;
+use crate::value::zset::ZSet;
 
 const ZERO: Digest = [0; 20];
 
@@ -45,9 +52,49 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
     mix(digest, &type_number(kind_of(entry)).to_be_bytes());
     if let Some(string) = string_of(entry) {
         mix(digest, string.bytes());
+    } else if let Some(list) = collection_of::<List>(entry) {
+        let mut digits = Digits::new();
+        list.iter_from(0).for_each(|element| mix(digest, element.bytes(&mut digits)));
+    } else if let Some(set) = collection_of::<Set>(entry) {
+        let mut digits = Digits::new();
+        set.iter().for_each(|member| add(digest, member.bytes(&mut digits)));
+    } else if let Some(zset) = collection_of::<ZSet>(entry) {
+        mix_members(digest, zset);
+    } else if let Some(hash) = collection_of::<Hash>(entry) {
+        mix_fields(digest, hash);
     }
     if entry.deadline().is_some() {
         add(digest, b"!!expire!!");
+    }
+}
+
+/// Of each member: its bytes and its score, as C prints it with 17 digits.
+fn mix_members(digest: &mut Digest, zset: &ZSet) {
+    let (mut digits, mut score_digits) = (Digits::new(), Vec::new());
+    for (member, score) in zset.iter() {
+        let mut one = ZERO;
+        mix(&mut one, member.bytes(&mut digits));
+        score_digits.clear();
+        push_f64_17g(&mut score_digits, score);
+        mix(&mut one, &score_digits);
+        add(digest, &one);
+    }
+}
+
+/// Of each field: name, value, and whether it has a deadline.
+fn mix_fields(digest: &mut Digest, hash: &Hash) {
+    // Fields behind their deadline count until they are removed: nothing is behind the beginning of time.
+    let always = UnixMs(0);
+    let (mut name_digits, mut value_digits) = (Digits::new(), Digits::new());
+    for (name, value) in hash.iter(always) {
+        let name = name.bytes(&mut name_digits);
+        let mut one = ZERO;
+        mix(&mut one, name);
+        mix(&mut one, value.bytes(&mut value_digits));
+        if hash.deadline(name, always).flatten().is_some() {
+            add(&mut one, b"!!hexpire!!");
+        }
+        add(digest, &one);
     }
 }
 
