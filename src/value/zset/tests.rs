@@ -22,7 +22,7 @@ fn name(number: u8) -> Vec<u8> {
 }
 
 fn different(number: u8) -> Vec<u8> {
-    if number % 2 == 0 { number.to_string().into_bytes() } else { vec![b'x'; number.into()] }
+    if number.is_multiple_of(2) { number.to_string().into_bytes() } else { vec![b'x'; number.into()] }
 }
 
 const SCORES: [f64; 10] =
