@@ -86,12 +86,13 @@ unsafe impl<V: Due + Clone> Slot for Blob<V> {
     #[inline]
     fn deadline(&self) -> Option<u64> {
         let own = Blob::deadline(self);
-        match self.payload() {
-            Payload::Inline(_) => own,
-            Payload::Value(value) => match (own, value.due()) {
-                (Some(own), Some(inner)) => Some(own.min(inner)),
-                (own, inner) => own.or(inner),
-            },
+        if !self.is_boxed() {
+            return own;
+        }
+        let Payload::Value(value) = self.payload() else { return own };
+        match (own, value.due()) {
+            (Some(own), Some(inner)) => Some(own.min(inner)),
+            (own, inner) => own.or(inner),
         }
     }
 }

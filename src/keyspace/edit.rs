@@ -229,18 +229,8 @@ impl<'t, 'c> EntryMut<'t, 'c> {
 
     #[inline]
     fn close(mut self) -> Closed {
-        let mut emptied = false;
-        if self.changed
-            && let Some(entry) = self.slot.entry()
-            && let Payload::Value(value) = entry.payload()
-            && let Some(facts) = value.facts()
-        {
-            emptied = facts.is_empty();
-            self.new_deadline = match (self.new_deadline, facts.due()) {
-                (Some(own), Some(inner)) => Some(own.min(inner)),
-                (own, inner) => own.or(inner),
-            };
-        }
+        let is_boxed = self.slot.entry().is_some_and(Entry::is_boxed);
+        let emptied = is_boxed && self.changed && self.close_collection();
         let left = self.slot.entry().filter(|_| !emptied);
         Closed {
             existed: self.existed,
@@ -251,6 +241,18 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             new_deadline: self.new_deadline.filter(|_| !emptied),
             changed: self.changed,
         }
+    }
+
+    /// Notes the deadline of the collection's first element to expire; whether it has no element.
+    fn close_collection(&mut self) -> bool {
+        let Some(Payload::Value(value)) = self.slot.entry().map(Entry::payload) else { return false };
+        let Some(facts) = value.facts() else { return false };
+        let is_empty = facts.is_empty();
+        self.new_deadline = match (self.new_deadline, facts.due()) {
+            (Some(own), Some(inner)) => Some(own.min(inner)),
+            (own, inner) => own.or(inner),
+        };
+        is_empty
     }
 
     /// The entry, if the key exists.

@@ -14,7 +14,8 @@
 //! - removing never joins nodes;
 //! - inserting into a full node goes to its neighbour if it is at the edge and there is room, else splits the node and then
 //!   joins what fits together around the place;
-//! - replacing in place may let a node grow beyond its limit.
+//! - replacing in place may let a node grow beyond its limit; what is too long splits the node, and what fits on either side
+//!   is joined.
 
 mod iter;
 mod node;
@@ -34,6 +35,11 @@ use nodes::{Nodes, Place};
 pub enum End {
     Front,
     Back,
+}
+
+/// The node with the element of that index.
+fn place_of(nodes: &Nodes, index: usize) -> Option<Place> {
+    nodes.locate(index).map(|(place, _)| place)
 }
 
 /// A long list; see the module.
@@ -221,9 +227,14 @@ impl QuickList {
             Node::Packed { pack, .. } if !is_large && pack.fits(Encoded::from(bytes).len()) => {
                 self.nodes.modify(place, |node| node.replace(offset, bytes));
             }
-            Node::Plain(_) => {
-                let new = Node::of(bytes, self.limit);
+            Node::Plain(_) if is_large => {
+                let new = Node::plain(bytes);
                 self.nodes.modify(place, |node| *node = new);
+            }
+            Node::Plain(_) => {
+                // The new element may find room in the next node.
+                self.insert(index, true, bytes);
+                self.nodes.remove(place_of(&self.nodes, index).unwrap_or(place));
             }
             Node::Packed { count, .. } => {
                 let count = *count as usize;
@@ -238,6 +249,7 @@ impl QuickList {
                 } else {
                     self.nodes.modify(place, Node::pop_back);
                     self.nodes.insert_after(place, new);
+                    self.merge_around(index);
                 }
             }
         }

@@ -72,6 +72,10 @@ fn a_large_element_stands_alone() {
     assert_eq!(shape(&list), [0, 1, 1, 0, 2]);
     assert_eq!(list.remove_equal(&large, 9, End::Front), 2);
     assert_eq!(shape(&list), [1, 1, 2]);
+    list.insert(1, true, &large);
+    assert_eq!(shape(&list), [1, 1, 0, 2]);
+    list.set(2, b"next door");
+    assert_eq!(shape(&list), [1, 1, 3]);
 }
 
 #[test]
@@ -86,6 +90,27 @@ fn an_index_is_found_and_a_range_removed_in_a_long_list() {
     list.remove_range(5, 99_990);
     assert_eq!((list.len(), list.node_count()), (10, 2));
     assert_eq!((frozen.len(), frozen.get(99_999)), (100_000, Some(Element::Int(99_999))));
+}
+
+/// Shapes that a Redis 8.0 server gave: nodes of so many elements, and LSET of a long element at an index.
+#[test]
+fn a_long_element_in_a_place_joins_its_neighbours() {
+    let long = vec![b'y'; 9000];
+    for (before, index, after) in [
+        (&[1, 1, 4, 1, 1][..], 3, &[1, 2, 0, 3, 1][..]),
+        (&[1, 1, 4, 1, 1], 2, &[1, 1, 0, 3, 1, 1]),
+        (&[1, 1, 4, 1, 1], 5, &[1, 4, 0, 2]),
+        (&[2, 2, 3, 2, 2], 5, &[2, 3, 0, 3, 2]),
+        (&[4, 1, 3, 1, 4], 6, &[4, 2, 0, 2, 4]),
+        (&[1, 1, 2, 1, 1, 1], 3, &[1, 2, 0, 2, 1]),
+    ] {
+        let mut list = QuickList::new(NodeLimit::of(4));
+        for count in before {
+            list.push_node(Node::packed((0..*count).collect()));
+        }
+        assert!(list.set(index, &long));
+        assert_eq!(shape(&list), after, "{before:?}");
+    }
 }
 
 #[derive(Clone, Debug)]
