@@ -85,7 +85,7 @@ impl Options {
         if options.nx && options.xx {
             return Err(EXISTENCE);
         }
-        if options.gt && options.nx || options.lt && options.nx || options.gt && options.lt {
+        if [options.gt, options.lt, options.nx].into_iter().filter(|&is_set| is_set).count() > 1 {
             return Err(COMPARISON);
         }
         if options.incr && rest > 2 {

@@ -18,6 +18,7 @@ use crate::resp::{Args, Cursor};
 use crate::spec::keys::InvalidKeys;
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::Facts;
+use crate::value::set::Set;
 use crate::value::zset::{self, Aggregate, Input, Source, ZSet};
 
 pub const COMMANDS: &[Command] = &[
@@ -189,10 +190,10 @@ fn inputs<'a>(
 
 /// What lies under a key, as an input.
 fn source<'x>(cx: &'x ReadCx<'_, '_>, key: Key<'_>) -> Result<Source<'x>, CmdError> {
-    match cx.look(key) {
-        None => Ok(Source::Missing),
-        Some(entry) => collection_of::<ZSet>(entry).map(Source::SortedSet).ok_or(CmdError::WrongType),
-    }
+    let Some(entry) = cx.look(key) else { return Ok(Source::Missing) };
+    let sorted = || collection_of::<ZSet>(entry).map(Source::SortedSet);
+    let plain = || collection_of::<Set>(entry).map(Source::Set);
+    sorted().or_else(plain).ok_or(CmdError::WrongType)
 }
 
 impl Options {

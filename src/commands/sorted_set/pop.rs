@@ -5,6 +5,7 @@
 use super::{effect, write_items, write_pairs};
 use crate::base::num::parse_i64;
 use crate::dispatch::{CmdError, Command, Outcome, Replied, ReplySlot, Request, WriteCx};
+use crate::keyspace::entry::collection_of;
 use crate::keyspace::{Effect, Key};
 use crate::resp::{Args, Writer};
 use crate::spec::keys::InvalidKeys;
@@ -128,11 +129,10 @@ fn write_flat(writer: &mut Writer<'_>, items: Items<'_>) {
 
 fn zmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let (end, count) = zmpop_options(&req.args)?;
-    let is_set = |cx: &mut WriteCx<'_, '_>, key: Key<'_>| Ok::<_, CmdError>(cx.value::<ZSet>(key)?.is_some());
     for (index, &key) in req.keys().iter().enumerate() {
-        if !is_set(cx, key)? {
-            continue;
-        }
+        // A look that doesn't count: to Redis it is one of a write.
+        let Some(entry) = cx.look(key) else { continue };
+        collection_of::<ZSet>(entry).ok_or(CmdError::WrongType)?;
         let mut slot = Some(reply);
         let popped = pop(cx, key, end, count, |items| {
             slot.take().map(|reply| {

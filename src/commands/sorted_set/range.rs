@@ -249,9 +249,18 @@ impl<'a> Query<'a> {
             Bounds::Lex(range) if range.is_empty() => 0..0,
             Bounds::Lex(range) => zset.ranks_by_lex(range),
         };
-        // A negative offset passes over everything.
-        let skipped = usize::try_from(self.offset).unwrap_or(usize::MAX).min(ranks.len());
-        let wanted = usize::try_from(self.count).unwrap_or(usize::MAX).min(ranks.len() - skipped);
+        let len = ranks.len();
+        let skipped = match usize::try_from(self.offset) {
+            Ok(offset) => offset.min(len),
+            // As in Redis 8: a negative offset counts from the end of the range in a big set, which finds its way by
+            // ranks, and passes over everything in a small one.
+            Err(_) if matches!(zset, ZSet::Big(_)) => {
+                let from_end = usize::try_from(self.offset.unsigned_abs()).unwrap_or(usize::MAX);
+                len.checked_sub(from_end).unwrap_or(len)
+            }
+            Err(_) => len,
+        };
+        let wanted = usize::try_from(self.count).unwrap_or(usize::MAX).min(len - skipped);
         if self.is_reversed {
             let end = ranks.end - skipped;
             end - wanted..end

@@ -9,6 +9,7 @@ use crate::ds::listpack::Digits;
 use crate::ds::member::Member;
 use crate::ds::table::{Entry, HashSeed, Table};
 use crate::value::Facts;
+use crate::value::set::Set;
 
 /// How the scores of one member are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,10 +47,14 @@ fn number(score: f64) -> f64 {
     if score.is_nan() { 0.0 } else { score }
 }
 
+/// The score of the members of sets.
+const SET_SCORE: f64 = 1.0;
+
 /// What members come from.
 #[derive(Clone, Copy)]
 pub enum Source<'v> {
     SortedSet(&'v ZSet),
+    Set(&'v Set),
     /// A key that is not there.
     Missing,
 }
@@ -65,6 +70,7 @@ impl<'v> Source<'v> {
     fn len(&self) -> usize {
         match self {
             Source::SortedSet(zset) => zset.len(),
+            Source::Set(set) => set.len(),
             Source::Missing => 0,
         }
     }
@@ -72,6 +78,7 @@ impl<'v> Source<'v> {
     fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             Source::SortedSet(zset) => zset.score(member),
+            Source::Set(set) => set.contains(member).then_some(SET_SCORE),
             Source::Missing => None,
         }
     }
@@ -79,6 +86,7 @@ impl<'v> Source<'v> {
     fn is_same(&self, other: &Source<'_>) -> bool {
         match (self, other) {
             (Source::SortedSet(one), Source::SortedSet(other)) => std::ptr::eq(*one, *other),
+            (Source::Set(one), Source::Set(other)) => std::ptr::eq(*one, *other),
             _ => false,
         }
     }
@@ -102,6 +110,14 @@ impl<'v> Source<'v> {
                 let mut digits = Digits::new();
                 for (member, score) in zset.iter() {
                     if !visit(member.bytes(&mut digits), score, None) {
+                        return;
+                    }
+                }
+            }
+            Source::Set(set) => {
+                let mut digits = Digits::new();
+                for member in set.iter() {
+                    if !visit(member.bytes(&mut digits), SET_SCORE, None) {
                         return;
                     }
                 }

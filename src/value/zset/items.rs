@@ -16,6 +16,8 @@ pub struct Items<'z> {
     is_reversed: bool,
 }
 
+// An iterator lives on the stack for one reply; a box would cost more than the room.
+#[allow(clippy::large_enum_variant)]
 enum Source<'z> {
     Small(listpack::Iter<'z>),
     Big(tree::Iter<'z, Member>),

@@ -20,6 +20,9 @@ mod items;
 mod range;
 mod small;
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 pub use algebra::{Aggregate, Input, Source, difference, intersection, intersection_count, union};
