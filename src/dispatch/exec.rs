@@ -239,9 +239,6 @@ impl<'k> Executor<'k> {
     fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
-        let walked = command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))));
-        if walked.is_err() {
-            // It announces keys that it doesn't have. Its handler knows what is wrong with it, and gets none.
         if command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position)))).is_err() {
             keys.clear();
         }
