@@ -11,7 +11,7 @@ const ROUNDS: usize = 2_000;
 fn number(reply: &Reply) -> i64 {
     match reply {
         Reply::Bulk(text) => std::str::from_utf8(text).unwrap().parse().unwrap(),
-        Reply::Null => 0,
+        Reply::NilBulk => 0,
         other => panic!("{other:?}"),
     }
 }
