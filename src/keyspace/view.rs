@@ -194,9 +194,6 @@ impl<'k> View<'k> {
 
     /// Holds `set`, blocking this thread: for threads that serve no connections.
     pub fn lock_blocking(&mut self, set: &LockSet) {
-        if self.covers(set) {
-            return;
-        }
         if let LockSet::One(id) = *set {
             // Waiting for one while holding none needs no order.
             self.release();
