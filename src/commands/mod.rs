@@ -9,6 +9,7 @@ pub mod generic;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+pub mod pubsub;
 pub mod scan;
 pub mod server;
 pub mod set;
@@ -58,6 +59,9 @@ pub const FAMILIES: &[&[Command]] = &[
     list::pos::COMMANDS,
     list::push::COMMANDS,
     list::range::COMMANDS,
+    pubsub::look::COMMANDS,
+    pubsub::publish::COMMANDS,
+    pubsub::subscribe::COMMANDS,
     server::command::COMMANDS,
     set::combine::COMMANDS,
     set::members::COMMANDS,

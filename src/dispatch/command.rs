@@ -77,6 +77,8 @@ pub struct Command {
     pub must_rewrite: bool,
     /// Between MULTI and EXEC it is queued; otherwise it runs at once.
     pub is_queued: bool,
+    /// A client that speaks RESP2 may send it while it listens to channels.
+    pub while_subscribed: bool,
 }
 
 impl Command {
@@ -90,6 +92,7 @@ impl Command {
             key_flags: None,
             must_rewrite: false,
             is_queued: true,
+            while_subscribed: false,
         }
     }
 
@@ -143,6 +146,12 @@ impl Command {
         let mut command = Command::new(name, arity, Handler::Control(control));
         command.is_queued = matches!(control, Control::Unwatch);
         command
+    }
+
+    /// A client that speaks RESP2 may send it while it listens to channels.
+    pub const fn while_subscribed(mut self) -> Command {
+        self.while_subscribed = true;
+        self
     }
 
     /// MULTI does not queue it.

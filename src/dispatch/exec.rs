@@ -27,7 +27,7 @@ use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
-use crate::resp::{Args, Output, OwnedArgs};
+use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 
@@ -141,6 +141,10 @@ impl<'k> Executor<'k> {
         let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
             return self.turn_away(session, &args, out);
         };
+        if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
+            self.refuse_subscriber(session, registered, out);
+            return Step::Done;
+        }
         if let Some(transaction) = session.transaction.as_deref_mut()
             && registered.command.is_queued
         {
@@ -294,6 +298,20 @@ impl<'k> Executor<'k> {
         self.find_keys(registered, &args, &mut keys);
         self.view.begin(self.now(), session.no_touch);
         self.call(session, &Request { command: registered, args, keys: &keys }, out);
+    }
+
+    /// In RESP2 a client that listens gets messages where replies would be, so it may send little.
+    #[cold]
+    fn refuse_subscriber(&mut self, session: &mut Session, registered: &Registered, out: &mut Output) {
+        let error = CmdError::quoting(
+            "ERR Can't execute '",
+            registered.full_name.as_bytes(),
+            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        );
+        if let Some(transaction) = session.transaction.as_deref_mut() {
+            transaction.failed = true;
+        }
+        self.refuse(session, Some(registered), &error, out);
     }
 
     /// Answers a request that was queued, or refused instead.

@@ -14,6 +14,7 @@ pub mod error;
 pub mod exec;
 pub mod gauges;
 pub mod monitor;
+pub mod notify;
 pub mod options;
 pub mod pause;
 pub mod redact;

@@ -38,6 +38,10 @@ impl Sinks {
         });
     }
 
+    pub(super) fn any(&self) -> bool {
+        !self.0.load().is_empty()
+    }
+
     pub(super) fn commit(&self, commit: &Commit<'_>) {
         self.0.load().iter().for_each(|sink| sink.commit(commit));
     }

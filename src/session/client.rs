@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::keyspace::DbIndex;
 use crate::resp::Proto;
-use crate::session::{Transaction, Watch};
+use crate::session::{Subscriptions, Transaction, Watch};
 
 /// Number of a client; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,6 +105,10 @@ pub struct Usage {
     pub watched: AtomicUsize,
     /// A watched key was changed.
     pub is_watch_broken: AtomicBool,
+    /// Channels, patterns and shard channels that it listens to.
+    pub channels: AtomicUsize,
+    pub patterns: AtomicUsize,
+    pub shard_channels: AtomicUsize,
 }
 
 /// Adds to a counter that only this thread writes.
@@ -162,7 +166,10 @@ impl Client {
     }
 
     pub fn kind(&self) -> ClientKind {
-        ClientKind::Normal
+        let usage = &self.usage;
+        let names = [&usage.channels, &usage.patterns, &usage.shard_channels];
+        let is_subscriber = names.iter().any(|count| count.load(Ordering::Relaxed) > 0);
+        if is_subscriber { ClientKind::PubSub } else { ClientKind::Normal }
     }
 
     /// Registers whom to wake for mail; once per connection.
@@ -255,6 +262,13 @@ impl Client {
     pub(super) fn publish(&self, db: DbIndex, proto: Proto) {
         self.db.store(db.0, Ordering::Relaxed);
         self.resp.store(if proto == Proto::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    pub(super) fn publish_subscriptions(&self, subscriptions: Option<&Subscriptions>) {
+        let count = |of: fn(&Subscriptions) -> usize| subscriptions.map_or(0, of);
+        self.usage.channels.store(count(|all| all.channels.len()), Ordering::Relaxed);
+        self.usage.patterns.store(count(|all| all.patterns.len()), Ordering::Relaxed);
+        self.usage.shard_channels.store(count(|all| all.shard_channels.len()), Ordering::Relaxed);
     }
 
     /// Most clients have neither transaction nor watched keys: then nothing is written.

@@ -11,12 +11,15 @@
 
 mod client;
 mod registry;
+mod subscriptions;
 mod transaction;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
 pub use registry::Registry;
+pub use subscriptions::{Space, Subscriptions};
 pub use transaction::{Transaction, Watch};
 
 use crate::keyspace::DbIndex;
@@ -51,6 +54,8 @@ pub struct Session {
     /// Between MULTI and EXEC.
     pub transaction: Option<Box<Transaction>>,
     pub watch: Watch,
+    /// What it listens to; mostly nothing.
+    pub subscriptions: Option<Box<Subscriptions>>,
 }
 
 impl Session {
@@ -66,6 +71,7 @@ impl Session {
             close_after_reply: false,
             transaction: None,
             watch: Watch::default(),
+            subscriptions: None,
         }
     }
 
@@ -77,6 +83,23 @@ impl Session {
     pub fn reset(&mut self, authenticated: bool) {
         *self = Session::new(Arc::clone(&self.shared), authenticated);
         self.shared.reset();
+    }
+
+    /// Whether it listens to anything.
+    #[inline]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.is_some()
+    }
+
+    /// What it listens to in a space; [`Session::publish_subscriptions`] is to follow a change.
+    pub fn names_of(&mut self, space: Space) -> &mut BTreeSet<Box<[u8]>> {
+        self.subscriptions.get_or_insert_default().names_mut(space)
+    }
+
+    /// Tells what CLIENT LIST shows of the subscriptions, and forgets where there are none.
+    pub fn publish_subscriptions(&mut self) {
+        self.subscriptions = self.subscriptions.take().filter(|all| !all.is_empty());
+        self.shared.publish_subscriptions(self.subscriptions.as_deref());
     }
 
     /// Copies what CLIENT LIST shows to the shared face.

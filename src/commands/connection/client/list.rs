@@ -127,12 +127,15 @@ impl<'e> Lines<'e> {
         text.extend_from_slice(&names.name);
         let _ = write!(
             text,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} qbuf={query} qbuf-free={query_free} \
+            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} watch={} qbuf={query} qbuf-free={query_free} \
              argv-mem={argv} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total} events={} cmd={} user=",
             seconds_since(client.connected_us),
             seconds_since(usage.last_active_us.load(Relaxed)),
             flags(client),
             client.db().0,
+            usage.channels.load(Relaxed),
+            usage.patterns.load(Relaxed),
+            usage.shard_channels.load(Relaxed),
             queued as i64 - 1,
             usage.watched.load(Relaxed),
             usage.output_chunks.load(Relaxed),
