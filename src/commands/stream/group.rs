@@ -1,6 +1,6 @@
 //! XGROUP: creating, moving and removing consumer groups and their consumers.
 
-use super::{no_group_of_key, stream_id};
+use super::{edge_or_id, no_group_of_key, stream_id};
 use crate::dispatch::options::int;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request, WriteCx};
 use crate::keyspace::{Effect, EventClass};
@@ -137,31 +137,33 @@ fn create(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
 
 fn setid(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let options = Options::parse(req, false)?;
-    change(cx, req, |log, group| {
-        group.last_id = match req.arg(4) {
-            b"-" => StreamId::MIN,
-            b"+" => StreamId::MAX,
-            id => id_or_last(id, Some(log))?,
-        };
+    let last_id = match req.arg(4) {
+        b"$" => Ok(None),
+        id => edge_or_id(id, 0).map(Some),
+    };
+    change(cx, req, last_id, |last_id, log, group| {
+        group.last_id = last_id.unwrap_or(log.last_id());
         group.entries_read = options.entries_read;
-        Ok(((), event("xgroup-setid")))
+        ((), event("xgroup-setid"))
     })?;
     Ok(reply.ok())
 }
 
-/// Opens the group, which must exist.
-fn change<R>(
+/// Opens the group, which must exist; what else was wrong with the request is said after that.
+fn change<T, R>(
     cx: &mut WriteCx<'_, '_>,
     req: &Request<'_>,
-    change: impl FnOnce(&Log, &mut Group) -> Result<(R, Effect), CmdError>,
+    argument: Result<T, CmdError>,
+    change: impl FnOnce(T, &Log, &mut Group) -> (R, Effect),
 ) -> Result<R, CmdError> {
     let (key, name) = (req.key(0)?, req.arg(3));
     cx.edit(key, |entry| {
         if entry.value::<Stream>()?.ok_or(NO_KEY)?.group(name).is_none() {
             return Err(no_group_of_key(key.bytes(), name));
         }
+        let argument = argument?;
         match entry.value_mut::<Stream>()?.and_then(|stream| stream.group_mut(name)) {
-            Some((log, group)) => change(log, group),
+            Some((log, group)) => Ok(change(argument, log, group)),
             None => Err(NO_KEY),
         }
     })
@@ -169,21 +171,17 @@ fn change<R>(
 
 fn create_consumer(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let now_ms = cx.now().0;
-    let is_new = change(cx, req, |_, group| {
-        Ok(match group.create_consumer(req.arg(4), now_ms) {
-            Some(_) => (true, event("xgroup-createconsumer")),
-            None => (false, Effect::NONE),
-        })
+    let is_new = change(cx, req, Ok(()), |(), _, group| match group.create_consumer(req.arg(4), now_ms) {
+        Some(_) => (true, event("xgroup-createconsumer")),
+        None => (false, Effect::NONE),
     })?;
     Ok(reply.flag(is_new))
 }
 
 fn delete_consumer(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let pending = change(cx, req, |_, group| {
-        Ok(match group.remove_consumer(req.arg(4)) {
-            Some(pending) => (pending, event("xgroup-delconsumer")),
-            None => (0, Effect::NONE),
-        })
+    let pending = change(cx, req, Ok(()), |(), _, group| match group.remove_consumer(req.arg(4)) {
+        Some(pending) => (pending, event("xgroup-delconsumer")),
+        None => (0, Effect::NONE),
     })?;
     Ok(reply.count(pending))
 }

@@ -237,7 +237,10 @@ impl Group {
     /// Notes that the group has read the entry `id`, which is behind all it has read so far.
     pub fn advance(&mut self, id: StreamId, log: &Log) {
         self.entries_read = match self.entries_read {
-            Some(read) if !log.has_gaps_from(self.last_id) => Some(read.wrapping_add(1)),
+            // What lies before the first entry may have been trimmed unread.
+            Some(read) if self.last_id >= log.first_id() && !log.has_gaps_from(self.last_id) => {
+                Some(read.wrapping_add(1))
+            }
             read if log.entries_added() == 0 => read,
             _ => log.reads_up_to(id),
         };
@@ -248,7 +251,9 @@ impl Group {
     /// to have read more than there were.
     pub fn lag(&self, log: &Log) -> Option<i64> {
         let read = match self.entries_read {
-            _ if log.entries_added() == 0 => return Some(0),
+            _ if log.is_empty() => return Some(0),
+            // Everything there is lies ahead, whatever the group is said to have read.
+            _ if self.last_id < log.first_id() && log.is_whole() => return i64::try_from(log.len()).ok(),
             Some(read) if !log.has_gaps_from(self.last_id) => read,
             _ => log.reads_up_to(self.last_id)?,
         };

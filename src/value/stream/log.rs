@@ -282,6 +282,11 @@ impl Log {
             && start <= self.max_deleted_id
     }
 
+    /// Whether no entry behind the first was deleted.
+    pub fn is_whole(&self) -> bool {
+        self.max_deleted_id.is_zero() || self.max_deleted_id < self.first_id
+    }
+
     /// How many of all entries ever added a reader has had who has read up to `id`; `None` if nobody can tell, because
     /// entries within the log are deleted.
     pub fn reads_up_to(&self, id: StreamId) -> Option<u64> {
@@ -300,11 +305,10 @@ impl Log {
         if id > self.last_id {
             return None;
         }
-        let is_whole = self.max_deleted_id.is_zero() || self.max_deleted_id < self.first_id;
         let before = self.entries_added.wrapping_sub(self.len());
         match id.cmp(&self.first_id) {
-            std::cmp::Ordering::Less if is_whole => Some(before),
-            std::cmp::Ordering::Equal if is_whole => Some(before.wrapping_add(1)),
+            std::cmp::Ordering::Less if self.is_whole() => Some(before),
+            std::cmp::Ordering::Equal if self.is_whole() => Some(before.wrapping_add(1)),
             _ => None,
         }
     }
