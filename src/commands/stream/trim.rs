@@ -98,7 +98,7 @@ impl Parsed {
         const NO_STRATEGY: CmdError =
             CmdError::text("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
         const NOTHING: CmdError =
-            CmdError::text("ERR syntax error, XTRIM must be called with MAXLEN or MINID");
+            CmdError::text("ERR syntax error, XTRIM must be called with a trimming strategy");
         const EXACT: CmdError =
             CmdError::text("ERR syntax error, LIMIT cannot be used without the special ~ option");
         let is_limited = self.limit.is_some_and(|limit| limit > 0);
