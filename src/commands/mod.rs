@@ -14,6 +14,7 @@ pub mod scan;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod transaction;
 
@@ -74,6 +75,15 @@ pub const FAMILIES: &[&[Command]] = &[
     sorted_set::random::COMMANDS,
     sorted_set::range::COMMANDS,
     sorted_set::remove::COMMANDS,
+    stream::add::COMMANDS,
+    stream::claim::COMMANDS,
+    stream::delete::COMMANDS,
+    stream::group::COMMANDS,
+    stream::info::COMMANDS,
+    stream::pending::COMMANDS,
+    stream::range::COMMANDS,
+    stream::read::COMMANDS,
+    stream::read_group::COMMANDS,
     string::bytes::COMMANDS,
     string::count::COMMANDS,
     string::exchange::COMMANDS,

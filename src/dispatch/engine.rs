@@ -141,6 +141,7 @@ impl Engine {
     pub fn commit(&self, commit: &Commit<'_>) {
         if !commit.effects.records.is_empty() {
             self.notifier.commit(commit);
+        if !commit.effects.records.is_empty() || !commit.commands.is_empty() {
             self.sinks.commit(commit);
         }
     }

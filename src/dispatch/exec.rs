@@ -427,7 +427,8 @@ impl<'k> Executor<'k> {
         bump(&counters.keyspace_misses, effects.misses);
         bump(&counters.expired_keys, effects.expired);
         bump(&counters.changes, effects.changes);
-        if effects.records.is_empty() {
+        // A change that nobody is told of still is journalled.
+        if effects.records.is_empty() && (effects.changes == 0 || !self.view.is_observed()) {
             self.view.forget_effects();
             return;
         }

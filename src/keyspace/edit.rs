@@ -190,7 +190,9 @@ impl Circumstances {
         if created {
             self.effects.record(db, key, What::Event(EventClass::New, "new"));
         }
-        self.effects.record(db, key, What::Modified);
+        if !effect.is_unwatched {
+            self.effects.record(db, key, What::Modified);
+        }
         for (class, name) in effect.events() {
             self.effects.record(db, key, What::Event(class, name));
         }
@@ -304,6 +306,15 @@ impl<'t, 'c> EntryMut<'t, 'c> {
 
     pub fn now(&self) -> UnixMs {
         self.cx.now
+    }
+
+    /// Frees what was cut off a value: off the workers if that is much work (see [`Facts::free_effort`]).
+    ///
+    /// [`Facts::free_effort`]: crate::value::Facts::free_effort
+    pub fn free<T: Send + 'static>(&self, garbage: T, effort: usize) {
+        if effort > LARGE_EFFORT {
+            super::reclaim::free_elsewhere(garbage);
+        }
     }
 
     pub fn kind(&self) -> Option<Kind> {

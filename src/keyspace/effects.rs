@@ -47,6 +47,8 @@ impl EventClass {
 pub struct Effect {
     /// Changes for `save` points and `rdb_changes_since_last_save`; 0 = nothing happened.
     pub(super) changes: u32,
+    /// Not told to who watches or caches the key.
+    pub(super) is_unwatched: bool,
     /// Class and name lie apart so that no padding lies between them.
     classes: [Option<EventClass>; 2],
     names: [&'static str; 2],
@@ -54,11 +56,11 @@ pub struct Effect {
 
 impl Effect {
     /// The entry is as it was.
-    pub const NONE: Effect = Effect { changes: 0, classes: [None; 2], names: [""; 2] };
+    pub const NONE: Effect = Effect { changes: 0, is_unwatched: false, classes: [None; 2], names: [""; 2] };
 
     /// One change and one event.
     pub const fn event(class: EventClass, name: &'static str) -> Effect {
-        Effect { changes: 1, classes: [Some(class), None], names: [name, ""] }
+        Effect { changes: 1, is_unwatched: false, classes: [Some(class), None], names: [name, ""] }
     }
 
     /// The second event of the same edit; there is room for no third.
@@ -72,6 +74,12 @@ impl Effect {
     /// Counts for more or fewer than one change.
     pub const fn changes(mut self, changes: u32) -> Effect {
         self.changes = changes;
+        self
+    }
+
+    /// The change is no modification to who watches the key or caches it: what consumer groups do to a stream.
+    pub const fn unwatched(mut self) -> Effect {
+        self.is_unwatched = true;
         self
     }
 

@@ -359,6 +359,12 @@ impl Writer<'_> {
         self.counted(if self.is_resp3() { b'~' } else { b'*' }, fill);
     }
 
+    /// As [`Writer::array_counted`], a map: `fill` returns the number of pairs. In RESP2 it is an array whose elements
+    /// `fill` must make arrays of two.
+    pub fn map_counted(&mut self, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
+        self.counted(if self.is_resp3() { b'%' } else { b'*' }, fill);
+    }
+
     fn counted(&mut self, marker: u8, fill: impl FnOnce(&mut Writer<'_>) -> usize) {
         let mark = self.out.mark();
         let len = fill(self);

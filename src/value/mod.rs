@@ -12,11 +12,12 @@
 //! **Invariant:** a clone is a value of its own, changes to one never show in the other, and big structures are
 //! cloned by sharing nodes that a writer copies: a clone is cheap at any size (see [`crate::ds::shared_vec`]).
 //!
-//! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
+//! **Invariant:** an entry never holds an empty collection (a stream without entries counts as one that isn't); the guard of [`crate::keyspace::edit`] sees to it.
 
 pub mod hash;
 pub mod list;
 pub mod set;
+pub mod stream;
 pub mod string;
 pub mod zset;
 
@@ -127,6 +128,7 @@ collections! {
     List(list::List),
     Set(set::Set),
     SortedSet(zset::ZSet),
+    Stream(stream::Stream),
 }
 
 impl Due for Value {

@@ -21,6 +21,7 @@ use crate::value::Kind;
 use crate::value::hash::Hash;
 use crate::value::list::List;
 use crate::value::set::Set;
+use crate::value::stream::{Stream, StreamId};
 use crate::value::zset::ZSet;
 
 const ZERO: Digest = [0; 20];
@@ -62,9 +63,23 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
         mix_members(digest, zset);
     } else if let Some(hash) = collection_of::<Hash>(entry) {
         mix_fields(digest, hash);
+    } else if let Some(stream) = collection_of::<Stream>(entry) {
+        mix_entries(digest, stream);
     }
     if entry.deadline().is_some() {
         add(digest, b"!!expire!!");
+    }
+}
+
+/// Of each entry: its id, then names and values in order.
+fn mix_entries(digest: &mut Digest, stream: &Stream) {
+    let mut digits = Digits::new();
+    for entry in stream.log().range(StreamId::MIN, StreamId::MAX) {
+        mix(digest, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+        for (name, value) in entry.fields() {
+            mix(digest, name.bytes(&mut digits));
+            mix(digest, value.bytes(&mut digits));
+        }
     }
 }
 
