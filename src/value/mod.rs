@@ -14,6 +14,7 @@
 //!
 //! **Invariant:** an entry never holds an empty collection; the guard of [`crate::keyspace::edit`] sees to it.
 
+pub mod geo;
 pub mod hash;
 pub mod list;
 pub mod set;

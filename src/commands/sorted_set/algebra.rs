@@ -273,7 +273,7 @@ fn answer(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, oper
 }
 
 /// Stores a result under `key`, or removes the key if there is none; how many members it has.
-pub(super) fn store(
+pub(in crate::commands) fn store(
     cx: &mut WriteCx<'_, '_>,
     key: Key<'_>,
     result: Option<ZSet>,
