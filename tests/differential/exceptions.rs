@@ -35,6 +35,7 @@ pub const NOT_SENT: &[(&str, &str)] = &[
     ("ssubscribe", "more than one reply"),
     ("subscribe", "more than one reply"),
     ("sunsubscribe", "more than one reply"),
+    ("spop", "chance decides what stays"),
     ("sync", "more than one reply"),
     ("time", "it goes on"),
     ("unsubscribe", "more than one reply"),
@@ -101,12 +102,22 @@ pub fn agree(request: &Request, ours: &Reply, theirs: &Reply, version: Version) 
         ("keys", Reply::Array(_), Reply::Array(_)) => {
             text::sorted(ours.clone()) == text::sorted(theirs.clone())
         }
+        (_, ours, theirs) if UNORDERED.contains(&&*name) => {
+            text::sorted(listed(ours.clone())) == text::sorted(listed(theirs.clone()))
+        }
+        // Chance chooses; how many and of which shape must agree.
+        ("srandmember" | "hrandfield" | "zrandmember", ours, theirs) => shape(ours) == shape(theirs),
         // Cursors and order are each server's own; that it finds every key is tested with it alone.
         ("scan", Reply::Array(_), Reply::Array(_)) => true,
+        ("sscan" | "hscan" | "zscan", Reply::Array(ours), Reply::Array(theirs)) => is_same_page(ours, theirs),
         // A key behind its deadline counts until somebody meets it; KEYS shows at the end which there are.
         ("dbsize", Reply::Integer(_), Reply::Integer(_)) => true,
         // REFCOUNT of a small integer: a copy of a shared one is not shared in Redis, until it is set anew.
         ("object", Reply::Integer(SHARED_COUNT), Reply::Integer(1)) => true,
+        ("httl" | "hpttl" | "hexpiretime" | "hpexpiretime", Reply::Array(ours), Reply::Array(theirs)) => {
+            let slack = if name.starts_with("hp") { SLACK_MS } else { SLACK_MS / 1000 };
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|pair| is_near(pair, slack))
+        }
         // The clock goes on between the two.
         ("pttl" | "pexpiretime", Reply::Integer(one), Reply::Integer(other)) => {
             *one >= 0 && *other >= 0 && one.abs_diff(*other) <= SLACK_MS as u64
@@ -115,6 +126,45 @@ pub fn agree(request: &Request, ours: &Reply, theirs: &Reply, version: Version) 
             *one >= 0 && *other >= 0 && one.abs_diff(*other) <= SLACK_MS as u64 / 1000
         }
         _ => is_excused(&name, ours, theirs, version),
+    }
+}
+
+/// Commands whose replies have the order of a hash table.
+const UNORDERED: [&str; 7] = ["smembers", "sunion", "sinter", "sdiff", "hgetall", "hkeys", "hvals"];
+
+/// A set as an array; an array of fields and values as one of pairs would be sorted all the same, since each value is
+/// compared beside its field in the digest of the final state.
+fn listed(reply: Reply) -> Reply {
+    match reply {
+        Reply::Set(items) => Reply::Array(items),
+        other => other,
+    }
+}
+
+/// A reply without its texts.
+fn shape(reply: &Reply) -> String {
+    match reply {
+        Reply::Bulk(_) => "text".into(),
+        Reply::Double(_) => "double".into(),
+        Reply::Array(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(" ")),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Whether two pages of a scan agree: everything at once must be the same, parts may differ.
+fn is_same_page(ours: &[Reply], theirs: &[Reply]) -> bool {
+    let is_last = |page: &[Reply]| page.first() == Some(&Reply::bulk("0"));
+    let sorted = |page: &[Reply]| page.get(1).cloned().map(text::sorted);
+    !is_last(ours) || !is_last(theirs) || sorted(ours) == sorted(theirs)
+}
+
+/// Whether two times left, or times, are the same but for the clock.
+fn is_near((ours, theirs): (&Reply, &Reply), slack: i64) -> bool {
+    match (ours, theirs) {
+        (Reply::Integer(one), Reply::Integer(other)) if *one >= 0 && *other >= 0 => {
+            one.abs_diff(*other) <= slack as u64
+        }
+        (ours, theirs) => ours == theirs,
     }
 }
 

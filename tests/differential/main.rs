@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! REDIS_ORACLE=127.0.0.1:7000 cargo test --test differential
-//! REDIS_ORACLE=… DIFFERENTIAL_SECONDS=600 SEED=7 cargo test --test differential -- --nocapture
+//! REDIS_ORACLE=… DIFFERENTIAL_SECONDS=600 DIFFERENTIAL_GROUPS=hash,list SEED=7 cargo test --test differential -- --nocapture
 //! ```
 //!
 //! The real server is emptied again and again, and needs `--enable-debug-command yes`. Without `REDIS_ORACLE` nothing
@@ -14,8 +14,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test may panic.
 
+mod chance;
 mod exceptions;
 mod generate;
+mod limits;
 mod pair;
 mod report;
 #[path = "../scripts/text.rs"]
@@ -23,11 +25,13 @@ mod report;
 mod text;
 #[path = "../wire/mod.rs"]
 mod wire;
+mod words;
 
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
-use generate::{Chance, Generator};
+use chance::Chance;
+use generate::Generator;
 use pair::Pair;
 
 // The server's memory statistics come from its allocator.
@@ -53,8 +57,9 @@ fn random_requests_are_answered_as_by_the_real_server() {
         oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
     let clock = Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS));
     let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let about = std::env::var("DIFFERENTIAL_GROUPS").unwrap_or_default();
     let pair = Pair::new(oracle);
-    let generator = Generator::new(|name| pair.oracle_knows(name), pair.version);
+    let generator = Generator::new(|name| pair.oracle_knows(name), pair.version, &about);
     println!("seed {seed}, Redis {}.{}, {} commands", pair.version.0, pair.version.1, generator.len());
     let began = Instant::now();
     let (mut sequences, mut requests, mut findings) = (0_u64, 0, Vec::<String>::new());

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use ochre::base::clock::Time;
 use ochre::server::embed::Server;
 
-use super::exceptions;
-use super::generate::KEYS;
 use super::wire::{Reply, Wire, request};
+use super::words::KEYS;
+use super::{exceptions, limits};
 
 /// The words of one request.
 pub type Request = Vec<Vec<u8>>;
@@ -101,7 +101,7 @@ pub fn state_questions() -> Vec<Request> {
     for db in DATABASES {
         questions.push(words(&[b"SELECT", db.as_bytes()]));
         questions.push(words(&[b"KEYS", b"*"]));
-        for key in KEYS {
+        for (key, _) in KEYS {
             questions.push(words(&[b"GET", key]));
             questions.push(words(&[b"PTTL", key]));
             questions.push(words(&[b"OBJECT", b"ENCODING", key]));
@@ -115,7 +115,9 @@ pub fn state_questions() -> Vec<Request> {
 fn answers(addr: SocketAddr, requests: &[Request], resp3: bool) -> Vec<Reply> {
     let mut wire = Wire::connect(addr);
     wire.ask("FLUSHALL SYNC");
-    wire.ask("SCRIPT FLUSH");
+    for set in limits::defaults() {
+        wire.call(&set);
+    }
     if resp3 {
         wire.ask("HELLO 3");
     }
