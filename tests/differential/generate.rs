@@ -15,7 +15,9 @@ use ochre::dispatch::Command;
 use ochre::spec::{Arg, CommandFlags, Group};
 
 use super::chance::Chance;
-use super::exceptions::{NOT_SENT, OPTIONS_NOT_SENT, SENT_RARELY};
+use super::exceptions::{
+    MAKES_SCORES, NOT_SENT, NOT_SENT_WITH, OPTIONS_NOT_SENT, SENT_RARELY, is_lexical, is_sent,
+};
 use super::limits;
 use super::pair::{Request, Version};
 use super::words::Writer;
@@ -96,16 +98,29 @@ impl Generator {
     pub fn sequence(&self, chance: &mut Chance) -> Vec<Request> {
         // Either long values or commands that are slow with them.
         let long = chance.percent(15);
+        let equal_scores = chance.percent(30);
         let about = [*chance.pick(&self.groups), *chance.pick(&self.groups)];
         let mut sequence = if chance.percent(60) { limits::requests(chance) } else { Vec::new() };
         let count = sequence.len() as u64 + 2 + chance.below(COMMANDS_MAX - 1);
         while (sequence.len() as u64) < count {
             let candidate = self.candidate(chance, about);
-            let is_slow = long && QUADRATIC.contains(&candidate.full_name.as_str());
+            let is_unsteady = NOT_SENT_WITH.iter().any(|(option, command)| {
+                *command == candidate.full_name
+                    && sequence
+                        .iter()
+                        .any(|set: &Request| set.get(2).is_some_and(|word| word == option.as_bytes()))
+            });
+            let is_out = is_unsteady || equal_scores && MAKES_SCORES.contains(&candidate.full_name.as_str());
+            let is_slow = is_out || long && QUADRATIC.contains(&candidate.full_name.as_str());
             if !is_slow {
                 let group = if chance.percent(85) { candidate.group() } else { *chance.pick(&about) };
-                let writer = Writer { chance, long, version: self.version, group };
-                sequence.push(request(candidate, writer));
+                let version = self.version;
+                let writer = Writer { chance, long, version, group, equal_scores };
+                sequence.extend(
+                    Some(request(candidate, writer))
+                        .filter(is_sent)
+                        .filter(|request| equal_scores || !is_lexical(request)),
+                );
             }
         }
         sequence

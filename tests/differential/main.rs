@@ -40,8 +40,8 @@ static ALLOCATOR: ochre::alloc::CountingJemalloc = ochre::alloc::CountingJemallo
 
 /// How long it goes on unless `DIFFERENTIAL_SECONDS` says so.
 const SECONDS: u64 = 20;
-/// Differences after which it stops.
-const FINDINGS_MAX: usize = 5;
+/// Differences after which it stops unless `DIFFERENTIAL_FINDINGS` says so.
+const FINDINGS_MAX: u64 = 5;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -61,9 +61,10 @@ fn random_requests_are_answered_as_by_the_real_server() {
     let pair = Pair::new(oracle);
     let generator = Generator::new(|name| pair.oracle_knows(name), pair.version, &about);
     println!("seed {seed}, Redis {}.{}, {} commands", pair.version.0, pair.version.1, generator.len());
+    let findings_max = number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize;
     let began = Instant::now();
     let (mut sequences, mut requests, mut findings) = (0_u64, 0, Vec::<String>::new());
-    while began.elapsed() < clock && findings.len() < FINDINGS_MAX {
+    while began.elapsed() < clock && findings.len() < findings_max {
         let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
         let sequence = generator.sequence(&mut chance);
         let resp3 = sequences % 2 == 1;
@@ -86,6 +87,7 @@ fn random_requests_are_answered_as_by_the_real_server() {
             }
         }
     }
+    pair.reset();
     let refused = 100 * pair.refused.get() / pair.answered.get().max(1);
     println!(
         "seed {seed}: {sequences} sequences, {requests} requests, {refused} % refused, {} differences",

@@ -71,15 +71,23 @@ impl Pair {
         requests.extend(state_questions());
         let ours = answers(self.server.addr, &requests, resp3);
         let theirs = answers(self.oracle, &requests, resp3);
+        let has_sorted = exceptions::has_sorted(sequence);
         let is_error = |reply: &&Reply| matches!(reply, Reply::Error(_));
         self.answered.update(|count| count + sequence.len());
         self.refused.update(|count| count + theirs.iter().take(sequence.len()).filter(is_error).count());
         requests.iter().zip(ours.into_iter().zip(theirs)).enumerate().find_map(
             |(index, (request, (ours, theirs)))| {
-                let agrees = exceptions::agree(request, &ours, &theirs, self.version);
+                let agrees = exceptions::agree(request, &ours, &theirs, self.version)
+                    || has_sorted && exceptions::is_unpacked(request, &ours, &theirs);
                 (!agrees).then_some(Difference { index, ours, theirs })
             },
         )
+    }
+
+    /// Empties both servers and sets what sequences have set to what it was.
+    pub fn reset(&self) {
+        answers(self.server.addr, &[], false);
+        answers(self.oracle, &[], false);
     }
 
     /// Whether it happens again and again.

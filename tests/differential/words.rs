@@ -166,6 +166,8 @@ pub struct Writer<'c> {
     pub version: Version,
     /// Whose keys are used.
     pub group: Group,
+    /// Whether all members of sorted sets have the score 0.
+    pub equal_scores: bool,
 }
 
 impl Writer<'_> {
@@ -240,6 +242,9 @@ impl Writer<'_> {
     }
 
     fn value(&mut self, arg: &Arg) -> Vec<u8> {
+        if self.equal_scores && matches!(arg.name, "score" | "increment") {
+            return b"0".to_vec();
+        }
         if self.chance.percent(2) {
             return self.anything();
         }
