@@ -264,6 +264,9 @@ fn hsetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         if is_past {
             hash.allow_deadlines();
         }
+        let texts = || req.args.iter().skip(options.first);
+        let longest = texts().map(<[u8]>::len).max().unwrap_or(0);
+        hash.make_room(names().count(), longest, req.args.total_bytes(), limits);
         let mut cursor = req.args.cursor(options.first);
         while let (Some(name), Some(value)) = (cursor.next(), cursor.next()) {
             // With a deadline that has passed the fields are set and deleted: both are told.
