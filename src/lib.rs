@@ -16,6 +16,8 @@ pub mod value;
 pub mod keyspace;
 pub mod session;
 
+pub mod pubsub;
+
 pub mod dispatch;
 
 pub mod commands;

@@ -10,11 +10,13 @@ pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+pub mod pubsub;
 pub mod scan;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
 pub mod string;
+pub mod transaction;
 
 #[cfg(test)]
 mod facts;
@@ -62,6 +64,9 @@ pub const FAMILIES: &[&[Command]] = &[
     list::pos::COMMANDS,
     list::push::COMMANDS,
     list::range::COMMANDS,
+    pubsub::look::COMMANDS,
+    pubsub::publish::COMMANDS,
+    pubsub::subscribe::COMMANDS,
     server::command::COMMANDS,
     set::combine::COMMANDS,
     set::members::COMMANDS,
@@ -94,4 +99,5 @@ pub const FAMILIES: &[&[Command]] = &[
     server::lolwut::COMMANDS,
     server::module::COMMANDS,
     server::cluster::COMMANDS,
+    transaction::COMMANDS,
 ];

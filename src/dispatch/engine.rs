@@ -11,16 +11,18 @@ use tokio::sync::Notify;
 
 pub use super::gauges::Gauges;
 use super::monitor::Monitors;
+use super::notify::Notifier;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
 use super::table::CommandTable;
 use crate::base::clock::{Clock, Time, UnixMs};
-use crate::config;
+use crate::config::{self, NotifyFlags};
 use crate::keyspace::Keyspace;
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
-use crate::session::Registry;
+use crate::pubsub::PubSub;
+use crate::session::{Registry, Session, Space};
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
@@ -50,6 +52,9 @@ pub struct Engine {
     pub identity: Identity,
     pub gauges: Gauges,
     pub sinks: Sinks,
+    pub pubsub: Arc<PubSub>,
+    /// `notify-keyspace-events`.
+    pub notifier: Notifier,
     pub apply_config: Mutex<Option<ApplyConfig>>,
     /// Number of workers, which is also the index of the statistics that belong to the main thread.
     pub workers: usize,
@@ -112,9 +117,30 @@ impl Engine {
         self.keyspace.observe(true);
     }
 
+    /// Publishes keyspace events of these classes from now on.
+    pub fn notify(&self, flags: NotifyFlags) {
+        self.notifier.set_flags(flags);
+        self.keyspace.observe(self.notifier.is_active() || self.sinks.any());
+    }
+
+    /// Ends all subscriptions of a connection.
+    pub fn leave_channels(&self, session: &mut Session) {
+        let Some(all) = session.subscriptions.take() else { return };
+        let spaces = [
+            (Space::Channel, &all.channels),
+            (Space::Pattern, &all.patterns),
+            (Space::Shard, &all.shard_channels),
+        ];
+        for (space, names) in spaces {
+            names.iter().for_each(|name| self.pubsub.unsubscribe(space, name, session.id()));
+        }
+        session.publish_subscriptions();
+    }
+
     /// Hands effects to every listener; called under the locks that protect what they are about.
     pub fn commit(&self, commit: &Commit<'_>) {
         if !commit.effects.records.is_empty() {
+            self.notifier.commit(commit);
             self.sinks.commit(commit);
         }
     }

@@ -147,9 +147,7 @@ impl Connection {
             if self.session.shared.is_killed() {
                 return Err(End::Asked);
             }
-            for message in self.session.shared.take_messages() {
-                self.output.push_encoded(&message);
-            }
+            deliver(&self.session, &mut self.output);
         }
         Ok(())
     }
@@ -292,6 +290,7 @@ impl Connection {
                 Step::Done if self.session.close_after_reply || executor.is_stale() => {
                     return (index + 1, None);
                 }
+                Step::Done if self.session.is_subscriber() => deliver(&self.session, &mut self.output),
                 Step::Done => {}
                 Step::Parked(place) => return (index, Some(Stop::Wait(place))),
                 Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
@@ -386,6 +385,11 @@ impl Connection {
     }
 }
 
+/// Writes what was said to this client meanwhile, by itself for example, behind the reply.
+fn deliver(session: &Session, output: &mut Output) {
+    session.shared.take_messages().iter().for_each(|message| output.push_encoded(message));
+}
+
 /// Leaves the waker where the request waits; `false` when it need not wait any more.
 fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
     match place {
@@ -419,6 +423,7 @@ impl Drop for Connection {
         if self.session.monitor {
             engine.monitors.left();
         }
+        engine.leave_channels(&mut self.session);
         engine.clients.set_blocked(&self.session.shared, false);
         engine.clients.remove(self.session.id());
         self.worker.left();

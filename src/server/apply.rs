@@ -31,6 +31,7 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             log.set_format(format(new.log_format));
             log.set_level(level(new.loglevel));
         }
+        engine.notify(new.notify_keyspace_events);
         engine.keyspace.set_access_clock(access_clock(new));
         engine.slowlog.set_max_len(usize::try_from(new.slowlog_max_len).unwrap_or(usize::MAX));
         Ok(())

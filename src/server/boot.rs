@@ -9,11 +9,13 @@ use crate::base::rng::{Rng, os_seed};
 use crate::commands;
 use crate::config::{Config, LogFormat, LogLevel, Store};
 use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
+use crate::dispatch::notify::Notifier;
 use crate::dispatch::stats::Stats;
 use crate::dispatch::{CommandTable, Engine};
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::observe::log::{self, Format, Level, LogHandle};
 use crate::observe::{latency, slowlog};
+use crate::pubsub::PubSub;
 use crate::session::Registry;
 
 /// Descriptors that the server needs beside its clients.
@@ -75,7 +77,8 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
     if let Err(error) = crate::alloc::configure(workers) {
         tracing::debug!("The allocator keeps its defaults: {error}");
     }
-    Ok(Arc::new(Engine {
+    let pubsub = Arc::new(PubSub::default());
+    let engine = Engine {
         keyspace,
         commands: table,
         clients: Registry::default(),
@@ -89,10 +92,14 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         lifecycle: Lifecycle::default(),
         gauges,
         sinks: Default::default(),
+        notifier: Notifier::new(Arc::clone(&pubsub)),
+        pubsub,
         apply_config: Default::default(),
         workers,
         config: store,
-    }))
+    };
+    engine.notify(config.notify_keyspace_events);
+    Ok(Arc::new(engine))
 }
 
 /// `io-threads`, or the CPUs that the process may use.

@@ -11,11 +11,16 @@
 
 mod client;
 mod registry;
+mod subscriptions;
+mod transaction;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
 pub use registry::Registry;
+pub use subscriptions::{Space, Subscriptions};
+pub use transaction::{Transaction, Watch};
 
 use crate::keyspace::DbIndex;
 use crate::resp::Proto;
@@ -46,6 +51,11 @@ pub struct Session {
     pub monitor: bool,
     /// The connection ends when its replies are sent.
     pub close_after_reply: bool,
+    /// Between MULTI and EXEC.
+    pub transaction: Option<Box<Transaction>>,
+    pub watch: Watch,
+    /// What it listens to; mostly nothing.
+    pub subscriptions: Option<Box<Subscriptions>>,
 }
 
 impl Session {
@@ -59,6 +69,9 @@ impl Session {
             no_touch: false,
             monitor: false,
             close_after_reply: false,
+            transaction: None,
+            watch: Watch::default(),
+            subscriptions: None,
         }
     }
 
@@ -72,8 +85,26 @@ impl Session {
         self.shared.reset();
     }
 
+    /// Whether it listens to anything.
+    #[inline]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.is_some()
+    }
+
+    /// What it listens to in a space; [`Session::publish_subscriptions`] is to follow a change.
+    pub fn names_of(&mut self, space: Space) -> &mut BTreeSet<Box<[u8]>> {
+        self.subscriptions.get_or_insert_default().names_mut(space)
+    }
+
+    /// Tells what CLIENT LIST shows of the subscriptions, and forgets where there are none.
+    pub fn publish_subscriptions(&mut self) {
+        self.subscriptions = self.subscriptions.take().filter(|all| !all.is_empty());
+        self.shared.publish_subscriptions(self.subscriptions.as_deref());
+    }
+
     /// Copies what CLIENT LIST shows to the shared face.
     pub fn publish(&self) {
         self.shared.publish(self.db, self.proto);
+        self.shared.publish_transaction(self.transaction.as_deref(), &self.watch);
     }
 }

@@ -21,6 +21,7 @@ pub const NOT_SENT: &[(&str, &str)] = &[
     ("memory", "sizes are each server's own"),
     ("module", "modules are each server's own"),
     ("monitor", "more than one reply"),
+    ("multi", "the replies of EXEC come together, out of reach of the exceptions below"),
     ("object|freq", "depends on the eviction policy and on chance"),
     ("object|idletime", "a time of each server's own"),
     ("pfselftest", "it takes a second, and has a golden script"),

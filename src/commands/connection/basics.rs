@@ -4,6 +4,7 @@ use super::auth;
 use crate::dispatch::options::int;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::keyspace::DbIndex;
+use crate::resp::Proto;
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The rows of this file.
@@ -12,7 +13,8 @@ pub const COMMANDS: &[Command] = &[
         .doc(Group::Connection, "1.0.0", "Answers PONG, or the given message.", "O(1)")
         .flags(CommandFlags::FAST)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .args(&[Arg::string("message").optional()]),
+        .args(&[Arg::string("message").optional()])
+        .while_subscribed(),
     Command::session("echo", 2, echo)
         .doc(Group::Connection, "1.0.0", "Answers the given message.", "O(1)")
         .flags(CommandFlags::FAST.union(CommandFlags::LOADING).union(CommandFlags::STALE))
@@ -31,7 +33,9 @@ pub const COMMANDS: &[Command] = &[
                 .union(CommandFlags::NOSCRIPT)
                 .union(CommandFlags::STALE),
         )
-        .deprecated("7.2.0", "just closing the connection"),
+        .deprecated("7.2.0", "just closing the connection")
+        .never_queued()
+        .while_subscribed(),
     Command::session("reset", 1, reset)
         .doc(Group::Connection, "6.2.0", "Puts the connection back into the state of a new one.", "O(1)")
         .flags(
@@ -41,10 +45,16 @@ pub const COMMANDS: &[Command] = &[
                 .union(CommandFlags::NO_AUTH)
                 .union(CommandFlags::NOSCRIPT)
                 .union(CommandFlags::STALE),
-        ),
+        )
+        .never_queued()
+        .while_subscribed(),
 ];
 
-fn ping(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+fn ping(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    if cx.session.is_subscriber() && cx.session.proto == Proto::Resp2 && req.len() <= 2 {
+        // Among messages, a status line could not be told from one of them.
+        return Ok(reply.bulks(&[b"pong", req.arg(1)]));
+    }
     match req.len() {
         1 => Ok(reply.status("PONG")),
         2 => Ok(reply.bulk(req.arg(1))),
@@ -78,6 +88,7 @@ fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
     if cx.session.monitor {
         cx.engine.monitors.left();
     }
+    cx.engine.leave_channels(cx.session);
     cx.session.reset(!auth::is_password_needed(cx.engine));
     cx.session.publish();
     let proto = cx.session.proto;

@@ -5,10 +5,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::facts::Facts;
 use super::say;
 use crate::observe::info::{Emitter, Field, Value};
+use crate::session::{Client, ClientKind};
 
 pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let (engine, gauges) = (facts.engine, &facts.engine.gauges);
     let zero = Value::Uint(0);
+    let clients: Vec<_> = engine.clients.iter().collect();
+    let count =
+        |is: fn(&Client) -> bool| Value::Uint(clients.iter().filter(|client| is(client)).count() as u64);
+    let subscribers = count(|client| client.kind() == ClientKind::PubSub);
+    let watchers = count(|client| client.usage.watched.load(Relaxed) > 0);
+    let watched = Value::Uint(clients.iter().map(|client| client.usage.watched.load(Relaxed) as u64).sum());
     say(
         out,
         &[
@@ -31,10 +38,10 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Value::Uint(engine.clients.blocked_count() as u64),
             ),
             (Field::gauge("tracking_clients", "Connections with client-side caching"), zero),
-            (Field::gauge("pubsub_clients", "Connections with subscriptions"), zero),
-            (Field::gauge("watching_clients", "Connections that watch keys"), zero),
+            (Field::gauge("pubsub_clients", "Connections with subscriptions"), subscribers),
+            (Field::gauge("watching_clients", "Connections that watch keys"), watchers),
             (Field::gauge("clients_in_timeout_table", "Blocked connections with a timeout"), zero),
-            (Field::gauge("total_watched_keys", "Keys that are watched"), zero),
+            (Field::gauge("total_watched_keys", "Keys that are watched"), watched),
             (Field::gauge("total_blocking_keys", "Keys that somebody waits for"), zero),
             (Field::gauge("total_blocking_keys_on_nokey", "Keys whose removal somebody waits for"), zero),
         ],

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::facts::Facts;
 use super::{decimals2, say};
 use crate::observe::info::{Emitter, Field, RowName, Value};
+use crate::session::Space;
 
 /// One row for every worker: its connections and its calls to the system.
 pub(super) fn emit_threads(facts: &Facts<'_>, out: &mut dyn Emitter) {
@@ -31,7 +32,7 @@ pub(super) fn emit_threads(facts: &Facts<'_>, out: &mut dyn Emitter) {
 pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     emit_traffic(facts, out);
     emit_keys(facts, out);
-    emit_features(out);
+    emit_features(facts, out);
     emit_work(facts, out);
     emit_refusals(facts, out);
 }
@@ -109,14 +110,15 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
 }
 
 /// Parts that this server does not have, or has without such a number.
-fn emit_features(out: &mut dyn Emitter) {
+fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
+    let names = |space| Value::Uint(facts.engine.pubsub.len(space) as u64);
     say(
         out,
         &[
-            (Field::gauge("pubsub_channels", "Channels with subscribers"), zero),
-            (Field::gauge("pubsub_patterns", "Patterns with subscribers"), zero),
-            (Field::gauge("pubsubshard_channels", "Shard channels with subscribers"), zero),
+            (Field::gauge("pubsub_channels", "Channels with subscribers"), names(Space::Channel)),
+            (Field::gauge("pubsub_patterns", "Patterns with subscribers"), names(Space::Pattern)),
+            (Field::gauge("pubsubshard_channels", "Shard channels with subscribers"), names(Space::Shard)),
             (Field::gauge("latest_fork_usec", "Microseconds the last fork took"), zero),
             (Field::counter("total_forks", "Forks"), zero),
             (Field::gauge("migrate_cached_sockets", "Connections kept for MIGRATE"), zero),

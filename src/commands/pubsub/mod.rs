@@ -1,0 +1,5 @@
+//! Pub/sub commands.
+
+pub mod look;
+pub mod publish;
+pub mod subscribe;

@@ -1,0 +1,158 @@
+//! Listening: SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their ends.
+//!
+//! Each name is confirmed by a message of its own: kind, name, and how many subscriptions the client has now
+//! (channels and patterns together, shard channels by themselves). The confirmation comes before the first message
+//! of the name and after the last, because what waits in the client's mailbox is written out first.
+
+use crate::dispatch::{Command, Outcome, ReplySlot, Request, SessionCx};
+use crate::resp::Writer;
+use crate::session::{Session, Space};
+use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
+
+pub const COMMANDS: &[Command] = &[
+    Command::session("subscribe", -2, subscribe)
+        .doc(Group::PubSub, "2.0.0", "Listens to channels.", "O(N) in the number of channels.")
+        .flags(FLAGS)
+        .args(&[Arg::string("channel").multiple()])
+        .while_subscribed(),
+    Command::session("unsubscribe", -1, unsubscribe)
+        .doc(
+            Group::PubSub,
+            "2.0.0",
+            "Listens to channels no longer, to none at all without arguments.",
+            "O(N) in the number of channels.",
+        )
+        .flags(FLAGS)
+        .args(&[Arg::string("channel").optional().multiple()])
+        .while_subscribed(),
+    Command::session("psubscribe", -2, psubscribe)
+        .doc(
+            Group::PubSub,
+            "2.0.0",
+            "Listens to all channels that match patterns.",
+            "O(N) in the number of patterns.",
+        )
+        .flags(FLAGS)
+        .args(&[Arg::pattern("pattern").multiple()])
+        .while_subscribed(),
+    Command::session("punsubscribe", -1, punsubscribe)
+        .doc(
+            Group::PubSub,
+            "2.0.0",
+            "Listens to patterns no longer, to none at all without arguments.",
+            "O(N) in the number of patterns.",
+        )
+        .flags(FLAGS)
+        .args(&[Arg::pattern("pattern").optional().multiple()])
+        .while_subscribed(),
+    Command::session("ssubscribe", -2, ssubscribe)
+        .doc(Group::PubSub, "7.0.0", "Listens to shard channels.", "O(N) in the number of channels.")
+        .flags(FLAGS)
+        .keys(&[KeySpec::range(1, -1, 1, KeyFlags::NOT_KEY)])
+        .args(&[Arg::string("shardchannel").multiple()])
+        .while_subscribed(),
+    Command::session("sunsubscribe", -1, sunsubscribe)
+        .doc(
+            Group::PubSub,
+            "7.0.0",
+            "Listens to shard channels no longer, to none at all without arguments.",
+            "O(N) in the number of channels.",
+        )
+        .flags(FLAGS)
+        .keys(&[KeySpec::range(1, -1, 1, KeyFlags::NOT_KEY)])
+        .args(&[Arg::string("shardchannel").optional().multiple()])
+        .while_subscribed(),
+];
+
+const FLAGS: CommandFlags = CommandFlags::LOADING
+    .union(CommandFlags::NOSCRIPT)
+    .union(CommandFlags::PUBSUB)
+    .union(CommandFlags::STALE);
+
+fn subscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    begin(cx, req, reply, Space::Channel, b"subscribe")
+}
+
+fn psubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    begin(cx, req, reply, Space::Pattern, b"psubscribe")
+}
+
+fn ssubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    begin(cx, req, reply, Space::Shard, b"ssubscribe")
+}
+
+fn unsubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    end(cx, req, reply, Space::Channel, b"unsubscribe")
+}
+
+fn punsubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    end(cx, req, reply, Space::Pattern, b"punsubscribe")
+}
+
+fn sunsubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    end(cx, req, reply, Space::Shard, b"sunsubscribe")
+}
+
+fn begin(
+    cx: &mut SessionCx<'_>,
+    req: &Request<'_>,
+    reply: ReplySlot<'_>,
+    space: Space,
+    kind: &[u8],
+) -> Outcome {
+    // Messages are encoded by others, for the protocol that they are told here.
+    cx.session.publish();
+    Ok(reply.write(|writer| {
+        for name in req.args.iter().skip(1) {
+            if cx.session.names_of(space).insert(name.into()) {
+                cx.engine.pubsub.subscribe(space, name, &cx.session.shared);
+            }
+            confirm(cx.session, writer, space, kind, Some(name));
+        }
+        cx.session.publish_subscriptions();
+    }))
+}
+
+fn end(
+    cx: &mut SessionCx<'_>,
+    req: &Request<'_>,
+    reply: ReplySlot<'_>,
+    space: Space,
+    kind: &[u8],
+) -> Outcome {
+    let names: Vec<Box<[u8]>> = match req.len() {
+        1 => cx.session.names_of(space).iter().cloned().collect(),
+        _ => req.args.iter().skip(1).map(Box::from).collect(),
+    };
+    Ok(reply.write(|writer| {
+        for name in &names {
+            if cx.session.names_of(space).remove(name) {
+                cx.engine.pubsub.unsubscribe(space, name, cx.session.id());
+            }
+            deliver(cx.session, writer);
+            confirm(cx.session, writer, space, kind, Some(name));
+        }
+        if names.is_empty() {
+            confirm(cx.session, writer, space, kind, None);
+        }
+        cx.session.publish_subscriptions();
+    }))
+}
+
+/// Writes out the messages that came before what follows.
+fn deliver(session: &Session, writer: &mut Writer<'_>) {
+    for message in session.shared.take_messages() {
+        writer.output().push_encoded(&message);
+    }
+}
+
+fn confirm(session: &mut Session, writer: &mut Writer<'_>, space: Space, kind: &[u8], name: Option<&[u8]>) {
+    writer.push(3);
+    writer.bulk(kind);
+    writer.bulk_or_null(name);
+    let count = session.subscriptions.as_deref().map_or(0, |all| match space {
+        Space::Shard => all.shard_channels.len(),
+        Space::Channel | Space::Pattern => all.channels.len() + all.patterns.len(),
+    });
+    writer.count(count);
+}
