@@ -118,6 +118,18 @@ fn scale(mut value: f64, mut exponent: i32) -> f64 {
 /// assert_eq!(out, b"1e+20");
 /// ```
 pub fn push_f64(out: &mut Vec<u8>, value: f64) {
+    let magnitude = value.abs();
+    if magnitude <= WHOLE_LIMIT && magnitude.trunc() == magnitude {
+        if value.is_sign_negative() {
+            out.push(b'-');
+        }
+        return num::push_u64(out, magnitude as u64);
+    }
+    push_f64_digits(out, value);
+}
+
+/// Appends the fewest digits that mean this value, whole numbers too: 1e17 is `1e+17`. Digests are made of it.
+pub fn push_f64_digits(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {
         return out.extend_from_slice(b"nan");
     }
@@ -127,8 +139,8 @@ pub fn push_f64(out: &mut Vec<u8>, value: f64) {
     let magnitude = value.abs();
     if magnitude == f64::INFINITY {
         out.extend_from_slice(b"inf");
-    } else if magnitude <= WHOLE_LIMIT && magnitude.trunc() == magnitude {
-        num::push_u64(out, magnitude as u64);
+    } else if magnitude == 0.0 {
+        out.push(b'0');
     } else {
         push_layout(out, &grisu::decimal(magnitude), value.is_sign_negative());
     }

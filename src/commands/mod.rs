@@ -6,6 +6,7 @@
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
@@ -47,6 +48,10 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::walk::COMMANDS,
     hyperloglog::count::COMMANDS,
     hyperloglog::debug::COMMANDS,
+    geo::add::COMMANDS,
+    geo::look::COMMANDS,
+    geo::radius::COMMANDS,
+    geo::search::COMMANDS,
     hash::basic::COMMANDS,
     hash::combined::COMMANDS,
     hash::count::COMMANDS,

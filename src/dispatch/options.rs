@@ -28,6 +28,14 @@ pub fn int_value(cursor: &mut Cursor<'_>) -> Result<i64, CmdError> {
     int(value(cursor)?)
 }
 
+/// How many elements a negative count asks for, each drawn anew from a collection that is there. So many that no memory
+/// would hold the reply are refused; Redis tries and is killed.
+pub fn repetitions(count: i64) -> Result<usize, CmdError> {
+    const MOST: usize = 1 << 27;
+    let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    if count > MOST { Err(CmdError::OutOfRange) } else { Ok(count) }
+}
+
 /// Unit and reference of a time argument: EX, PX, EXAT, PXAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeUnit {

@@ -14,6 +14,7 @@
 //!
 //! **Invariant:** an entry never holds an empty collection (a stream without entries counts as one that isn't); the guard of [`crate::keyspace::edit`] sees to it.
 
+pub mod geo;
 pub mod hash;
 pub mod list;
 pub mod set;

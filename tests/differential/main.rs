@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! REDIS_ORACLE=127.0.0.1:7000 cargo test --test differential
-//! REDIS_ORACLE=… DIFFERENTIAL_SECONDS=600 SEED=7 cargo test --test differential -- --nocapture
+//! REDIS_ORACLE=… DIFFERENTIAL_SECONDS=600 DIFFERENTIAL_GROUPS=hash,list SEED=7 cargo test --test differential -- --nocapture
 //! ```
 //!
 //! The real server is emptied again and again, and needs `--enable-debug-command yes`. Without `REDIS_ORACLE` nothing
@@ -14,8 +14,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test may panic.
 
+mod chance;
 mod exceptions;
 mod generate;
+mod limits;
 mod pair;
 mod report;
 #[path = "../scripts/text.rs"]
@@ -23,11 +25,13 @@ mod report;
 mod text;
 #[path = "../wire/mod.rs"]
 mod wire;
+mod words;
 
 use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
-use generate::{Chance, Generator};
+use chance::Chance;
+use generate::Generator;
 use pair::Pair;
 
 // The server's memory statistics come from its allocator.
@@ -36,8 +40,8 @@ static ALLOCATOR: ochre::alloc::CountingJemalloc = ochre::alloc::CountingJemallo
 
 /// How long it goes on unless `DIFFERENTIAL_SECONDS` says so.
 const SECONDS: u64 = 20;
-/// Differences after which it stops.
-const FINDINGS_MAX: usize = 5;
+/// Differences after which it stops unless `DIFFERENTIAL_FINDINGS` says so.
+const FINDINGS_MAX: u64 = 5;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -53,12 +57,14 @@ fn random_requests_are_answered_as_by_the_real_server() {
         oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
     let clock = Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS));
     let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let about = std::env::var("DIFFERENTIAL_GROUPS").unwrap_or_default();
     let pair = Pair::new(oracle);
-    let generator = Generator::new(|name| pair.oracle_knows(name), pair.version);
+    let generator = Generator::new(|name| pair.oracle_knows(name), pair.version, &about);
     println!("seed {seed}, Redis {}.{}, {} commands", pair.version.0, pair.version.1, generator.len());
+    let findings_max = number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize;
     let began = Instant::now();
     let (mut sequences, mut requests, mut findings) = (0_u64, 0, Vec::<String>::new());
-    while began.elapsed() < clock && findings.len() < FINDINGS_MAX {
+    while began.elapsed() < clock && findings.len() < findings_max {
         let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
         let sequence = generator.sequence(&mut chance);
         let resp3 = sequences % 2 == 1;
@@ -81,6 +87,7 @@ fn random_requests_are_answered_as_by_the_real_server() {
             }
         }
     }
+    pair.reset();
     let refused = 100 * pair.refused.get() / pair.answered.get().max(1);
     println!(
         "seed {seed}: {sequences} sequences, {requests} requests, {refused} % refused, {} differences",

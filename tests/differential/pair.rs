@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use ochre::base::clock::Time;
 use ochre::server::embed::Server;
 
-use super::exceptions;
-use super::generate::KEYS;
 use super::wire::{Reply, Wire, request};
+use super::words::KEYS;
+use super::{exceptions, limits};
 
 /// The words of one request.
 pub type Request = Vec<Vec<u8>>;
@@ -71,15 +71,23 @@ impl Pair {
         requests.extend(state_questions());
         let ours = answers(self.server.addr, &requests, resp3);
         let theirs = answers(self.oracle, &requests, resp3);
+        let has_sorted = exceptions::has_sorted(sequence);
         let is_error = |reply: &&Reply| matches!(reply, Reply::Error(_));
         self.answered.update(|count| count + sequence.len());
         self.refused.update(|count| count + theirs.iter().take(sequence.len()).filter(is_error).count());
         requests.iter().zip(ours.into_iter().zip(theirs)).enumerate().find_map(
             |(index, (request, (ours, theirs)))| {
-                let agrees = exceptions::agree(request, &ours, &theirs, self.version);
+                let agrees = exceptions::agree(request, &ours, &theirs, self.version)
+                    || has_sorted && exceptions::is_unpacked(request, &ours, &theirs);
                 (!agrees).then_some(Difference { index, ours, theirs })
             },
         )
+    }
+
+    /// Empties both servers and sets what sequences have set to what it was.
+    pub fn reset(&self) {
+        answers(self.server.addr, &[], false);
+        answers(self.oracle, &[], false);
     }
 
     /// Whether it happens again and again.
@@ -101,7 +109,7 @@ pub fn state_questions() -> Vec<Request> {
     for db in DATABASES {
         questions.push(words(&[b"SELECT", db.as_bytes()]));
         questions.push(words(&[b"KEYS", b"*"]));
-        for key in KEYS {
+        for (key, _) in KEYS {
             questions.push(words(&[b"GET", key]));
             questions.push(words(&[b"PTTL", key]));
             questions.push(words(&[b"OBJECT", b"ENCODING", key]));
@@ -115,7 +123,9 @@ pub fn state_questions() -> Vec<Request> {
 fn answers(addr: SocketAddr, requests: &[Request], resp3: bool) -> Vec<Reply> {
     let mut wire = Wire::connect(addr);
     wire.ask("FLUSHALL SYNC");
-    wire.ask("SCRIPT FLUSH");
+    for set in limits::defaults() {
+        wire.call(&set);
+    }
     if resp3 {
         wire.ask("HELLO 3");
     }

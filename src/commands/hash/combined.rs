@@ -127,6 +127,9 @@ fn hgetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         let Some(hash) = entry.value_mut::<Hash>()? else {
             return Ok(((vec![None; names.len()], first, change, 0), Effect::NONE));
         };
+        if !matches!(change, Change::Nothing) {
+            hash.allow_deadlines();
+        }
         let (mut values, mut changed) = (Vec::with_capacity(names.len()), 0);
         for name in names {
             values.push(keep(hash.get(name, now)));
@@ -197,6 +200,10 @@ impl SetOptions {
         let mut cursor = req.args.cursor(2);
         loop {
             if cursor.take_word("FIELDS") {
+                // A number, a field and a value at least.
+                if cursor.remaining() < 3 {
+                    return Err(ARITY);
+                }
                 let number = cursor.next().ok_or(ARITY)?;
                 let number = parse_i64(number)
                     .filter(|number| (1..=MOST_FIELDS).contains(number))
@@ -254,6 +261,12 @@ fn hsetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
             return Ok((false, Effect::NONE));
         }
         let hash: &mut Hash = entry.value_or_default()?;
+        if is_past {
+            hash.allow_deadlines();
+        }
+        let texts = || req.args.iter().skip(options.first);
+        let longest = texts().map(<[u8]>::len).max().unwrap_or(0);
+        hash.make_room(names().count(), longest, req.args.total_bytes(), limits);
         let mut cursor = req.args.cursor(options.first);
         while let (Some(name), Some(value)) = (cursor.next(), cursor.next()) {
             // With a deadline that has passed the fields are set and deleted: both are told.

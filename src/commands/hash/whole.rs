@@ -4,7 +4,7 @@ use super::write_element;
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::commands::scan::{Page, ScanOf, ScanOptions, cursor_of};
-use crate::dispatch::options::int;
+use crate::dispatch::options::{int, repetitions};
 use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request};
 use crate::ds::listpack::{Digits, Element};
 use crate::resp::{Proto, Writer};
@@ -125,6 +125,9 @@ fn hrandfield(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) 
     }
     let (count, with_values) = random_options(req)?;
     let hash = cx.value::<Hash>(req.key(0)?)?;
+    if hash.is_some() && count < 0 {
+        repetitions(count)?;
+    }
     Ok(reply.write(|writer| {
         let mut out = Pairs { writer, with_values };
         match hash.map(|hash| (hash, hash.live_len(now))) {

@@ -8,7 +8,7 @@
 
 use super::{limits, write_member, write_members};
 use crate::base::rng::Rng;
-use crate::dispatch::options::int;
+use crate::dispatch::options::{int, repetitions};
 use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request, WriteCx};
 use crate::keyspace::{Effect, EventClass};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
@@ -146,32 +146,31 @@ fn srandmember(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>)
             writer.array(count.min(set.len()));
             set.random_distinct(count, &mut rng, |member| write_member(writer, member));
         }),
-        (Some(set), Some(Count::Repeated(count))) => reply.write(|writer| {
-            writer.array(count);
-            set.random_repeated(count as u64, &mut rng, |member| write_member(writer, member));
-        }),
+        (Some(set), Some(Count::Repeated(count))) => {
+            let count = repetitions(count)?;
+            reply.write(|writer| {
+                writer.array(count);
+                set.random_repeated(count as u64, &mut rng, |member| write_member(writer, member));
+            })
+        }
     })
 }
 
 /// How many members SRANDMEMBER returns.
 enum Count {
     Distinct(usize),
-    Repeated(usize),
+    /// A negative number.
+    Repeated(i64),
 }
 
 fn random_count(arg: &[u8]) -> Result<Count, CmdError> {
-    /// A longer reply would not fit into memory; Redis tries and is killed.
-    const REPEATED_MAX: usize = 1 << 27;
     const TOO_SMALL: CmdError = CmdError::text(
         "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
     );
     match int(arg)? {
         i64::MIN => Err(TOO_SMALL),
         count if count >= 0 => Ok(Count::Distinct(usize::try_from(count).unwrap_or(usize::MAX))),
-        count => match usize::try_from(count.unsigned_abs()) {
-            Ok(count) if count <= REPEATED_MAX => Ok(Count::Repeated(count)),
-            _ => Err(CmdError::OutOfRange),
-        },
+        count => Ok(Count::Repeated(count)),
     }
 }
 

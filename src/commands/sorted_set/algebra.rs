@@ -19,7 +19,7 @@ use crate::spec::keys::InvalidKeys;
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::Facts;
 use crate::value::set::Set;
-use crate::value::zset::{self, Aggregate, Input, Source, ZSet};
+use crate::value::zset::{self, Aggregate, Input, Limits, Source, ZSet};
 
 pub const COMMANDS: &[Command] = &[
 Command::read("zunion", -3, zunion)
@@ -253,7 +253,11 @@ fn compute(
     let keys = inputs(cx, req, count_at)?;
     let mut cursor = req.args.cursor(count_at + 1 + keys.len());
     let options = Options::parse(&mut cursor, keys.len(), operation, purpose)?;
-    let limits = limits(cx.config);
+    // A result that is only shown is never packed, which keeps the sign of a zero.
+    let limits = match purpose {
+        Purpose::Store => limits(cx.config),
+        Purpose::Answer | Purpose::Count => Limits { entries: 0, value: 0 },
+    };
     let sources = keys.iter().map(|&key| source(cx, key)).collect::<Result<Vec<_>, _>>()?;
     let weighted = || -> Vec<Input<'_>> {
         let pairs = sources.iter().zip(&options.weights);
@@ -273,7 +277,7 @@ fn answer(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, oper
 }
 
 /// Stores a result under `key`, or removes the key if there is none; how many members it has.
-pub(super) fn store(
+pub(in crate::commands) fn store(
     cx: &mut WriteCx<'_, '_>,
     key: Key<'_>,
     result: Option<ZSet>,

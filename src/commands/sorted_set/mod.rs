@@ -28,7 +28,7 @@ const NOT_A_SCORE_RANGE: CmdError = CmdError::text("ERR min or max is not a floa
 const NOT_A_LEX_RANGE: CmdError = CmdError::text("ERR min or max not valid string range item");
 
 /// Up to where sorted sets stay small.
-fn limits(config: &Config) -> Limits {
+pub(super) fn limits(config: &Config) -> Limits {
     let limit = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Limits { entries: limit(config.zset_max_listpack_entries), value: limit(config.zset_max_listpack_value) }
 }
@@ -51,7 +51,7 @@ fn rank_range(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
 }
 
 /// An effect on a sorted set that counts for so many changes; none for 0.
-fn effect(name: &'static str, changes: usize) -> Effect {
+pub(super) fn effect(name: &'static str, changes: usize) -> Effect {
     match u32::try_from(changes).unwrap_or(u32::MAX) {
         0 => Effect::NONE,
         changes => Effect::event(EventClass::SortedSet, name).changes(changes),
@@ -59,7 +59,7 @@ fn effect(name: &'static str, changes: usize) -> Effect {
 }
 
 #[inline]
-fn write_member(writer: &mut Writer<'_>, member: Element<'_>) {
+pub(super) fn write_member(writer: &mut Writer<'_>, member: Element<'_>) {
     match member {
         Element::Text(bytes) => writer.bulk(bytes),
         Element::Int(_) => writer.bulk(member.bytes(&mut Digits::new())),

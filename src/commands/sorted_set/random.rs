@@ -12,7 +12,7 @@ use super::write_member;
 use crate::base::float::{push_f64, push_f64_17g};
 use crate::base::rng::Rng;
 use crate::commands::scan::{Page, ScanOf, ScanOptions, cursor_of};
-use crate::dispatch::options::int;
+use crate::dispatch::options::{int, repetitions};
 use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request};
 use crate::resp::{Proto, Writer};
 use crate::spec::{Arg, Group, KeyFlags, KeySpec};
@@ -67,6 +67,9 @@ fn zrandmember(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>)
     }
     let (count, with_scores) = count_of(req)?;
     let zset = cx.value::<ZSet>(req.key(0)?)?;
+    if zset.is_some() && count < 0 {
+        repetitions(count)?;
+    }
     let answer = reply.write(|writer| match zset {
         Some(zset) => write_many(writer, zset, &mut rng, count, with_scores),
         None => writer.array(0),

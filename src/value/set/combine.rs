@@ -65,7 +65,13 @@ pub fn difference(first: &Set, others: &[&Set], mut visit: impl FnMut(Member<'_>
 /// Visits what any of `sets` has, once.
 pub fn union(sets: &[&Set], mut visit: impl FnMut(Member<'_>)) {
     if sets.len() > SIEVED_SETS_MAX {
-        return collected(sets.iter().copied()).iter().for_each(visit);
+        let mut seen = Set::for_members(b"", 1, &TABLES);
+        for member in sets.iter().flat_map(|set| set.iter()) {
+            if seen.insert_member(member, &TABLES) {
+                visit(member);
+            }
+        }
+        return;
     }
     for (index, set) in sets.iter().enumerate() {
         let before = sets.get(..index).unwrap_or_default();

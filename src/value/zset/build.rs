@@ -7,6 +7,13 @@ use crate::ds::member::{Member, order};
 use crate::ds::table::Table;
 
 impl ZSet {
+    /// The set of these members, which must all be different, in whatever order they come: small if it is within the
+    /// limits.
+    pub fn from_scores<M: AsRef<[u8]>>(members: impl Iterator<Item = (M, f64)>, limits: Limits) -> ZSet {
+        let members = members.map(|(member, score)| (score, Member::new(member.as_ref(), score)));
+        ZSet::from_members(members.collect(), None, limits)
+    }
+
     /// The set of the members in a table: small if it is within the limits, as the results of set algebra are.
     pub(super) fn from_table(index: Table<Member>, limits: Limits) -> ZSet {
         let mut members: Vec<(f64, Member)> = Vec::with_capacity(index.len());

@@ -11,7 +11,7 @@
 
 use super::keys::is_live;
 use crate::base::clock::UnixMs;
-use crate::base::float::push_f64_17g;
+use crate::base::float::push_f64_digits;
 use crate::base::sha1::{Digest, hex, sha1};
 use crate::dispatch::{AdminCx, Outcome, ReplySlot, Request};
 use crate::ds::listpack::Digits;
@@ -82,15 +82,15 @@ fn mix_entries(digest: &mut Digest, stream: &Stream) {
         }
     }
 }
-
 /// Of each member: its bytes and its score, as C prints it with 17 digits.
+/// Of each member: its bytes and its score, in the fewest digits.
 fn mix_members(digest: &mut Digest, zset: &ZSet) {
     let (mut digits, mut score_digits) = (Digits::new(), Vec::new());
     for (member, score) in zset.iter() {
         let mut one = ZERO;
         mix(&mut one, member.bytes(&mut digits));
         score_digits.clear();
-        push_f64_17g(&mut score_digits, score);
+        push_f64_digits(&mut score_digits, score);
         mix(&mut one, &score_digits);
         add(digest, &one);
     }
