@@ -233,14 +233,13 @@ impl<'k> Executor<'k> {
         }
     }
 
-    /// The keys of the request and the shards that it needs: one walk decides both.
+    /// The keys of the request and the shards that it needs: one walk decides both. Where the keys can't be told
+    /// (a number of keys that is none) there are none: the command says in its own words what is wrong.
     #[inline]
     fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
-        let walked = command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))));
-        if walked.is_err() {
-            // It announces keys that it doesn't have. Its handler knows what is wrong with it, and gets none.
+        if command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position)))).is_err() {
             keys.clear();
         }
         match command.handler {

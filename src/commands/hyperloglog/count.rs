@@ -67,7 +67,9 @@ fn pfadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
                 match bytes {
                     Cow::Owned(bytes) => entry.set_string_owned(bytes, Ttl::Keep),
                     // As in Redis the string is `raw` from then on.
-                    Cow::Borrowed(_) => drop(entry.string_mut()?),
+                    Cow::Borrowed(_) => {
+                        entry.string_mut()?;
+                    }
                 }
                 changes
             }

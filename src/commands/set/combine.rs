@@ -122,13 +122,19 @@ impl Operation {
 
     fn collect(self, sets: &[Option<&Set>], limits: &Limits) -> Set {
         let mut result = self.first_form(sets);
-        self.visit(sets, |member| {
+        let mut insert = |member: Member<'_>| {
             result.insert_member(member, limits);
-        });
+        };
         match self {
-            Operation::Intersection => result.into_intset_if_possible(limits),
-            _ => result,
+            // The result tells itself what it has already.
+            Operation::Union => sets.iter().flatten().flat_map(|set| set.iter()).for_each(insert),
+            Operation::Intersection => {
+                self.visit(sets, &mut insert);
+                result = result.into_intset_if_possible(limits);
+            }
+            Operation::Difference => self.visit(sets, &mut insert),
         }
+        result
     }
 }
 

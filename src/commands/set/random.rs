@@ -60,7 +60,6 @@ fn pop_one(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     let mut rng = draw(cx);
     let mut popped = None;
     cx.edit(req.key(0)?, |entry| {
-        entry.count_access();
         let Some(set) = entry.value_mut::<Set>()? else { return Ok(((), Effect::NONE)) };
         set.pop(&mut rng, |member| popped = Some(member.to_vec()));
         Ok(((), POPPED))
@@ -76,7 +75,6 @@ fn pop_many(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, c
     let is_observed = cx.is_observed();
     let mut journal = Journal { key: req.arg(1), members: Vec::new(), is_whole: false };
     let replied = cx.edit(req.key(0)?, |entry| {
-        entry.count_access();
         let len = entry.value::<Set>()?.map_or(0, Set::len);
         if len == 0 || count == 0 {
             return Ok((reply.write(|writer| writer.set(0)), Effect::NONE));

@@ -41,7 +41,7 @@ pub fn intersection<'s>(sets: &[&'s Set], visit: impl FnMut(Member<'s>) -> Flow)
 }
 
 /// Visits what `first` has and none of the `others`.
-pub fn difference<'s>(first: &'s Set, others: &[&'s Set], mut visit: impl FnMut(Member<'_>)) {
+pub fn difference(first: &Set, others: &[&Set], mut visit: impl FnMut(Member<'_>)) {
     let probes = first.len().saturating_mul(others.len() + 1) / 2;
     let copies = others.iter().map(|set| set.len()).sum::<usize>() + first.len();
     if probes > copies {
@@ -63,7 +63,7 @@ pub fn difference<'s>(first: &'s Set, others: &[&'s Set], mut visit: impl FnMut(
 }
 
 /// Visits what any of `sets` has, once.
-pub fn union<'s>(sets: &[&'s Set], mut visit: impl FnMut(Member<'_>)) {
+pub fn union(sets: &[&Set], mut visit: impl FnMut(Member<'_>)) {
     if sets.len() > SIEVED_SETS_MAX {
         return collected(sets.iter().copied()).iter().for_each(visit);
     }
