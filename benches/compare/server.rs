@@ -130,6 +130,11 @@ impl Instance {
         Connection::to(self.addr)
     }
 
+    /// Whether the server has a command.
+    pub fn knows(&self, command: &str) -> bool {
+        !self.connect().call(&["COMMAND", "INFO", command]).is_empty()
+    }
+
     pub fn cpu_seconds(&self) -> f64 {
         machine::cpu_seconds(self.pid)
     }
