@@ -13,6 +13,8 @@ use crate::server::{Instance, Peer};
 const READINGS: u64 = 20;
 /// Fields of the small hash.
 const FIELDS: usize = 10;
+/// Bytes of its values, 12 on average.
+const VALUE_BYTES: [usize; 9] = [8, 9, 10, 11, 12, 13, 14, 15, 16];
 /// Bytes per element that may be needed.
 const BARS: [(Collection, Option<f64>); 5] = [
     (Collection::Set, Some(36.0)),
@@ -55,16 +57,25 @@ fn bytes_per_element(instance: &Instance, collection: Collection, elements: u64)
     })
 }
 
-/// Bytes of a hash of ten short fields with values of 12 bytes, its key of 16 bytes included.
+/// Bytes of a hash of ten short fields, its key of 16 bytes included. Values are of several lengths, since allocators
+/// have sizes and one length alone would be good or bad luck.
 fn small_hash(peer: &Peer, hashes: u64) -> f64 {
     let instance = peer.start();
     let mut connection = instance.connect();
-    let (key, value) = (key("key", 0), format!("v{}", "x".repeat(11)));
-    let names: Vec<String> = (0..FIELDS).map(|number| format!("f{number}")).collect();
-    let fields = names.iter().flat_map(|name| [name.as_str(), &value]);
-    let one = request(&["HSET", &key].into_iter().chain(fields).collect::<Vec<_>>());
+    let requests = VALUE_BYTES.map(|bytes| {
+        let (key, value) = (key("key", 0), "x".repeat(bytes));
+        let names: Vec<String> = (0..FIELDS).map(|number| format!("f{number}")).collect();
+        let fields = names.iter().flat_map(|name| [name.as_str(), &value]);
+        request(&["HSET", &key].into_iter().chain(fields).collect::<Vec<_>>())
+    });
     averaged(&instance, &mut connection, hashes, |connection, begin, end| {
-        pour(connection, &one, 1, begin..end, |number| number);
+        let share = (end - begin).div_ceil(requests.len() as u64);
+        let mut from = begin;
+        for one in &requests {
+            let to = end.min(from + share);
+            pour(connection, one, 1, from..to, |number| number);
+            from = to;
+        }
     })
 }
 

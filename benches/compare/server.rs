@@ -132,7 +132,8 @@ impl Instance {
 
     /// Whether the server has a command.
     pub fn knows(&self, command: &str) -> bool {
-        !self.connect().call(&["COMMAND", "INFO", command]).is_empty()
+        // A null, of either kind, stands for a command that isn't there.
+        self.connect().call(&["COMMAND", "INFO", command]).iter().any(|text| text != "-1")
     }
 
     pub fn cpu_seconds(&self) -> f64 {

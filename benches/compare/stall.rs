@@ -67,19 +67,28 @@ pub fn run(plan: &Plan) {
     head.extend(plan.peers.iter().map(|peer| format!("{} ms", peer.name)));
     head.push("bar".into());
     let mut table = Table::new(head);
+    // What the machine itself makes a client wait.
+    let nothing = plan.peers.iter().map(|peer| {
+        let instance = peer.start();
+        let (began, mut asker) = (Instant::now(), instance.connect());
+        milliseconds(while_busy(&mut asker, || began.elapsed() >= 4 * AFTER))
+    });
+    table.row(["–".to_owned(), "left alone".to_owned()].into_iter().chain(nothing).chain(["–".to_owned()]));
     let rows = Collection::ALL.into_iter().flat_map(|collection| Act::ALL.map(|act| (collection, act)));
     for (row, (collection, act)) in rows.enumerate() {
         if columns.iter().all(|column| column[row].is_none()) {
             continue;
         }
         let mut cells = vec![collection.name().to_owned(), act.name().to_owned()];
-        cells.extend(columns.iter().map(|column| {
-            column[row].map_or("–".into(), |wait| format!("{:.2}", wait.as_secs_f64() * 1e3))
-        }));
+        cells.extend(columns.iter().map(|column| column[row].map_or("–".into(), milliseconds)));
         cells.push("≤ 2".into());
         table.row(cells);
     }
     table.print(&format!("Longest wait for a PING, a value of {elements} elements"));
+}
+
+fn milliseconds(wait: Duration) -> String {
+    format!("{:.2}", wait.as_secs_f64() * 1e3)
 }
 
 /// The longest waits on one server: every act on every type.
