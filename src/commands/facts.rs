@@ -61,7 +61,8 @@ fn key_spec(spec: &KeySpec) -> Value {
         BeginSearch::Keyword { word, start_from } => {
             json!({"type": "keyword", "spec": {"keyword": word, "startfrom": start_from}})
         }
-        BeginSearch::Unknown => json!({"type": "unknown", "spec": {}}),
+        // The facts were read in RESP2, where an empty map is an empty array.
+        BeginSearch::Unknown => json!({"type": "unknown", "spec": []}),
     };
     let find = match spec.find {
         FindKeys::Range { last, step, limit } => {
@@ -70,7 +71,7 @@ fn key_spec(spec: &KeySpec) -> Value {
         FindKeys::Count { count, first, step } => {
             json!({"type": "keynum", "spec": {"keynumidx": count, "firstkey": first, "keystep": step}})
         }
-        FindKeys::Unknown => json!({"type": "unknown", "spec": {}}),
+        FindKeys::Unknown => json!({"type": "unknown", "spec": []}),
     };
     json!({"begin_search": begin, "find_keys": find, "flags": sorted(spec.flags.words())})
 }

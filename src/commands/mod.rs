@@ -14,6 +14,7 @@ pub mod server;
 pub mod set;
 pub mod sorted_set;
 pub mod string;
+pub mod transaction;
 
 #[cfg(test)]
 mod facts;
@@ -89,4 +90,5 @@ pub const FAMILIES: &[&[Command]] = &[
     server::lolwut::COMMANDS,
     server::module::COMMANDS,
     server::cluster::COMMANDS,
+    transaction::COMMANDS,
 ];

@@ -8,11 +8,13 @@
 //! | write | [`WriteCx`] | changes keys, through `edit` |
 //! | session | [`SessionCx`] | the connection itself |
 //! | admin | [`AdminCx`] | the server: configuration, statistics, other clients |
+//! | control | the executor | transactions: runs other commands |
 //! | container | – | only its subcommands run |
 
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::error::CmdError;
 use super::reply::{Replied, ReplySlot};
+use super::transaction::Control;
 use crate::keyspace::Key;
 use crate::resp::Args;
 use crate::spec::keys::{InvalidKeys, KeyFlags};
@@ -28,6 +30,8 @@ pub enum Handler {
     Write(for<'c, 'k, 'a, 'o> fn(&mut WriteCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
     Session(for<'c, 'a, 'o> fn(&mut SessionCx<'c>, &Request<'a>, ReplySlot<'o>) -> Outcome),
     Admin(for<'c, 'k, 'a, 'o> fn(&mut AdminCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    /// Runs other commands, or decides when they run.
+    Control(Control),
     /// Runs one of its subcommands.
     Container,
 }
@@ -71,6 +75,8 @@ pub struct Command {
     /// Repeating it with the same arguments would do something else (relative expiry, chance), so a change must
     /// be journalled in another form.
     pub must_rewrite: bool,
+    /// Between MULTI and EXEC it is queued; otherwise it runs at once.
+    pub is_queued: bool,
 }
 
 impl Command {
@@ -83,6 +89,7 @@ impl Command {
             key_walker: None,
             key_flags: None,
             must_rewrite: false,
+            is_queued: true,
         }
     }
 
@@ -129,6 +136,19 @@ impl Command {
         run: for<'c, 'k, 'a, 'o> fn(&mut AdminCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
     ) -> Command {
         Command::new(name, arity, Handler::Admin(run))
+    }
+
+    /// A command about transactions.
+    pub const fn control(name: &'static str, arity: i32, control: Control) -> Command {
+        let mut command = Command::new(name, arity, Handler::Control(control));
+        command.is_queued = matches!(control, Control::Unwatch);
+        command
+    }
+
+    /// MULTI does not queue it.
+    pub const fn never_queued(mut self) -> Command {
+        self.is_queued = false;
+        self
     }
 
     /// A command that only has subcommands.

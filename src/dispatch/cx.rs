@@ -205,7 +205,10 @@ impl<'k> AdminCx<'_, 'k> {
 
     /// All databases, locked. Waits for other workers' commands, microseconds as a rule.
     pub fn with_all<R>(&mut self, run: impl FnOnce(&mut View<'k>) -> R) -> R {
-        self.view.lock_blocking(&LockSet::All);
+        // Inside a transaction they are held already, and must not be let go.
+        if !self.view.holds_all() {
+            self.view.lock_blocking(&LockSet::All);
+        }
         run(self.view)
     }
 
@@ -214,7 +217,9 @@ impl<'k> AdminCx<'_, 'k> {
         let keyspace = self.view.keyspace();
         let key = keyspace.key(name);
         let db = self.session.db;
-        self.view.lock_blocking(&LockSet::One(keyspace.shard_of(key.hash())));
+        if !self.view.is_held(key) {
+            self.view.lock_blocking(&LockSet::One(keyspace.shard_of(key.hash())));
+        }
         run(self.view, db, key)
     }
 }

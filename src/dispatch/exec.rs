@@ -22,6 +22,7 @@ use super::reply::ReplySlot;
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
+use super::transaction::{Control, Gathered, refused_exec};
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
@@ -62,14 +63,16 @@ pub struct Attempts {
 
 /// Runs a batch of requests of one connection.
 pub struct Executor<'k> {
-    engine: &'k Arc<Engine>,
+    pub(super) engine: &'k Arc<Engine>,
     config: &'k Config,
     /// Version of the configuration when the batch began, and whether a request of this batch has changed it.
     config_version: u64,
     is_stale: bool,
     stats: &'k WorkerStats,
-    view: View<'k>,
+    pub(super) view: View<'k>,
     rewrites: Vec<OwnedArgs>,
+    /// While EXEC runs its requests: what they did.
+    pub(super) gathered: Option<Box<Gathered>>,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -99,6 +102,7 @@ impl<'k> Executor<'k> {
             stats,
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
+            gathered: None,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
@@ -137,7 +141,14 @@ impl<'k> Executor<'k> {
         let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
             return self.turn_away(session, &args, out);
         };
-        if self.engine.pause.is_paused() && self.must_wait(registered, now) {
+        if let Some(transaction) = session.transaction.as_deref_mut()
+            && registered.command.is_queued
+        {
+            let queued = Self::queue(transaction, registered.command.spec.flags, &args);
+            self.answer_queued(session, registered, queued, out);
+            return Step::Done;
+        }
+        if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
             self.view.release();
             return Step::Parked(Parked::Pause);
         }
@@ -149,6 +160,7 @@ impl<'k> Executor<'k> {
                 keys.push(key);
                 LockSet::One(self.engine.keyspace.shard_of(key.hash()))
             }
+            None if is_exec(registered) => self.transaction_locks(session),
             None => self.find_keys(registered, &args, &mut keys),
         };
         if let Err(busy) = self.lock(&locks, attempts) {
@@ -203,7 +215,15 @@ impl<'k> Executor<'k> {
         if found.is_none() && is_http(args.at(0)) {
             return Step::CrossProtocol;
         }
-        let (registered, error) = objection(found, args);
+        let (registered, mut error) = objection(found, args);
+        if let Some(transaction) = session.transaction.as_deref_mut() {
+            transaction.failed = true;
+        }
+        if registered.is_some_and(is_exec) {
+            session.transaction = None;
+            session.watch.clear();
+            error = refused_exec(&error);
+        }
         self.refuse(session, registered, &error, out);
         Step::Done
     }
@@ -223,8 +243,9 @@ impl<'k> Executor<'k> {
     }
 
     #[cold]
-    fn must_wait(&self, registered: &Registered, now: UnixMs) -> bool {
-        let flags = registered.command.spec.flags;
+    fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
+        let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+        let flags = registered.command.spec.flags | queued.unwrap_or_default();
         match self.engine.pause.mode_at(now) {
             None => false,
             // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
@@ -252,6 +273,46 @@ impl<'k> Executor<'k> {
         }
     }
 
+    /// The shards that a request needs inside a transaction: a command about the server may want any.
+    pub(super) fn locks_of(&mut self, args: &Args<'_>) -> LockSet {
+        let found = self.find(args.at(0)).and_then(|found| subcommand(found, args));
+        match found {
+            None => LockSet::Nothing,
+            Some(registered) if matches!(registered.command.handler, Handler::Admin(_)) => LockSet::All,
+            Some(registered) => self.find_keys(registered, args, &mut Keys::new()),
+        }
+    }
+
+    /// Runs a queued request under the locks of its transaction.
+    pub(super) fn run_again(&mut self, session: &mut Session, args: Args<'_>, out: &mut Output) {
+        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
+            // It was admitted when it was queued; only a request before it can have changed that.
+            self.turn_away(session, &args, out);
+            return;
+        };
+        let mut keys = Keys::new();
+        self.find_keys(registered, &args, &mut keys);
+        self.view.begin(self.now(), session.no_touch);
+        self.call(session, &Request { command: registered, args, keys: &keys }, out);
+    }
+
+    /// Answers a request that was queued, or refused instead.
+    #[cold]
+    fn answer_queued(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        queued: Result<(), CmdError>,
+        out: &mut Output,
+    ) {
+        match queued {
+            Err(error) => self.refuse(session, Some(registered), &error, out),
+            Ok(()) if session.reply_mode == ReplyMode::On => out.writer(session.proto).status("QUEUED"),
+            Ok(()) if session.reply_mode == ReplyMode::SkipNext => session.reply_mode = ReplyMode::On,
+            Ok(()) => {}
+        }
+    }
+
     #[inline]
     fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
         let locked = if attempts.failed < ATTEMPTS_MAX {
@@ -267,7 +328,7 @@ impl<'k> Executor<'k> {
         let registered = request.command;
         let mark = out.mark();
         session.shared.set_last_command(registered.id);
-        if session.reply_mode == ReplyMode::SkipNext {
+        if session.reply_mode == ReplyMode::SkipNext && self.gathered.is_none() {
             session.reply_mode = ReplyMode::Skip;
         }
         // A command that failed after it had asked for another form leaves it behind.
@@ -279,6 +340,8 @@ impl<'k> Executor<'k> {
             self.write_error(session, &error, out);
         }
         match session.reply_mode {
+            // The requests of a transaction are parts of one reply.
+            _ if self.gathered.is_some() => {}
             ReplyMode::On | ReplyMode::SkipNext => {}
             ReplyMode::Off => out.truncate(mark),
             ReplyMode::Skip => {
@@ -289,7 +352,9 @@ impl<'k> Executor<'k> {
         self.finish(session, request);
         if matches!(request.command.command.handler, Handler::Admin(_)) {
             // It may have changed what a view assumes while it holds a lock.
-            self.view.release();
+            if self.gathered.is_none() {
+                self.view.release();
+            }
             self.is_stale = self.engine.config.version() != self.config_version;
             // CONFIG SET itself is accounted for under what it set.
             let config = self.engine.config.snapshot();
@@ -316,12 +381,16 @@ impl<'k> Executor<'k> {
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {
-                // It may wait for locks itself, and nobody waits while holding.
-                self.view.release();
+                // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds
+                // all locks already.
+                if self.gathered.is_none() {
+                    self.view.release();
+                }
                 let mut cx =
                     AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
+            Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
         }
     }
@@ -363,7 +432,12 @@ impl<'k> Executor<'k> {
         } else {
             rewrites.iter().map(OwnedArgs::as_args).collect()
         };
-        self.engine.commit(&Commit { db: session.db, commands: &commands, effects: &effects });
+        if let Some(gathered) = &mut self.gathered {
+            return gathered.add(session.db, &commands, effects);
+        }
+        let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
+            commands.into_iter().map(|command| (session.db, command)).collect();
+        self.engine.commit(&Commit { commands: &commands, effects: &effects });
     }
 
     #[inline]
@@ -435,6 +509,10 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(line);
     }
+}
+
+fn is_exec(registered: &Registered) -> bool {
+    matches!(registered.command.handler, Handler::Control(Control::Exec))
 }
 
 /// The command or subcommand that the request means, if it may run: known, the right number of arguments, and

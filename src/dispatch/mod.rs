@@ -21,6 +21,7 @@ pub mod reply;
 pub mod sink;
 pub mod stats;
 pub mod table;
+pub mod transaction;
 
 pub use command::{Command, Handler, Outcome, Request, Scope};
 pub use cx::{AdminCx, ReadCx, SessionCx, WriteCx};
@@ -29,4 +30,5 @@ pub use error::CmdError;
 pub use exec::{Executor, Parked, Step};
 pub use gauges::Gauges;
 pub use reply::{Replied, ReplySlot};
+pub use sink::Commit;
 pub use table::{CommandId, CommandTable, Registered};

@@ -50,6 +50,13 @@ impl<'o> ReplySlot<'o> {
         write(&mut self.writer).map(|()| Replied(()))
     }
 
+    /// Lets others write replies of their own: how a transaction answers for its requests.
+    pub(super) fn with_output(mut self, write: impl FnOnce(&mut Output, Proto)) -> Replied {
+        let proto = self.writer.proto();
+        write(self.writer.output(), proto);
+        Replied(())
+    }
+
     pub fn ok(self) -> Replied {
         self.status("OK")
     }

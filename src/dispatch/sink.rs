@@ -13,9 +13,9 @@ use crate::resp::Args;
 
 /// What one command did.
 pub struct Commit<'a> {
-    pub db: DbIndex,
-    /// The commands that repeat it; empty when only keys expired.
-    pub commands: &'a [Args<'a>],
+    /// The commands that repeat it, each with the database that it is for; empty when only keys expired. Several are one
+    /// transaction.
+    pub commands: &'a [(DbIndex, Args<'a>)],
     pub effects: &'a Effects,
 }
 

@@ -51,6 +51,8 @@ pub struct EntryMut<'t, 'c> {
     cx: &'c mut Circumstances,
     existed: bool,
     had_deadline: bool,
+    /// An entry behind its deadline was removed on the way in.
+    expired: bool,
     /// A deadline was set or brought forward: the index must hear of it.
     new_deadline: Option<u64>,
     changed: bool,
@@ -67,7 +69,7 @@ impl<'k> View<'k> {
         let keyspace = self.keyspace();
         let (shard, cx) = self.split(key);
         let db_index = db;
-        let db = shard.db_mut(db_index);
+        let (db, watchers) = shard.parts_mut(db_index);
         cx.editing = true;
         let mut entry = EntryMut::open(db, db_index, key, cx);
         let result = change(&mut entry);
@@ -83,6 +85,10 @@ impl<'k> View<'k> {
             keyspace.announce_deadline(when);
         }
         cx.editing = false;
+        let is_told = matches!(&result, Ok((_, effect)) if !effect.is_none());
+        if is_told || closed.expired {
+            watchers.touch(db_index, key.bytes());
+        }
         let (value, effect) = match result {
             Ok(done) => done,
             Err(error) => {
@@ -114,6 +120,7 @@ impl<'k> View<'k> {
             return None;
         }
         let entry = shard.db_mut(db).remove(key)?;
+        shard.watchers.touch(db, key.bytes());
         if is_expired(&entry, cx.now) {
             cx.expired(db, key.bytes());
             discard(entry);
@@ -156,7 +163,8 @@ impl<'k> View<'k> {
         let keyspace = self.keyspace();
         let entry = entry.with_key(key.bytes());
         let deadline = entry.deadline();
-        let db = self.split(key).0.db_mut(db);
+        let (db_index, (db, watchers)) = (db, self.split(key).0.parts_mut(db));
+        watchers.touch(db_index, key.bytes());
         if let Some(replaced) = db.remove(key) {
             discard(replaced);
         }
@@ -191,6 +199,7 @@ impl Circumstances {
 
 struct Closed {
     existed: bool,
+    expired: bool,
     exists: bool,
     /// Its last element went: the entry must be removed.
     emptied: bool,
@@ -203,12 +212,14 @@ struct Closed {
 impl<'t, 'c> EntryMut<'t, 'c> {
     #[inline]
     fn open(db: &'t mut Db, db_index: DbIndex, key: Key<'t>, cx: &'c mut Circumstances) -> Self {
+        let mut expired = false;
         let slot = match db.table.entry(key.hash(), key.bytes()) {
             table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
-                let (expired, vacant) = occupied.vacate();
+                let (gone, vacant) = occupied.vacate();
                 db.volatile -= 1;
                 cx.expired(db_index, key.bytes());
-                discard(expired);
+                discard(gone);
+                expired = true;
                 Slot::Vacant(vacant)
             }
             table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
@@ -220,6 +231,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             key,
             existed: slot.entry().is_some(),
             had_deadline: deadline.is_some(),
+            expired,
             slot,
             cx,
             new_deadline: None,
@@ -234,6 +246,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         let left = self.slot.entry().filter(|_| !emptied);
         Closed {
             existed: self.existed,
+            expired: self.expired,
             exists: left.is_some(),
             emptied,
             had_deadline: self.had_deadline,

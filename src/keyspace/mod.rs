@@ -28,6 +28,7 @@ pub mod shard;
 #[cfg(test)]
 mod tests;
 pub mod view;
+mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -38,12 +39,13 @@ pub use entry::Entry;
 pub use expire::ExpiryPolicy;
 pub use shard::{Db, Shard};
 pub use view::{LockSet, ShardSet, View};
+pub use watch::WatchFlag;
 
 use crate::ds::table::HashSeed;
 use lock::ParkingMutex;
 
 /// Number of a database, as in SELECT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DbIndex(pub u16);
 
 impl DbIndex {

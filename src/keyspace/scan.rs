@@ -116,6 +116,7 @@ impl View<'_> {
         let mut removed = 0;
         let (shards, cx) = self.split_held();
         for shard in shards {
+            shard.touch_watched(db, &[db]);
             let db = shard.db_mut(db);
             let objects = db.len() as u64;
             removed += objects;
@@ -135,7 +136,12 @@ impl View<'_> {
     /// SWAPDB.
     pub fn swap(&mut self, one: DbIndex, other: DbIndex, effect: Effect) {
         let (shards, cx) = self.split_held();
-        shards.for_each(|shard| shard.swap(one, other));
+        for shard in shards {
+            for db in [one, other] {
+                shard.touch_watched(db, &[one, other]);
+            }
+            shard.swap(one, other);
+        }
         cx.effects.changes += u64::from(effect.changes);
         if cx.observed {
             for db in [one, other] {

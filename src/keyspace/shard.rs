@@ -2,6 +2,7 @@
 
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::entry::Entry;
+use crate::keyspace::watch::Watchers;
 use crate::keyspace::{DbIndex, Key};
 
 /// A shard's part of one database.
@@ -14,12 +15,13 @@ pub struct Db {
 /// What one lock protects.
 pub struct Shard {
     dbs: Box<[Db]>,
+    pub(super) watchers: Watchers,
 }
 
 impl Shard {
     pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
         let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
-        Shard { dbs: (0..databases).map(db).collect() }
+        Shard { dbs: (0..databases).map(db).collect(), watchers: Watchers::default() }
     }
 
     /// The database; its index was checked when it was selected.
@@ -31,6 +33,24 @@ impl Shard {
     #[inline]
     pub(super) fn db_mut(&mut self, index: DbIndex) -> &mut Db {
         &mut self.dbs[index.as_usize()]
+    }
+
+    /// The database and the watchers of its keys.
+    #[inline]
+    pub(super) fn parts_mut(&mut self, index: DbIndex) -> (&mut Db, &mut Watchers) {
+        (&mut self.dbs[index.as_usize()], &mut self.watchers)
+    }
+
+    /// Tells the watchers of `db` whose keys are in one of the databases `changed`.
+    pub(super) fn touch_watched(&mut self, db: DbIndex, changed: &[DbIndex]) {
+        let Shard { dbs, watchers } = self;
+        watchers.touch_where(db, |key| {
+            let hold = |index: &DbIndex| {
+                let table = &dbs[index.as_usize()].table;
+                table.find(table.seed().hash(key), key).is_some()
+            };
+            changed.iter().any(hold)
+        });
     }
 
     pub(super) fn databases(&self) -> u16 {

@@ -14,6 +14,8 @@
 //!
 //! **Invariant:** views are not `Send` and exist only inside plain functions, so nothing awaits under a lock.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::access::AccessClock;
@@ -21,7 +23,7 @@ use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::is_expired;
 use super::lock::ParkingGuard;
-use super::{Busy, DbIndex, Effects, Entry, ExpiryPolicy, Key, Keyspace, Shard, ShardId};
+use super::{Busy, DbIndex, Effects, Entry, ExpiryPolicy, Key, Keyspace, Shard, ShardId, WatchFlag};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::ds::table;
@@ -342,6 +344,16 @@ impl<'k> View<'k> {
         (!is_expired(entry, self.cx.now)).then_some(entry)
     }
 
+    /// Whether the shard of `key` is held.
+    pub fn is_held(&self, key: Key<'_>) -> bool {
+        self.position(self.keyspace.shard_of(key.hash())).is_some()
+    }
+
+    /// Raises `flag` when `key` is changed from now on.
+    pub fn watch(&mut self, db: DbIndex, key: Key<'_>, flag: &Arc<WatchFlag>) {
+        self.split(key).0.watchers.add(db, key.bytes(), flag);
+    }
+
     /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
     /// prefetch pays.
     #[inline]
@@ -387,7 +399,7 @@ fn live<'s>(
     db_index: DbIndex,
     key: Key<'_>,
 ) -> Option<&'s mut Entry> {
-    let db = shard.db_mut(db_index);
+    let (db, watchers) = shard.parts_mut(db_index);
     if db.volatile == 0 {
         return db.table.find_mut(key.hash(), key.bytes());
     }
@@ -398,6 +410,7 @@ fn live<'s>(
                 let entry = occupied.remove();
                 db.volatile -= 1;
                 cx.expired(db_index, key.bytes());
+                watchers.touch(db_index, key.bytes());
                 edit::discard(entry);
             }
             None

@@ -194,6 +194,11 @@ impl Writer<'_> {
         self.proto
     }
 
+    /// Where it writes to.
+    pub fn output(&mut self) -> &mut Output {
+        self.out
+    }
+
     /// Writes what follows in another protocol version.
     pub fn set_proto(&mut self, proto: Proto) {
         self.proto = proto;

@@ -8,7 +8,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::sink::Commit;
-use crate::keyspace::{DbIndex, ExpiryPolicy, ShardId, View};
+use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
 use crate::session::{Client, bump};
 
@@ -102,7 +102,7 @@ pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
             let counters = &engine.stats.worker(engine.workers).counters;
             bump(&counters.expired_keys, effects.expired);
             bump(&counters.expired_subkeys, effects.expired_elements);
-            engine.commit(&Commit { db: DbIndex(0), commands: &[], effects: &effects });
+            engine.commit(&Commit { commands: &[], effects: &effects });
         }
         view.release();
         next = due.into_iter().chain(next).min();

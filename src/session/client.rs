@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::keyspace::DbIndex;
 use crate::resp::Proto;
+use crate::session::{Transaction, Watch};
 
 /// Number of a client; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +99,12 @@ pub struct Usage {
     pub net_input_bytes: AtomicU64,
     pub net_output_bytes: AtomicU64,
     pub commands: AtomicU64,
+    /// Requests queued by MULTI + 1 (0 = no transaction), and their heap bytes.
+    pub queued: AtomicUsize,
+    pub queued_bytes: AtomicUsize,
+    pub watched: AtomicUsize,
+    /// A watched key was changed.
+    pub is_watch_broken: AtomicBool,
 }
 
 /// Adds to a counter that only this thread writes.
@@ -248,6 +255,21 @@ impl Client {
     pub(super) fn publish(&self, db: DbIndex, proto: Proto) {
         self.db.store(db.0, Ordering::Relaxed);
         self.resp.store(if proto == Proto::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Most clients have neither transaction nor watched keys: then nothing is written.
+    #[inline]
+    pub(super) fn publish_transaction(&self, transaction: Option<&Transaction>, watch: &Watch) {
+        let usage = &self.usage;
+        let (queued, watched) = (transaction.map_or(0, |it| it.requests.len() + 1), watch.keys().len());
+        if usage.queued.load(Ordering::Relaxed) != queued {
+            usage.queued.store(queued, Ordering::Relaxed);
+            usage.queued_bytes.store(transaction.map_or(0, Transaction::heap_bytes), Ordering::Relaxed);
+        }
+        if watched + usage.watched.load(Ordering::Relaxed) > 0 {
+            usage.watched.store(watched, Ordering::Relaxed);
+            usage.is_watch_broken.store(watch.is_broken(), Ordering::Relaxed);
+        }
     }
 
     pub fn db(&self) -> DbIndex {

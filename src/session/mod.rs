@@ -11,11 +11,13 @@
 
 mod client;
 mod registry;
+mod transaction;
 
 use std::sync::Arc;
 
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
 pub use registry::Registry;
+pub use transaction::{Transaction, Watch};
 
 use crate::keyspace::DbIndex;
 use crate::resp::Proto;
@@ -46,6 +48,9 @@ pub struct Session {
     pub monitor: bool,
     /// The connection ends when its replies are sent.
     pub close_after_reply: bool,
+    /// Between MULTI and EXEC.
+    pub transaction: Option<Box<Transaction>>,
+    pub watch: Watch,
 }
 
 impl Session {
@@ -59,6 +64,8 @@ impl Session {
             no_touch: false,
             monitor: false,
             close_after_reply: false,
+            transaction: None,
+            watch: Watch::default(),
         }
     }
 
@@ -75,5 +82,6 @@ impl Session {
     /// Copies what CLIENT LIST shows to the shared face.
     pub fn publish(&self) {
         self.shared.publish(self.db, self.proto);
+        self.shared.publish_transaction(self.transaction.as_deref(), &self.watch);
     }
 }

@@ -77,6 +77,12 @@ impl Arg {
         arg
     }
 
+    /// The key spec whose keys this pattern leads to.
+    pub const fn of_key(mut self, key_spec: u8) -> Self {
+        self.key_spec = Some(key_spec);
+        self
+    }
+
     pub const fn string(name: &'static str) -> Self {
         Arg::new(name, ArgKind::String)
     }

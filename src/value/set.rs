@@ -26,7 +26,6 @@ use crate::ds::blob::{Blob, Due};
 use crate::ds::intset::IntSet;
 use crate::ds::listpack::{Digits, Encoded, ListPack};
 use crate::ds::table::{Entry, HashSeed, Table};
-use std::sync::Arc;
 
 /// Thresholds, from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +69,7 @@ pub type Stored = Blob<Never>;
 pub enum Set {
     Ints(IntSet),
     Packed(ListPack),
-    Table(Arc<Table<Stored>>),
+    Table(Box<Table<Stored>>),
 }
 
 impl Default for Set {
@@ -87,8 +86,21 @@ impl Set {
         } else if limits.is_listpack(count) {
             Set::Packed(ListPack::new())
         } else {
-            Set::Table(Arc::new(Table::new(HashSeed::of_process(), 0)))
+            Set::Table(Box::new(Table::new(HashSeed::of_process(), 0)))
         }
+    }
+
+    /// A table of different members.
+    pub fn of_stored(members: Vec<Stored>) -> Set {
+        let seed = HashSeed::of_process();
+        let mut table = Table::expecting(seed, 0, members.len());
+        members.into_iter().for_each(|member| table.insert_unique(seed.hash(member.key()), member));
+        Set::Table(Box::new(table))
+    }
+
+    /// Whether so many members are too many for any small form.
+    pub fn is_big(count: usize, limits: &Limits) -> bool {
+        !limits.is_intset(count) && !limits.is_listpack(count)
     }
 
     /// Becomes a table if `count` members to add are more than a small form may have in all.
@@ -192,7 +204,7 @@ impl Set {
                 let found = pack.find(member, pack.first(), 0);
                 found.map(|position| pack.remove(position)).is_some()
             }
-            Set::Table(table) => remove_from(table, member),
+            Set::Table(table) => table.remove(table.seed().hash(member), member).is_some(),
         }
     }
 
@@ -222,43 +234,25 @@ impl Set {
     }
 
     fn make_table(&mut self) {
-        let mut table = Table::new(HashSeed::of_process(), 0);
         let mut digits = Digits::new();
-        for member in self.iter() {
-            let bytes = member.bytes(&mut digits);
-            table.insert(table.seed().hash(bytes), stored(bytes));
-        }
-        *self = Set::Table(Arc::new(table));
+        *self = Set::of_stored(self.iter().map(|member| stored(member.bytes(&mut digits))).collect());
     }
 }
 
-fn stored(member: &[u8]) -> Stored {
+/// A member as a table holds it.
+pub fn stored(member: &[u8]) -> Stored {
     Stored::inline(member, b"", None, 0)
 }
 
 #[inline]
-fn insert_into(table: &mut Arc<Table<Stored>>, member: &[u8]) -> bool {
-    let hash = table.seed().hash(member);
-    if Arc::strong_count(table) > 1 && table.find(hash, member).is_some() {
-        // Nothing to write, so no copy either.
-        return false;
-    }
-    match Arc::make_mut(table).entry(hash, member) {
+fn insert_into(table: &mut Table<Stored>, member: &[u8]) -> bool {
+    match table.entry(table.seed().hash(member), member) {
         Entry::Occupied(_) => false,
         Entry::Vacant(vacant) => {
             vacant.insert(stored(member));
             true
         }
     }
-}
-
-#[inline]
-fn remove_from(table: &mut Arc<Table<Stored>>, member: &[u8]) -> bool {
-    let hash = table.seed().hash(member);
-    if Arc::strong_count(table) > 1 && table.find(hash, member).is_none() {
-        return false;
-    }
-    Arc::make_mut(table).remove(hash, member).is_some()
 }
 
 impl Facts for Set {
@@ -279,17 +273,15 @@ impl Facts for Set {
             Set::Ints(ints) => ints.heap_bytes(),
             Set::Packed(pack) => pack.heap_bytes(),
             Set::Table(table) => {
-                let sampled = if samples == 0 { table.len() } else { samples.min(table.len()) };
-                let bytes: usize = table.iter().take(sampled).map(Stored::heap_bytes).sum();
-                let members = bytes * table.len() / sampled.max(1);
-                size_of::<Table<Stored>>() + 2 * size_of::<usize>() + table.heap_bytes() + members
+                let members = super::sampled(table.iter().map(Stored::heap_bytes), table.len(), samples);
+                size_of::<Table<Stored>>() + table.heap_bytes() + members
             }
         }
     }
 
     fn free_effort(&self) -> usize {
         match self {
-            Set::Table(table) if Arc::strong_count(table) == 1 => table.len(),
+            Set::Table(table) => table.len(),
             _ => 1,
         }
     }

@@ -9,6 +9,7 @@
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
 //! | [`linear`] | concurrent clients see one order of events |
 //! | [`streams`] | whatever comes in, the server lives |
+//! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
 //!
 //! Nothing here waits for a fixed time: what can't be had from a clock that the test moves is polled with a deadline.
 
@@ -23,6 +24,7 @@ mod process;
 mod protocol;
 mod streams;
 mod support;
+mod transactions;
 #[path = "../wire/mod.rs"]
 mod wire;
 

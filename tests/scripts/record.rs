@@ -50,9 +50,9 @@ impl Sink for Recorder {
             };
             lines.push(in_database(text, record.db));
         }
-        for command in commit.commands {
+        for (db, command) in commit.commands {
             let words: Vec<String> = command.iter().map(word).collect();
-            lines.push(in_database(format!("journal {}", words.join(" ")), commit.db));
+            lines.push(in_database(format!("journal {}", words.join(" ")), *db));
         }
     }
 }

@@ -31,7 +31,8 @@ pub const COMMANDS: &[Command] = &[
                 .union(CommandFlags::NOSCRIPT)
                 .union(CommandFlags::STALE),
         )
-        .deprecated("7.2.0", "just closing the connection"),
+        .deprecated("7.2.0", "just closing the connection")
+        .never_queued(),
     Command::session("reset", 1, reset)
         .doc(Group::Connection, "6.2.0", "Puts the connection back into the state of a new one.", "O(1)")
         .flags(
@@ -41,7 +42,8 @@ pub const COMMANDS: &[Command] = &[
                 .union(CommandFlags::NO_AUTH)
                 .union(CommandFlags::NOSCRIPT)
                 .union(CommandFlags::STALE),
-        ),
+        )
+        .never_queued(),
 ];
 
 fn ping(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

@@ -90,11 +90,16 @@ const PATTERN_KEYS: KeySpec = KeySpec {
     flags: KeyFlags::RO.union(KeyFlags::ACCESS),
     notes: "Patterns of BY and GET lead to keys that only the elements name.",
 };
-const BY: Arg = Arg::pattern("by-pattern").with_token("BY").display("pattern").optional();
+const BY: Arg = Arg::pattern("by-pattern").of_key(1).with_token("BY").display("pattern").optional();
 const LIMIT: Arg =
     Arg::block("limit", &[Arg::integer("offset"), Arg::integer("count")]).with_token("LIMIT").optional();
-const GET: Arg =
-    Arg::pattern("get-pattern").with_token("GET").display("pattern").optional().multiple().multiple_token();
+const GET: Arg = Arg::pattern("get-pattern")
+    .of_key(1)
+    .with_token("GET")
+    .display("pattern")
+    .optional()
+    .multiple()
+    .multiple_token();
 const ORDER: Arg = Arg::oneof("order", &[Arg::token("asc", "ASC"), Arg::token("desc", "DESC")]).optional();
 
 /// The key, and the last STORE that is not the value of another option.

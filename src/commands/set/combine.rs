@@ -11,13 +11,13 @@ use super::{limits, write_member};
 use crate::dispatch::options::int;
 use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request, WriteCx};
 use crate::ds::intset::IntSet;
-use crate::ds::listpack::ListPack;
+use crate::ds::listpack::{Digits, ListPack};
 use crate::keyspace::entry::collection_of;
 use crate::keyspace::{Effect, EventClass, Key, Ttl};
 use crate::resp::Writer;
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::set::combine::{Flow, difference, intersection, union};
-use crate::value::set::{Limits, Member, Set};
+use crate::value::set::{Limits, Member, Set, stored};
 
 const SOURCE: KeyFlags = KeyFlags::RO.union(KeyFlags::ACCESS);
 const STORE_KEYS: &[KeySpec] =
@@ -120,21 +120,22 @@ impl Operation {
         }
     }
 
+    /// The result, as the value that is stored.
     fn collect(self, sets: &[Option<&Set>], limits: &Limits) -> Set {
-        let mut result = self.first_form(sets);
-        let mut insert = |member: Member<'_>| {
-            result.insert_member(member, limits);
-        };
-        match self {
-            // The result tells itself what it has already.
-            Operation::Union => sets.iter().flatten().flat_map(|set| set.iter()).for_each(insert),
-            Operation::Intersection => {
-                self.visit(sets, &mut insert);
-                result = result.into_intset_if_possible(limits);
-            }
-            Operation::Difference => self.visit(sets, &mut insert),
+        // The members are made as a table holds them: most results that take time are big.
+        let (mut members, mut digits) = (Vec::new(), Digits::new());
+        self.visit(sets, |member| members.push(stored(member.bytes(&mut digits))));
+        if Set::is_big(members.len(), limits) {
+            return Set::of_stored(members);
         }
-        result
+        let mut result = self.first_form(sets);
+        for member in &members {
+            result.insert(member.key(), limits);
+        }
+        match self {
+            Operation::Intersection => result.into_intset_if_possible(limits),
+            Operation::Union | Operation::Difference => result,
+        }
     }
 }
 

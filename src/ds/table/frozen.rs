@@ -168,15 +168,3 @@ impl<S: Slot> Table<S> {
         true
     }
 }
-
-impl<S: Slot> Clone for Table<S> {
-    /// A table of its own with copies of all entries.
-    fn clone(&self) -> Self {
-        let mut copy = Table::new(self.seed, u32::from(self.skip));
-        for entry in self.iter() {
-            let hash = self.seed.hash(entry.key());
-            copy.insert_new(hash, entry.clone());
-        }
-        copy
-    }
-}

@@ -42,6 +42,7 @@
 #![allow(unsafe_code)] // Entries live in raw slots; here they get their type back.
 
 mod bucket;
+mod build;
 mod deadlines;
 mod directory;
 mod entry;

@@ -131,7 +131,7 @@ impl<S: Slot> Table<S> {
     }
 
     /// The record of a new segment without entries.
-    fn add_segment(&mut self, route: Route, prefix: u32) -> SegmentId {
+    pub(super) fn add_segment(&mut self, route: Route, prefix: u32) -> SegmentId {
         let id = self.segments.next_id();
         let born = self.epoch();
         self.segments.push(Segment { route, prefix, len: 0, minima: None, due: u64::MAX, born });

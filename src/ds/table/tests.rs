@@ -483,7 +483,8 @@ proptest! {
         mask in prop_oneof![3 => Just(u64::MAX), 1 => Just(0), 1 => Just(0x0fff_ffff_ffff_ff00)],
         skip in 0..3_u32,
     ) {
-        let mut table = Entries::new(HashSeed::masked(mask), skip);
+        let seed = HashSeed::masked(mask);
+        let mut table = Entries::new(seed, skip);
         let mut model = Model::new();
         let mut frozen = Vec::new();
         for (now, step) in steps.iter().enumerate() {
@@ -500,6 +501,10 @@ proptest! {
         prop_assert_eq!(table.len(), model.len());
         let copy = table.clone();
         check(&copy);
+        let mut built = Table::expecting(table.seed(), skip, table.len());
+        table.iter().for_each(|entry| built.insert_unique(seed.hash(entry.key()), entry.clone()));
+        check(&built);
+        prop_assert_eq!((copy.len(), built.len()), (table.len(), table.len()));
         frozen.push((table.freeze(), model));
         drop(table);
         for (frozen, then) in &frozen {

@@ -234,11 +234,14 @@ impl Hash {
     /// Goes from a packed form to a table.
     fn unpack(&mut self) {
         let Form::Packed(packed) = &self.0 else { return };
-        let mut table = Table::new(HashSeed::of_process(), 0);
+        let mut table = Table::expecting(HashSeed::of_process(), 0, packed.len());
         packed.for_each(|name, value, deadline| {
             let (mut name_digits, mut value_digits) = Default::default();
             let name = name.bytes(&mut name_digits);
-            table.insert(table.seed().hash(name), new_field(name, value.bytes(&mut value_digits), deadline));
+            table.insert_unique(
+                table.seed().hash(name),
+                new_field(name, value.bytes(&mut value_digits), deadline),
+            );
         });
         self.0 = Form::Table(Box::new(table));
     }

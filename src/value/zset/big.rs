@@ -163,14 +163,14 @@ impl Big {
 
 fn index_of(tree: &Tree<Member>) -> Table<Member> {
     let seed = HashSeed::of_process();
-    let mut index = Table::new(seed, 0);
+    let mut index = Table::expecting(seed, 0, tree.len());
     let mut iter = tree.iter();
     loop {
         if let Some(member) = iter.ahead(8) {
             member.prefetch();
         }
         let Some(member) = iter.next() else { return index };
-        index.insert(seed.hash(member.bytes()), member.clone());
+        index.insert_unique(seed.hash(member.bytes()), member.clone());
     }
 }
 

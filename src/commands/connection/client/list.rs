@@ -116,7 +116,8 @@ impl<'e> Lines<'e> {
         let (query, query_free) = (usage.query_bytes.load(Relaxed), usage.query_free_bytes.load(Relaxed));
         let argv = usage.argv_bytes.load(Relaxed);
         let output = usage.output_bytes.load(Relaxed) + client.mailbox_bytes();
-        let total = size_of::<Client>() + query + query_free + argv + output;
+        let (queued, queued_bytes) = (usage.queued.load(Relaxed), usage.queued_bytes.load(Relaxed));
+        let total = size_of::<Client>() + query + query_free + argv + queued_bytes + output;
         // Writing to a vector cannot fail.
         let _ = write!(
             text,
@@ -126,12 +127,14 @@ impl<'e> Lines<'e> {
         text.extend_from_slice(&names.name);
         let _ = write!(
             text,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf={query} qbuf-free={query_free} \
-             argv-mem={argv} multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total} events={} cmd={} user=",
+            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={} watch={} qbuf={query} qbuf-free={query_free} \
+             argv-mem={argv} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total} events={} cmd={} user=",
             seconds_since(client.connected_us),
             seconds_since(usage.last_active_us.load(Relaxed)),
             flags(client),
             client.db().0,
+            queued as i64 - 1,
+            usage.watched.load(Relaxed),
             usage.output_chunks.load(Relaxed),
             if output > 0 { "rw" } else { "r" },
             command.unwrap_or(&"NULL"),
@@ -159,10 +162,12 @@ fn command_names(table: &CommandTable) -> Vec<&str> {
 fn flags(client: &Client) -> String {
     let letters = [
         (client.is_monitor(), 'O'),
-        (client.is_blocked(), 'b'),
         (client.kind() == ClientKind::Replica, 'S'),
         (client.kind() == ClientKind::Master, 'M'),
         (client.kind() == ClientKind::PubSub, 'P'),
+        (client.usage.queued.load(Relaxed) > 0, 'x'),
+        (client.is_blocked(), 'b'),
+        (client.usage.is_watch_broken.load(Relaxed), 'd'),
         (client.is_killed(), 'A'),
         (client.transport == Transport::Unix, 'U'),
         (client.is_no_evict(), 'e'),

@@ -1,0 +1,177 @@
+//! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+//!
+//! ```text
+//! MULTI ─▶ requests pass the gates that need no data (known, arity, authentication) and are queued: QUEUED
+//! EXEC  ─▶ locks of all queued requests and watched keys at once ─▶ a watched key changed? null
+//!                                                                ─▶ run one after the other under these locks
+//! ```
+//!
+//! A request that is refused while queueing dooms the transaction (EXECABORT); one that fails while running fails alone.
+//! Because all locks are held from the first request to the last, nobody sees half of it, on any number of workers; and its
+//! effects are one commit.
+
+use super::command::Request;
+use super::error::CmdError;
+use super::exec::Executor;
+use super::reply::{Replied, ReplySlot};
+use super::{Commit, Outcome};
+use crate::keyspace::{DbIndex, Effects, LockSet, ShardId};
+use crate::resp::{Args, Output, OwnedArgs};
+use crate::session::{Session, Transaction};
+use crate::spec::CommandFlags;
+
+/// What a control command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    Multi,
+    Exec,
+    Discard,
+    Watch,
+    Unwatch,
+}
+
+const NESTED: CmdError = CmdError::text("ERR MULTI calls can not be nested");
+const EXEC_ALONE: CmdError = CmdError::text("ERR EXEC without MULTI");
+const DISCARD_ALONE: CmdError = CmdError::text("ERR DISCARD without MULTI");
+const WATCH_INSIDE: CmdError = CmdError::text("ERR WATCH inside MULTI is not allowed");
+const ABORTED: CmdError = CmdError::text("EXECABORT Transaction discarded because of previous errors.");
+const NOT_INSIDE: CmdError = CmdError::text("ERR Command not allowed inside a transaction");
+
+/// What the requests of a transaction did, until it is committed as one.
+#[derive(Default)]
+pub(super) struct Gathered {
+    commands: Vec<(DbIndex, OwnedArgs)>,
+    effects: Effects,
+}
+
+impl Gathered {
+    pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects) {
+        self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
+        self.effects.records.append(&mut effects.records);
+        self.effects.changes += effects.changes;
+    }
+}
+
+/// EXEC's answer when it was refused itself.
+pub(super) fn refused_exec(error: &CmdError) -> CmdError {
+    let line = error.line();
+    let reason = line.strip_prefix(b"ERR ").unwrap_or(&line);
+    CmdError::quoting("EXECABORT Transaction discarded because of: ", reason, "")
+}
+
+impl<'k> Executor<'k> {
+    /// Keeps a request for EXEC, or refuses it.
+    pub(super) fn queue(
+        transaction: &mut Transaction,
+        flags: CommandFlags,
+        args: &Args<'_>,
+    ) -> Result<(), CmdError> {
+        if flags.contains(CommandFlags::NO_MULTI) {
+            transaction.failed = true;
+            return Err(NOT_INSIDE);
+        }
+        transaction.push(args, flags);
+        Ok(())
+    }
+
+    /// The shards of everything that EXEC is going to touch.
+    pub(super) fn transaction_locks(&mut self, session: &Session) -> LockSet {
+        let Some(transaction) = session.transaction.as_deref().filter(|it| !it.failed) else {
+            return LockSet::Nothing;
+        };
+        let keyspace = &self.engine.keyspace;
+        let shard_of = |key: &[u8]| keyspace.shard_of(keyspace.key(key).hash());
+        let mut shards: Vec<ShardId> = session.watch.keys().iter().map(|(_, key)| shard_of(key)).collect();
+        for request in &transaction.requests {
+            match self.locks_of(&request.as_args()) {
+                LockSet::Nothing => {}
+                LockSet::One(shard) => shards.push(shard),
+                LockSet::Many(set) => shards.extend(set),
+                LockSet::All => return LockSet::All,
+            }
+        }
+        LockSet::of(shards)
+    }
+
+    /// Runs a control command; the locks of its keys, or of its transaction, are held.
+    pub(super) fn control(
+        &mut self,
+        control: Control,
+        session: &mut Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
+        match control {
+            Control::Multi if session.transaction.is_some() => return Err(NESTED),
+            Control::Multi => session.transaction = Some(Box::default()),
+            Control::Exec => return self.execute(session, reply),
+            Control::Discard => {
+                session.transaction.take().ok_or(DISCARD_ALONE)?;
+                session.watch.clear();
+            }
+            Control::Watch if session.transaction.is_some() => return Err(WATCH_INSIDE),
+            Control::Watch => {
+                let db = session.db;
+                for key in request.keys() {
+                    // One that is behind its deadline goes now, not while it is watched.
+                    self.view.peek(db, *key);
+                    if let Some(flag) = session.watch.add(db, key.bytes()) {
+                        self.view.watch(db, *key, flag);
+                    }
+                }
+            }
+            Control::Unwatch => session.watch.clear(),
+        }
+        Ok(reply.ok())
+    }
+
+    fn execute(&mut self, session: &mut Session, reply: ReplySlot<'_>) -> Outcome {
+        let transaction = session.transaction.take().ok_or(EXEC_ALONE)?;
+        let is_broken = self.is_watch_broken(session);
+        session.watch.clear();
+        if transaction.failed {
+            return Err(ABORTED);
+        }
+        if is_broken {
+            return Ok(reply.null_array());
+        }
+        Ok(self.run_queued(session, &transaction, reply))
+    }
+
+    /// Whether a watched key was changed; one that has expired was.
+    fn is_watch_broken(&mut self, session: &Session) -> bool {
+        let keyspace = &self.engine.keyspace;
+        if session.transaction.as_deref().is_none_or(|it| !it.failed) {
+            for (db, name) in session.watch.keys() {
+                let key = keyspace.key(name);
+                if self.view.is_held(key) {
+                    self.view.peek(*db, key);
+                }
+            }
+        }
+        session.watch.is_broken()
+    }
+
+    fn run_queued(
+        &mut self,
+        session: &mut Session,
+        transaction: &Transaction,
+        reply: ReplySlot<'_>,
+    ) -> Replied {
+        self.gathered = Some(Box::default());
+        let replied = reply.with_output(|out: &mut Output, proto| {
+            out.writer(proto).array(transaction.requests.len());
+            for request in &transaction.requests {
+                self.run_again(session, request.as_args(), out);
+            }
+        });
+        if let Some(gathered) = self.gathered.take()
+            && !gathered.effects.records.is_empty()
+        {
+            let commands: Vec<(DbIndex, Args<'_>)> =
+                gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
+            self.engine.commit(&Commit { commands: &commands, effects: &gathered.effects });
+        }
+        replied
+    }
+}

@@ -1,0 +1,62 @@
+//! What MULTI and WATCH leave with a connection until EXEC.
+
+use std::sync::Arc;
+
+use crate::keyspace::{DbIndex, WatchFlag};
+use crate::resp::{Args, OwnedArgs};
+use crate::spec::CommandFlags;
+
+/// The requests between MULTI and EXEC.
+#[derive(Default)]
+pub struct Transaction {
+    pub requests: Vec<OwnedArgs>,
+    /// Flags of any of the requests.
+    pub flags: CommandFlags,
+    /// A request was refused: EXEC will run none.
+    pub failed: bool,
+}
+
+impl Transaction {
+    /// Keeps a request for EXEC.
+    pub fn push(&mut self, args: &Args<'_>, flags: CommandFlags) {
+        self.requests.push(args.to_owned());
+        self.flags = self.flags | flags;
+    }
+
+    /// Heap bytes of the requests.
+    pub fn heap_bytes(&self) -> usize {
+        self.requests.iter().map(OwnedArgs::heap_bytes).sum()
+    }
+}
+
+/// The keys that a client watches.
+#[derive(Default)]
+pub struct Watch {
+    /// Dropped with the last key: what the shards know of it is dead then.
+    flag: Option<Arc<WatchFlag>>,
+    keys: Vec<(DbIndex, Box<[u8]>)>,
+}
+
+impl Watch {
+    /// Adds a key, and returns the flag to be raised; `None` if it is watched already.
+    pub fn add(&mut self, db: DbIndex, key: &[u8]) -> Option<&Arc<WatchFlag>> {
+        if self.keys.iter().any(|(watched, name)| *watched == db && **name == *key) {
+            return None;
+        }
+        self.keys.push((db, key.into()));
+        Some(self.flag.get_or_insert_default())
+    }
+
+    pub fn keys(&self) -> &[(DbIndex, Box<[u8]>)] {
+        &self.keys
+    }
+
+    /// Whether one of the keys was changed.
+    pub fn is_broken(&self) -> bool {
+        self.flag.as_ref().is_some_and(|flag| flag.is_raised())
+    }
+
+    pub fn clear(&mut self) {
+        *self = Watch::default();
+    }
+}

@@ -1,0 +1,116 @@
+//! Transactions of concurrent clients on several workers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::support::{connect, server};
+use super::wire::{Reply, Wire};
+
+/// Transactions of each client.
+const ROUNDS: usize = 2_000;
+
+fn number(reply: &Reply) -> i64 {
+    match reply {
+        Reply::Bulk(text) => std::str::from_utf8(text).unwrap().parse().unwrap(),
+        Reply::NilBulk => 0,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Money goes from account to account; readers of all accounts always see the same sum.
+#[test]
+fn nobody_sees_half_a_transaction() {
+    let server = server(&["--io-threads", "4"]);
+    let accounts: Vec<String> = (0..8).map(|index| format!("account{index}")).collect();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let payers: Vec<_> = (0..3)
+            .map(|payer| {
+                let (server, accounts) = (&server, &accounts);
+                scope.spawn(move || {
+                    let mut wire = connect(server);
+                    for round in 0..ROUNDS {
+                        let (from, to) = ((round + payer) % 8, (round * 3 + payer + 1) % 8);
+                        assert_eq!(wire.ask("MULTI"), Reply::ok());
+                        wire.call(&["DECRBY", &accounts[from], "5"]);
+                        wire.call(&["INCRBY", &accounts[to], "5"]);
+                        assert!(matches!(wire.ask("EXEC"), Reply::Array(replies) if replies.len() == 2));
+                    }
+                })
+            })
+            .collect();
+        for reader in 0..3 {
+            let (server, accounts, stop) = (&server, &accounts, &stop);
+            scope.spawn(move || {
+                let mut wire = connect(server);
+                let mget: Vec<&str> =
+                    ["MGET"].into_iter().chain(accounts.iter().map(String::as_str)).collect();
+                while !stop.load(Ordering::Relaxed) {
+                    let Reply::Array(balances) = balances_of(&mut wire, &mget, reader % 2 == 0) else {
+                        panic!("no balances")
+                    };
+                    assert_eq!(balances.iter().map(number).sum::<i64>(), 0, "{balances:?}");
+                }
+            });
+        }
+        payers.into_iter().for_each(|payer| payer.join().unwrap());
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// All balances, by one command or by a transaction with one.
+fn balances_of(wire: &mut Wire, mget: &[&str], in_transaction: bool) -> Reply {
+    if !in_transaction {
+        return wire.call(mget);
+    }
+    wire.ask("MULTI");
+    wire.call(mget);
+    match wire.ask("EXEC") {
+        Reply::Array(mut replies) => replies.remove(0),
+        other => other,
+    }
+}
+
+/// Read, add one, write back if nobody came in between: no increment may be lost.
+#[test]
+fn optimistic_increments_add_up() {
+    let server = server(&["--io-threads", "4"]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut wire = connect(server);
+                let mut done = 0;
+                while done < 300 {
+                    assert_eq!(wire.ask("WATCH counter"), Reply::ok());
+                    let next = number(&wire.ask("GET counter")) + 1;
+                    wire.ask("MULTI");
+                    wire.ask(&format!("SET counter {next}"));
+                    done += usize::from(matches!(wire.ask("EXEC"), Reply::Array(_)));
+                }
+            });
+        }
+    });
+    assert_eq!(connect(&server).ask("GET counter"), Reply::bulk("1200"));
+}
+
+/// A transaction with commands that want every shard, among others that hold some.
+#[test]
+fn transactions_about_everything_come_to_their_end() {
+    let server = server(&["--io-threads", "4"]);
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut wire = connect(server);
+                for round in 0..300 {
+                    wire.ask("MULTI");
+                    wire.ask(&format!("SET {client}:{round} x"));
+                    wire.ask(if round % 2 == 0 { "DBSIZE" } else { "CONFIG GET port" });
+                    wire.ask(&format!("DEL {client}:{round}"));
+                    assert!(matches!(wire.ask("EXEC"), Reply::Array(replies) if replies.len() == 3));
+                    wire.ask(&format!("MSET a{client} 1 b{client} 2 c{round} 3"));
+                }
+            });
+        }
+    });
+}
