@@ -1,15 +1,14 @@
-//! The client: connections, and batches of requests whose keys are patched in place.
-//!
-//! A batch is built once; for every sending only the 12 digits of its keys (and of values, which begin with the
-//! key's digits) are written anew. So the client costs little and the key is random each time. Replies are
-//! counted by their line ends, which no value contains.
+//! The client: connections that send batches and count the replies by their line ends, which no value contains.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::batch::Batch;
+
 /// Digits of a key's number.
-const DIGITS: usize = 12;
+pub const DIGITS: usize = 12;
 
 /// Keys are 16 bytes: `key:` or `cnt:` and the number.
 pub fn key(prefix: &str, number: u64) -> String {
@@ -60,6 +59,14 @@ impl Connection {
         }
     }
 
+    /// Whether something can be read.
+    pub fn has_input(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let some = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).unwrap();
+        some
+    }
+
     /// Asks in words and answers with the text of a simple reply or bulk.
     pub fn ask(&mut self, line: &str) -> String {
         self.call(&line.split_whitespace().collect::<Vec<_>>()).pop().unwrap_or_default()
@@ -106,103 +113,6 @@ fn parse(input: &[u8]) -> Option<(Vec<String>, usize)> {
     }
 }
 
-/// A batch of requests with places for keys.
-pub struct Batch {
-    bytes: Vec<u8>,
-    /// For each key: where its digits stand, and those of its value.
-    places: Vec<(usize, Option<usize>)>,
-    /// Line ends in the replies to the batch.
-    reply_lines: usize,
-    requests: usize,
-}
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Get,
-    Set,
-    Incr,
-    Mget,
-    Mset,
-}
-
-/// Keys of an MGET or MSET.
-pub const MANY: usize = 10;
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Get => "GET",
-            Kind::Set => "SET",
-            Kind::Incr => "INCR",
-            Kind::Mget => "MGET10",
-            Kind::Mset => "MSET10",
-        }
-    }
-
-    pub fn prefix(self) -> &'static str {
-        if self == Kind::Incr { "cnt" } else { "key" }
-    }
-}
-
-impl Batch {
-    /// `requests` requests of a kind with values of that size.
-    pub fn new(kind: Kind, requests: usize, value_bytes: usize) -> Batch {
-        let (key, value) = (key(kind.prefix(), 0), value(0, value_bytes));
-        let (mut words, reply_lines): (Vec<&str>, usize) = match kind {
-            Kind::Get => (vec!["GET", &key], 2),
-            Kind::Set => (vec!["SET", &key, &value], 1),
-            Kind::Incr => (vec!["INCR", &key], 1),
-            Kind::Mget => (vec!["MGET"], 1 + 2 * MANY),
-            Kind::Mset => (vec!["MSET"], 1),
-        };
-        for _ in 0..MANY {
-            match kind {
-                Kind::Mget => words.push(&key),
-                Kind::Mset => words.extend([key.as_str(), value.as_str()]),
-                _ => {}
-            }
-        }
-        Batch::repeat(&request(&words), requests, reply_lines)
-    }
-
-    /// Repeats a request in which runs of `DIGITS` zeros are places: of a key, or behind it of its value.
-    fn repeat(request: &[u8], requests: usize, reply_lines: usize) -> Batch {
-        let bytes = request.repeat(requests);
-        let mut places: Vec<(usize, Option<usize>)> = Vec::new();
-        for at in memchr::memmem::find_iter(&bytes, &[b'0'; DIGITS]) {
-            match places.last_mut() {
-                Some((_, value)) if bytes[at - 1] != b':' => *value = Some(at),
-                _ => places.push((at, None)),
-            }
-        }
-        Batch { bytes, places, reply_lines: reply_lines * requests, requests }
-    }
-
-    /// Writes other keys into the batch.
-    fn patch(&mut self, mut number: impl FnMut() -> u64) {
-        for &(key, value) in &self.places {
-            let digits = digits(number());
-            self.bytes[key..key + DIGITS].copy_from_slice(&digits);
-            if let Some(value) = value {
-                self.bytes[value..value + DIGITS].copy_from_slice(&digits);
-            }
-        }
-    }
-}
-
-fn digits(mut number: u64) -> [u8; DIGITS] {
-    let mut digits = [b'0'; DIGITS];
-    for digit in digits.iter_mut().rev() {
-        *digit += (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    digits
-}
-
 /// Chance, small and fast (xorshift64*).
 pub struct Chance(u64);
 
@@ -233,10 +143,15 @@ impl Load {
 
     /// Sends batches with random keys for that time; returns the number of requests answered.
     pub fn run(&mut self, batch: &mut Batch, keys: u64, time: Duration) -> u64 {
+        self.run_at_most(batch, keys, time, u64::MAX)
+    }
+
+    /// The same, but no more than that many requests and those that are under way then.
+    pub fn run_at_most(&mut self, batch: &mut Batch, keys: u64, time: Duration, most: u64) -> u64 {
         let began = Instant::now();
         let mut done = 0;
         self.send_all(batch, keys);
-        while began.elapsed() < time {
+        while began.elapsed() < time && done < most {
             for connection in &mut self.connections {
                 connection.skip_lines(batch.reply_lines);
                 done += batch.requests as u64;
@@ -261,20 +176,32 @@ impl Load {
 
 /// Fills a server with `keys` keys in order; `extra` are further words of each SET.
 pub fn fill(addr: SocketAddr, keys: u64, value_bytes: usize, extra: &[&str]) {
-    const PIPELINE: u64 = 64;
-    let mut connection = Connection::to(addr);
     let (key, value) = (key("key", 0), value(0, value_bytes));
     let words: Vec<&str> = ["SET", &key, &value].into_iter().chain(extra.iter().copied()).collect();
-    let one = request(&words);
-    let mut next = 0;
-    while next < keys {
-        let count = PIPELINE.min(keys - next);
-        let mut batch = Batch::repeat(&one, count as usize, 1);
+    pour(&mut Connection::to(addr), &request(&words), 1, 0..keys, |number| number);
+}
+
+/// Sends a request, answered by `reply_lines` lines, until every number of a range stood in it; `name` gives what is
+/// written for a number.
+pub fn pour(
+    connection: &mut Connection,
+    one: &[u8],
+    reply_lines: usize,
+    numbers: Range<u64>,
+    name: impl Fn(u64) -> u64,
+) {
+    const PIPELINE: u64 = 64;
+    let in_one = Batch::repeat(one, 1, reply_lines).numbers() as u64;
+    let mut next = numbers.start;
+    while next < numbers.end {
+        let count = PIPELINE.min((numbers.end - next) / in_one) as usize;
+        assert!(count > 0, "{numbers:?} is not a multiple of {in_one}");
+        let mut batch = Batch::repeat(one, count, reply_lines);
         batch.patch(|| {
             next += 1;
-            next - 1
+            name(next - 1)
         });
         connection.send(&batch.bytes);
-        connection.skip_lines(count as usize);
+        connection.skip_lines(batch.reply_lines);
     }
 }

@@ -5,7 +5,8 @@
 //! cargo bench --bench compare -- --quick              100,000 keys, short values, short rounds
 //!   --server NAME=COMMAND…                            another server, started as `COMMAND --bind … --port …`
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
-//!   --only WORD                                       throughput, memory, idle, growth or workers
+//!   --only WORD                                       throughput, memory, idle, growth, workers,
+//!                                                     types, elements, algebra or stall
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -16,13 +17,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A measurement that fails has nothing else to do than to stop.
 
+mod algebra;
+mod batch;
 mod client;
+mod collection;
+mod costs;
+mod elements;
 mod footprint;
 mod growth;
 mod machine;
 mod report;
 mod server;
+mod stall;
 mod throughput;
+mod types;
 mod workers;
 
 use std::time::Duration;
@@ -107,5 +115,17 @@ fn main() {
     }
     if plan.does("workers") {
         workers::run(&plan);
+    }
+    if plan.does("types") {
+        types::run(&plan);
+    }
+    if plan.does("elements") {
+        elements::run(&plan);
+    }
+    if plan.does("algebra") {
+        algebra::run(&plan);
+    }
+    if plan.does("stall") {
+        stall::run(&plan);
     }
 }

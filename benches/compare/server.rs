@@ -130,6 +130,12 @@ impl Instance {
         Connection::to(self.addr)
     }
 
+    /// Whether the server has a command.
+    pub fn knows(&self, command: &str) -> bool {
+        // A null, of either kind, stands for a command that isn't there.
+        self.connect().call(&["COMMAND", "INFO", command]).iter().any(|text| text != "-1")
+    }
+
     pub fn cpu_seconds(&self) -> f64 {
         machine::cpu_seconds(self.pid)
     }

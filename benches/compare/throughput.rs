@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use crate::Plan;
-use crate::client::{Batch, Chance, Connection, Kind, Load, fill, key, value};
+use crate::batch::{Batch, Kind};
+use crate::client::{Chance, Connection, Load, fill, key, value};
 use crate::report::Table;
 use crate::server::Instance;
 

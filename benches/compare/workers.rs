@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use crate::Plan;
-use crate::client::{Batch, Kind, Load, fill};
+use crate::batch::{Batch, Kind};
+use crate::client::{Load, fill};
 use crate::machine;
 use crate::report::Table;
 

@@ -86,11 +86,23 @@ fn scan(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
     let options = ScanOptions::parse(&mut req.args.cursor(2), ScanOf::Keys)?;
     let db = cx.db();
     let mut page = Page::default();
-    page.next = cx.keyspace().scan(db, start, options.count, |entry, is_expired| {
-        if !is_expired && options.kind.includes(kind_of(entry)) && options.is_match(entry.key()) {
+    let mut expired: Vec<Box<[u8]>> = Vec::new();
+    let view = cx.keyspace();
+    page.next = view.scan(db, start, options.count, |entry, is_expired| {
+        if !options.is_match(entry.key()) {
+            return;
+        }
+        if is_expired {
+            expired.push(entry.key().into());
+        } else if options.kind.includes(kind_of(entry)) {
             page.elements.push(entry.key());
         }
     });
+    // Keys that match and have expired are removed, as by any other look at them.
+    for name in &expired {
+        let key = view.keyspace().key(name);
+        view.peek(db, key);
+    }
     Ok(page.reply(reply))
 }
 
