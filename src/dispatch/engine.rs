@@ -139,8 +139,7 @@ impl Engine {
 
     /// Hands effects to every listener; called under the locks that protect what they are about.
     pub fn commit(&self, commit: &Commit<'_>) {
-        if !commit.effects.records.is_empty() {
-            self.notifier.commit(commit);
+        self.notifier.commit(commit);
         if !commit.effects.records.is_empty() || !commit.commands.is_empty() {
             self.sinks.commit(commit);
         }

@@ -166,7 +166,7 @@ impl<'k> Executor<'k> {
             }
         });
         if let Some(gathered) = self.gathered.take()
-            && !gathered.effects.records.is_empty()
+            && !(gathered.commands.is_empty() && gathered.effects.records.is_empty())
         {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
