@@ -170,22 +170,36 @@ impl Block {
         walk.next_any().map_or(self.first, |found| found.entry.id)
     }
 
-    /// Marks the entry as deleted; whether it was there.
-    pub fn delete(&mut self, id: StreamId) -> bool {
-        let Some(found) = self.find(id) else { return false };
-        let (at, flags) = (found.at, found.flags);
-        self.mark(at, flags);
+    /// Marks the entry as deleted that [`Block::locate`] found.
+    pub fn delete(&mut self, place: EntryPlace) {
+        self.mark(place.at, place.flags);
         self.write_deleted();
-        true
     }
 
-    /// The live entry with that id. Deleted ones say nothing about what follows: after XSETID a lower id may stand
-    /// behind them.
-    fn find(&self, id: StreamId) -> Option<Found<'_>> {
-        let mut walk = self.walk();
-        std::iter::from_fn(|| walk.next_any())
-            .find(|found| !found.is_deleted() && found.entry.id >= id)
-            .filter(|found| found.entry.id == id)
+    /// Where the live entry with that id stands. Deleted ones say nothing about what follows: after XSETID a lower id may
+    /// stand behind them.
+    pub fn locate(&self, id: StreamId) -> Option<EntryPlace> {
+        let mut front = self.pack.iter();
+        let name_count = length(front.nth(MASTER_HEAD - 1));
+        front.nth(name_count);
+        loop {
+            let at = Iter::position(&front)?;
+            let (flags, found) = self.decode_head(&mut front)?;
+            let skipped = if flags & SAME_NAMES != 0 { name_count } else { 2 * length(front.next()) };
+            if found >= id && flags & DELETED == 0 {
+                return (found == id).then_some(EntryPlace { at, flags });
+            }
+            front.nth(skipped);
+        }
+    }
+
+    /// Flags and id of the entry that starts at `front`.
+    #[inline]
+    fn decode_head(&self, front: &mut Iter<'_>) -> Option<(i64, StreamId)> {
+        let flags = front.next()?.int()?;
+        let ms = front.next()?.int()? as u64;
+        let seq = front.next()?.int()? as u64;
+        Some((flags, StreamId::new(self.first.ms.wrapping_add(ms), self.first.seq.wrapping_add(seq))))
     }
 
     /// Marks entries as deleted, from the first on, as long as `is_old` says so of one that is live and the number of
@@ -219,7 +233,9 @@ impl Block {
 
     /// The entry with that id.
     pub fn get(&self, id: StreamId) -> Option<Entry<'_>> {
-        self.find(id).map(|found| found.entry)
+        let place = self.locate(id)?;
+        let found = self.walk().decode(&mut self.pack.iter_from(place.at))?;
+        Some(found.entry)
     }
 
     /// Walks the entries, oldest first.
@@ -237,6 +253,13 @@ impl Block {
         let name_count = length(names.nth(MASTER_HEAD - 1));
         Walk { block: self, names, name_count, place: Place::Back(self.pack.last()) }
     }
+}
+
+/// Where an entry stands in its block: good until the block changes.
+#[derive(Clone, Copy)]
+pub struct EntryPlace {
+    at: Position,
+    flags: i64,
 }
 
 /// An element that counts others.
@@ -302,11 +325,7 @@ impl<'b> Walk<'b> {
     #[inline]
     fn decode(&self, front: &mut Iter<'b>) -> Option<Found<'b>> {
         let at = Iter::position(front)?;
-        let flags = front.next()?.int()?;
-        let ms = front.next()?.int()? as u64;
-        let seq = front.next()?.int()? as u64;
-        let first = self.block.first;
-        let id = StreamId::new(first.ms.wrapping_add(ms), first.seq.wrapping_add(seq));
+        let (flags, id) = self.block.decode_head(front)?;
         let (names, count) = match flags & SAME_NAMES {
             0 => (None, length(front.next())),
             _ => (Some(self.names.clone()), self.name_count),

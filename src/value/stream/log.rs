@@ -143,14 +143,12 @@ impl Log {
     pub fn delete(&mut self, id: StreamId) -> bool {
         let Some(cursor) = self.blocks.floor(by(id)) else { return false };
         // Looked for before, so that a block which somebody shares is not copied in vain.
-        let is_only = match self.blocks.get(&cursor) {
-            Some(block) if block.get(id).is_some() => block.live() == 1,
-            _ => return false,
-        };
-        if is_only {
+        let Some(block) = self.blocks.get(&cursor) else { return false };
+        let Some(place) = block.locate(id) else { return false };
+        if block.live() == 1 {
             self.blocks.remove_at(&cursor);
         } else {
-            self.blocks.modify_at(&cursor, |block| block.delete(id));
+            self.blocks.modify_at(&cursor, |block| block.delete(place));
         }
         self.max_deleted_id = self.max_deleted_id.max(id);
         if id == self.first_id {
