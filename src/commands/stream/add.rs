@@ -10,6 +10,7 @@ use super::trim::{NewId, Options};
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, WriteCx};
 use crate::keyspace::{Effect, EventClass};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
+use crate::value::stream::block::Block;
 use crate::value::stream::log::Keep;
 use crate::value::stream::{Log, Sequence, Stream, StreamId, Trim};
 
@@ -94,7 +95,7 @@ fn append(
             None if options.no_mkstream => return Ok((None, Effect::NONE)),
             None => choose_id(&Log::default(), new_id, now_ms)?,
         };
-        if !Log::fits(bytes) {
+        if !Block::fits(fields.len(), bytes) {
             return Err(TOO_LARGE);
         }
         let log = entry.value_or_default::<Stream>()?.log_mut();

@@ -61,6 +61,13 @@ impl Item for Block {
     }
 }
 
+/// No less than what names and values take in a block, `parts` and `bytes` in all, with everything around them.
+fn packed_bytes(parts: usize, bytes: usize) -> usize {
+    const PART_MAX_EXTRA: usize = 10;
+    const ENTRY_MAX_EXTRA: usize = 128;
+    bytes.saturating_add(parts.saturating_mul(PART_MAX_EXTRA)).saturating_add(ENTRY_MAX_EXTRA)
+}
+
 type Elements<'a> = SmallVec<[Encoded<'a>; 16]>;
 
 impl Block {
@@ -77,15 +84,21 @@ impl Block {
         Block { first: id, live: 1, deleted: 0, pack }
     }
 
-    /// Whether an entry with `bytes` of names and values still belongs into the block.
+    /// Whether an entry of so many names and values, `bytes` in all, can be stored.
+    pub fn fits(fields: usize, bytes: usize) -> bool {
+        packed_bytes(fields, bytes) <= BLOCK_MAX_BYTES
+    }
+
+    /// Whether an entry of so many names and values, `bytes` in all, still belongs into the block.
     #[inline]
-    pub fn has_room(&self, bytes: usize, limits: Limits) -> bool {
+    pub fn has_room(&self, fields: usize, bytes: usize, limits: Limits) -> bool {
         let max_bytes = match limits.node_bytes {
             0 => BLOCK_MAX_BYTES,
             bytes => bytes.min(BLOCK_MAX_BYTES),
         };
         let entries = self.live as usize + self.deleted as usize;
         self.pack.byte_len() + bytes < max_bytes
+            && self.pack.fits(packed_bytes(fields, bytes))
             && (limits.node_entries == 0 || entries < limits.node_entries)
     }
 
@@ -131,7 +144,7 @@ impl Block {
 
     fn write_deleted(&mut self) {
         self.write_counts();
-        if let Some(deleted) = self.pack.seek(1) {
+        if let Some(deleted) = self.pack.first().and_then(|live| self.pack.next(live)) {
             self.pack.replace(deleted, i64::from(self.deleted));
         }
     }
@@ -157,19 +170,36 @@ impl Block {
         walk.next_any().map_or(self.first, |found| found.entry.id)
     }
 
-    /// Marks the entry as deleted; whether it was there.
-    pub fn delete(&mut self, id: StreamId) -> bool {
-        let mut walk = self.walk();
-        let found = std::iter::from_fn(|| walk.next_any()).find(|found| found.entry.id >= id);
-        match found {
-            Some(found) if found.entry.id == id && !found.is_deleted() => {
-                let (at, flags) = (found.at, found.flags);
-                self.mark(at, flags);
-                self.write_deleted();
-                true
+    /// Marks the entry as deleted that [`Block::locate`] found.
+    pub fn delete(&mut self, place: EntryPlace) {
+        self.mark(place.at, place.flags);
+        self.write_deleted();
+    }
+
+    /// Where the live entry with that id stands. Deleted ones say nothing about what follows: after XSETID a lower id may
+    /// stand behind them.
+    pub fn locate(&self, id: StreamId) -> Option<EntryPlace> {
+        let mut front = self.pack.iter();
+        let name_count = length(front.nth(MASTER_HEAD - 1));
+        front.nth(name_count);
+        loop {
+            let at = Iter::position(&front)?;
+            let (flags, found) = self.decode_head(&mut front)?;
+            let skipped = if flags & SAME_NAMES != 0 { name_count } else { 2 * length(front.next()) };
+            if found >= id && flags & DELETED == 0 {
+                return (found == id).then_some(EntryPlace { at, flags });
             }
-            _ => false,
+            front.nth(skipped);
         }
+    }
+
+    /// Flags and id of the entry that starts at `front`.
+    #[inline]
+    fn decode_head(&self, front: &mut Iter<'_>) -> Option<(i64, StreamId)> {
+        let flags = front.next()?.int()?;
+        let ms = front.next()?.int()? as u64;
+        let seq = front.next()?.int()? as u64;
+        Some((flags, StreamId::new(self.first.ms.wrapping_add(ms), self.first.seq.wrapping_add(seq))))
     }
 
     /// Marks entries as deleted, from the first on, as long as `is_old` says so of one that is live and the number of
@@ -178,13 +208,14 @@ impl Block {
         let mut walk = self.walk();
         let (mut old, mut count) = (Vec::new(), 0);
         while let Some(found) = walk.next_any() {
+            if found.is_deleted() {
+                continue;
+            }
             if !is_old(found.entry.id, count) {
                 break;
             }
-            if !found.is_deleted() {
-                old.push((found.at, found.flags));
-                count += 1;
-            }
+            old.push((found.at, found.flags));
+            count += 1;
         }
         for (at, flags) in old {
             self.mark(at, flags);
@@ -202,9 +233,9 @@ impl Block {
 
     /// The entry with that id.
     pub fn get(&self, id: StreamId) -> Option<Entry<'_>> {
-        let mut walk = self.walk();
-        let found = std::iter::from_fn(|| walk.next_any()).find(|found| found.entry.id >= id)?;
-        (found.entry.id == id && !found.is_deleted()).then_some(found.entry)
+        let place = self.locate(id)?;
+        let found = self.walk().decode(&mut self.pack.iter_from(place.at))?;
+        Some(found.entry)
     }
 
     /// Walks the entries, oldest first.
@@ -222,6 +253,13 @@ impl Block {
         let name_count = length(names.nth(MASTER_HEAD - 1));
         Walk { block: self, names, name_count, place: Place::Back(self.pack.last()) }
     }
+}
+
+/// Where an entry stands in its block: good until the block changes.
+#[derive(Clone, Copy)]
+pub struct EntryPlace {
+    at: Position,
+    flags: i64,
 }
 
 /// An element that counts others.
@@ -287,11 +325,7 @@ impl<'b> Walk<'b> {
     #[inline]
     fn decode(&self, front: &mut Iter<'b>) -> Option<Found<'b>> {
         let at = Iter::position(front)?;
-        let flags = front.next()?.int()?;
-        let ms = front.next()?.int()? as u64;
-        let seq = front.next()?.int()? as u64;
-        let first = self.block.first;
-        let id = StreamId::new(first.ms.wrapping_add(ms), first.seq.wrapping_add(seq));
+        let (flags, id) = self.block.decode_head(front)?;
         let (names, count) = match flags & SAME_NAMES {
             0 => (None, length(front.next())),
             _ => (Some(self.names.clone()), self.name_count),

@@ -10,7 +10,7 @@
 //!
 //! **Invariants:** ids ascend and none is above `last_id`; `first_id` is that of the first live entry, or zero.
 
-use super::block::{BLOCK_MAX_BYTES, Block, Entry, Limits, Walk};
+use super::block::{Block, Entry, Limits, Walk};
 use super::id::{Sequence, StreamId};
 use crate::ds::tree::{self, Cursor, Tree};
 
@@ -119,17 +119,11 @@ impl Log {
         Some(StreamId::new(ms, seq)).filter(|&id| id > self.last_id)
     }
 
-    /// Whether `bytes` of names and values fit into an entry.
-    pub fn fits(bytes: usize) -> bool {
-        // Every element also has a head, and a number may take more bytes packed than as text.
-        bytes <= BLOCK_MAX_BYTES / 2
-    }
-
     /// Appends an entry whose id is above all others; `fields` are names and values in turn, `bytes` in all.
     pub fn append(&mut self, id: StreamId, fields: &[&[u8]], bytes: usize, limits: Limits) {
         debug_assert!(id > self.last_id);
         let appended = self.blocks.modify_last(|block| {
-            let has_room = block.has_room(bytes, limits);
+            let has_room = block.has_room(fields.len(), bytes, limits);
             if has_room {
                 block.append(id, fields);
             }
@@ -149,14 +143,12 @@ impl Log {
     pub fn delete(&mut self, id: StreamId) -> bool {
         let Some(cursor) = self.blocks.floor(by(id)) else { return false };
         // Looked for before, so that a block which somebody shares is not copied in vain.
-        let is_only = match self.blocks.get(&cursor) {
-            Some(block) if block.get(id).is_some() => block.live() == 1,
-            _ => return false,
-        };
-        if is_only {
+        let Some(block) = self.blocks.get(&cursor) else { return false };
+        let Some(place) = block.locate(id) else { return false };
+        if block.live() == 1 {
             self.blocks.remove_at(&cursor);
         } else {
-            self.blocks.modify_at(&cursor, |block| block.delete(id));
+            self.blocks.modify_at(&cursor, |block| block.delete(place));
         }
         self.max_deleted_id = self.max_deleted_id.max(id);
         if id == self.first_id {
