@@ -269,14 +269,12 @@ fn hsetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         hash.make_room(names().count(), longest, req.args.total_bytes(), limits);
         let mut cursor = req.args.cursor(options.first);
         while let (Some(name), Some(value)) = (cursor.next(), cursor.next()) {
-            // With a deadline that has passed the fields are set and deleted: both are told.
+            // With a deadline that has passed every field is set and deleted: both are told.
             let ttl = if is_past { FieldTtl::Clear } else { options.ttl };
             hash.set(name, value, ttl, now, limits);
-        }
-        if is_past {
-            names().for_each(|name| {
+            if is_past {
                 hash.remove(name, now);
-            });
+            }
         }
         let effect = Effect::event(EventClass::Hash, "hset").changes(names().count() as u32);
         Ok((
