@@ -143,7 +143,7 @@ impl Collection for List {
     fn write(&mut self, number: u64) {
         let len = ochre::value::Facts::len(self) as u64;
         self.set((number % len) as usize, &name(number));
-        self.insert(number);
+        Collection::insert(self, number);
         self.pop(End::Front);
     }
 
