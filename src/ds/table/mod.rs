@@ -56,6 +56,7 @@ mod tests;
 mod walk;
 
 pub use entry::{Entry, Occupied, Vacant};
+pub use frozen::Frozen;
 pub use seed::HashSeed;
 pub use walk::Iter;
 
