@@ -36,10 +36,13 @@ impl WatchFlag {
     }
 }
 
+/// A key of a database.
+type Watched = (DbIndex, Box<[u8]>);
+
 /// The watched keys of a shard.
 #[derive(Default)]
 pub(super) struct Watchers {
-    keys: HashMap<(DbIndex, Box<[u8]>), Vec<Weak<WatchFlag>>>,
+    keys: HashMap<Watched, Vec<Weak<WatchFlag>>>,
     /// Entries at which the next sweep is due.
     sweep_at: usize,
 }
