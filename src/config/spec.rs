@@ -83,7 +83,6 @@ pub enum Feature {
     /// Users and their rules.
     Acl,
     /// Lists, hashes, sets, sorted sets, streams, HyperLogLog.
-    Types,
 }
 
 impl Feature {
@@ -98,7 +97,6 @@ impl Feature {
             Self::Eviction => "eviction",
             Self::Pubsub => "pubsub",
             Self::Acl => "ACL",
-            Self::Types => "the other data types",
         }
     }
 }
