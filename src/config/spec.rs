@@ -82,7 +82,6 @@ pub enum Feature {
     Pubsub,
     /// Users and their rules.
     Acl,
-    /// Lists, hashes, sets, sorted sets, streams, HyperLogLog.
 }
 
 impl Feature {
