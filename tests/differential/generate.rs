@@ -40,6 +40,20 @@ const GROUPS: [Group; 10] = [
     Group::Generic,
 ];
 
+/// Encodings, limits and texts of collections are those of Redis 8.0; older servers are only asked about the rest.
+const COLLECTIONS_SINCE: Version = (8, 0);
+/// What older servers are not asked about.
+const OF_COLLECTIONS: [Group; 8] = [
+    Group::List,
+    Group::Hash,
+    Group::Set,
+    Group::SortedSet,
+    Group::Bitmap,
+    Group::HyperLogLog,
+    Group::Geo,
+    Group::Stream,
+];
+
 /// A command that is sent, with the words of its name.
 struct Candidate {
     command: &'static Command,
@@ -77,7 +91,15 @@ impl Generator {
             for (command, full_name) in alone.into_iter().chain(subcommands) {
                 let is_out = |(out, _): &(&str, &str)| *out == name || *out == full_name;
                 let waits = command.spec.flags.contains(CommandFlags::BLOCKING);
-                if !waits && !NOT_SENT.iter().any(is_out) && oracle_knows(&full_name) {
+                let is_newer = version < COLLECTIONS_SINCE && OF_COLLECTIONS.contains(&command.spec.group);
+                // Messages come when they come, not as answers.
+                let is_about_messages = command.spec.group == Group::PubSub;
+                if !waits
+                    && !is_newer
+                    && !is_about_messages
+                    && !NOT_SENT.iter().any(is_out)
+                    && oracle_knows(&full_name)
+                {
                     candidates.push(Candidate { command, full_name });
                 }
             }
@@ -100,7 +122,8 @@ impl Generator {
         let long = chance.percent(15);
         let equal_scores = chance.percent(30);
         let about = [*chance.pick(&self.groups), *chance.pick(&self.groups)];
-        let mut sequence = if chance.percent(60) { limits::requests(chance) } else { Vec::new() };
+        let has_limits = self.version >= COLLECTIONS_SINCE && chance.percent(60);
+        let mut sequence = if has_limits { limits::requests(chance) } else { Vec::new() };
         let count = sequence.len() as u64 + 2 + chance.below(COMMANDS_MAX - 1);
         while (sequence.len() as u64) < count {
             let candidate = self.candidate(chance, about);
