@@ -79,6 +79,8 @@ pub struct Command {
     pub is_queued: bool,
     /// A client that speaks RESP2 may send it while it listens to channels.
     pub while_subscribed: bool,
+    /// Position of the first element that it looks up in the collection under its key; 0 for none.
+    pub element: usize,
 }
 
 impl Command {
@@ -93,6 +95,7 @@ impl Command {
             must_rewrite: false,
             is_queued: true,
             while_subscribed: false,
+            element: 0,
         }
     }
 
@@ -151,6 +154,12 @@ impl Command {
     /// A client that speaks RESP2 may send it while it listens to channels.
     pub const fn while_subscribed(mut self) -> Command {
         self.while_subscribed = true;
+        self
+    }
+
+    /// It looks up the argument at `position` in the collection under its key, whose memory is worth fetching ahead.
+    pub const fn element(mut self, position: usize) -> Command {
+        self.element = position;
         self
     }
 

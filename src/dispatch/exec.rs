@@ -26,10 +26,12 @@ use super::transaction::{Control, Gathered, refused_exec};
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
+use crate::keyspace::entry::facts_of;
 use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
+use crate::value::Stage;
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -180,14 +182,38 @@ impl<'k> Executor<'k> {
     /// each key, then the entries. Only where there is one shard, because a table can't be looked at without its
     /// lock, and only for tables beyond the processor's caches.
     #[inline]
-    pub fn prefetch<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
+    pub fn prefetch<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>> + Clone) {
         let keyspace = &self.engine.keyspace;
-        if keyspace.shard_count() == 1
-            && self.view.lock(&LockSet::One(ShardId(0))).is_ok()
-            && self.view.is_beyond_caches(db)
-        {
-            self.prefetch_keys(db, requests);
+        if keyspace.shard_count() != 1 || self.view.lock(&LockSet::One(ShardId(0))).is_err() {
+            return;
         }
+        if self.view.is_beyond_caches(db) {
+            self.prefetch_keys(db, requests.clone());
+        }
+        // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
+        if self.prefetch_elements(db, requests.clone().take(1), Stage::Bucket) {
+            self.prefetch_elements(db, requests.clone(), Stage::Bucket);
+            self.prefetch_elements(db, requests, Stage::Entry);
+        }
+    }
+
+    /// Asks for what requests will look up in the collections under their keys; whether any of these is big.
+    #[inline]
+    fn prefetch_elements<'a>(
+        &mut self,
+        db: DbIndex,
+        requests: impl Iterator<Item = Args<'a>>,
+        stage: Stage,
+    ) -> bool {
+        let mut is_big = false;
+        for args in requests {
+            let Some(registered) = self.find(args.at(0)) else { continue };
+            let (position, element) = (registered.only_key, registered.command.element);
+            let Some(key) = position.and_then(|at| args.get(at)).filter(|_| element > 0) else { continue };
+            let entry = self.view.look(db, self.engine.keyspace.key(key));
+            is_big |= entry.and_then(facts_of).is_some_and(|facts| facts.prefetch(args.at(element), stage));
+        }
+        is_big
     }
 
     fn prefetch_keys<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {

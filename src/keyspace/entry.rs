@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::base::clock::UnixMs;
 use crate::ds::blob::{Blob, Payload};
 use crate::value::string::Encoding;
-use crate::value::{Collection, Kind, LongString, Value};
+use crate::value::{Collection, Facts, Kind, LongString, Value};
 
 /// What the table holds.
 pub type Entry = Blob<Value>;
@@ -20,6 +20,15 @@ pub fn string_entry(key: &[u8], value: &[u8], encoding: Encoding, deadline: Opti
         Entry::inline(key, value, deadline, encoding as u8)
     } else {
         Entry::boxed(key, Value::String(LongString::new(value.to_vec())), deadline, encoding as u8)
+    }
+}
+
+/// What the collection in an entry tells of itself, `None` for a string.
+#[inline]
+pub fn facts_of(entry: &Entry) -> Option<&dyn Facts> {
+    match entry.payload() {
+        Payload::Inline(_) => None,
+        Payload::Value(value) => value.facts(),
     }
 }
 
@@ -93,11 +102,7 @@ impl AsRef<[u8]> for Owner {
 
 /// The name that OBJECT ENCODING gives.
 pub fn encoding_word(entry: &Entry) -> &'static str {
-    let facts = match entry.payload() {
-        Payload::Inline(_) => None,
-        Payload::Value(value) => value.facts(),
-    };
-    facts.map_or_else(|| Encoding::from_bits(entry.meta()).word(), |facts| facts.encoding())
+    facts_of(entry).map_or_else(|| Encoding::from_bits(entry.meta()).word(), |facts| facts.encoding())
 }
 
 /// Whether the entry's deadline has passed: from then on nobody may see it.

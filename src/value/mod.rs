@@ -25,6 +25,7 @@ pub mod zset;
 use std::sync::Arc;
 
 use crate::ds::blob::Due;
+use crate::ds::table::{Slot, Table};
 
 /// A string too long to stand inside its entry. Shared with replies under way, copied on write.
 pub type LongString = Arc<Vec<u8>>;
@@ -37,6 +38,23 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
     /// As a value.
     fn into_value(self) -> Value;
+}
+
+/// What a prefetch asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Bucket,
+    Entry,
+}
+
+/// Asks for a part of a table's lookup.
+fn prefetch_in<S: Slot>(table: &Table<S>, element: &[u8], stage: Stage) -> bool {
+    let hash = table.seed().hash(element);
+    match stage {
+        Stage::Bucket => table.prefetch_bucket(hash),
+        Stage::Entry => table.prefetch_entry(hash),
+    }
+    true
 }
 
 /// What every collection tells of itself.
@@ -58,6 +76,13 @@ pub trait Facts {
     /// How much work freeing it is, in units of about one allocation. Values above
     /// [`crate::keyspace::reclaim::LARGE_EFFORT`] are freed off the workers.
     fn free_effort(&self) -> usize;
+
+    /// Asks the processor for what looking up `element` will need: first its bucket, then, once that is there, its entry.
+    /// Whether that was worth it: small collections lie in one piece.
+    fn prefetch(&self, element: &[u8], stage: Stage) -> bool {
+        let _ = (element, stage);
+        false
+    }
 
     /// Not later than the time (Unix milliseconds) at which an element expires; `None` when none does.
     fn due(&self) -> Option<u64> {

@@ -279,6 +279,13 @@ impl Facts for Set {
         }
     }
 
+    fn prefetch(&self, element: &[u8], stage: super::Stage) -> bool {
+        match self {
+            Set::Ints(_) | Set::Packed(_) => false,
+            Set::Table(table) => super::prefetch_in(table, element, stage),
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             Set::Table(table) => table.len(),

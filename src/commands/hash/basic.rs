@@ -11,6 +11,7 @@ use crate::value::hash::{FieldTtl, Hash};
 
 pub const COMMANDS: &[Command] = &[
     Command::write("hset", -4, hset)
+        .element(2)
         .doc(Group::Hash, "2.0.0", "Sets fields of a hash.", "O(N) in the number of fields given.")
         .flags(CommandFlags::DENYOOM.union(CommandFlags::FAST))
         .keys(&[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::UPDATE))])
@@ -33,16 +34,19 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))])
         .args(&[Arg::key("key", 0), Arg::string("field"), Arg::string("value")]),
     Command::read("hget", 3, hget)
+        .element(2)
         .doc(Group::Hash, "2.0.0", "Returns the value of a field.", "O(1)")
         .flags(CommandFlags::FAST)
         .keys(&[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))])
         .args(&[Arg::key("key", 0), Arg::string("field")]),
     Command::read("hmget", -3, hmget)
+        .element(2)
         .doc(Group::Hash, "2.0.0", "Returns the values of fields.", "O(N) in the number of fields given.")
         .flags(CommandFlags::FAST)
         .keys(&[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))])
         .args(&[Arg::key("key", 0), Arg::string("field").multiple()]),
     Command::write("hdel", -3, hdel)
+        .element(2)
         .doc(
             Group::Hash,
             "2.0.0",
@@ -53,6 +57,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))])
         .args(&[Arg::key("key", 0), Arg::string("field").multiple()]),
     Command::read("hexists", 3, hexists)
+        .element(2)
         .doc(Group::Hash, "2.0.0", "Tells whether a hash has a field.", "O(1)")
         .flags(CommandFlags::FAST)
         .keys(&[KeySpec::one(1, KeyFlags::RO)])

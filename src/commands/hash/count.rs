@@ -12,6 +12,7 @@ use crate::value::hash::{FieldTtl, Hash};
 
 pub const COMMANDS: &[Command] = &[
     Command::write("hincrby", 4, hincrby)
+        .element(2)
         .doc(Group::Hash, "2.0.0", "Adds to the integer in a field; a missing field counts as 0.", "O(1)")
         .flags(CommandFlags::DENYOOM.union(CommandFlags::FAST))
         .keys(&[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE))])

@@ -12,6 +12,7 @@ use crate::value::set::Set;
 
 pub const COMMANDS: &[Command] = &[
     Command::write("sadd", -3, sadd)
+        .element(2)
         .doc(
             Group::Set,
             "1.0.0",
@@ -22,6 +23,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::INSERT))])
         .args(&[Arg::key("key", 0), Arg::string("member").multiple()]),
     Command::write("srem", -3, srem)
+        .element(2)
         .doc(Group::Set, "1.0.0", "Removes members from a set.", "O(1) for each member.")
         .flags(CommandFlags::FAST)
         .keys(&[KeySpec::one(1, KeyFlags::RW.union(KeyFlags::DELETE))])
@@ -32,6 +34,7 @@ pub const COMMANDS: &[Command] = &[
         .tips(&["nondeterministic_output_order"])
         .args(&[Arg::key("key", 0)]),
     Command::read("sismember", 3, sismember)
+        .element(2)
         .doc(Group::Set, "1.0.0", "Tells whether a set has a member.", "O(1)")
         .flags(CommandFlags::FAST)
         .keys(&[KeySpec::one(1, KeyFlags::RO)])

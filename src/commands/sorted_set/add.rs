@@ -20,6 +20,7 @@ use crate::value::zset::{Limits, ZSet};
 
 pub const COMMANDS: &[Command] = &[
     Command::write("zadd", -4, zadd)
+        .element(3)
         .doc(
             Group::SortedSet,
             "1.2.0",
@@ -41,6 +42,7 @@ pub const COMMANDS: &[Command] = &[
             Arg::block("data", &[Arg::double("score"), Arg::string("member")]).multiple(),
         ]),
     Command::write("zincrby", 4, zincrby)
+        .element(3)
         .doc(
             Group::SortedSet,
             "1.2.0",

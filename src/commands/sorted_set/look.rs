@@ -13,6 +13,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[KeySpec::one(1, KeyFlags::RO)])
         .args(&[Arg::key("key", 0)]),
     Command::read("zscore", 3, zscore)
+        .element(2)
         .doc(Group::SortedSet, "1.2.0", "Returns the score of a member.", "O(1)")
         .flags(CommandFlags::FAST)
         .keys(&[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))])
@@ -48,6 +49,7 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[KeySpec::one(1, KeyFlags::RO.union(KeyFlags::ACCESS))])
         .args(&[Arg::key("key", 0), Arg::string("min"), Arg::string("max")]),
     Command::read("zrank", -3, zrank)
+        .element(2)
         .doc(
             Group::SortedSet,
             "2.0.0",

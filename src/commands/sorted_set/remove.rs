@@ -12,6 +12,7 @@ use crate::value::zset::ZSet;
 
 pub const COMMANDS: &[Command] = &[
     Command::write("zrem", -3, zrem)
+        .element(2)
         .doc(
             Group::SortedSet,
             "1.2.0",

@@ -321,6 +321,13 @@ impl Facts for Hash {
         }
     }
 
+    fn prefetch(&self, element: &[u8], stage: super::Stage) -> bool {
+        match &self.0 {
+            Form::Packed(_) => false,
+            Form::Table(table) => super::prefetch_in(table, element, stage),
+        }
+    }
+
     #[inline]
     fn due(&self) -> Option<u64> {
         match &self.0 {

@@ -52,7 +52,7 @@ impl Big {
     }
 
     #[inline]
-    fn index(&self) -> &Table<Member> {
+    pub(super) fn index(&self) -> &Table<Member> {
         self.index.get_or_init(|| index_of(&self.tree))
     }
 

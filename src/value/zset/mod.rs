@@ -212,6 +212,13 @@ impl Facts for ZSet {
         }
     }
 
+    fn prefetch(&self, element: &[u8], stage: super::Stage) -> bool {
+        match self {
+            ZSet::Small(_) => false,
+            ZSet::Big(big) => super::prefetch_in(big.index(), element, stage),
+        }
+    }
+
     fn free_effort(&self) -> usize {
         match self {
             ZSet::Small(_) => 1,
