@@ -180,7 +180,8 @@ impl<'k> Executor<'k> {
 
     /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
     /// each key, then the entries. Only where there is one shard, because a table can't be looked at without its
-    /// lock, and only for tables beyond the processor's caches.
+    /// lock, and only for tables beyond the processor's caches. Then the same for the elements that requests look up in big
+    /// collections.
     #[inline]
     pub fn prefetch<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>> + Clone) {
         let keyspace = &self.engine.keyspace;

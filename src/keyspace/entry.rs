@@ -32,8 +32,8 @@ pub fn facts_of(entry: &Entry) -> Option<&dyn Facts> {
     }
 }
 
-/// A copy of an entry under another key, with deadline, encoding and access clock. Long strings and the nodes of big
-/// collections are shared until one of the two changes.
+/// A copy of an entry under another key, with deadline, encoding and access clock. What a clone of the
+/// value shares (long strings, nodes of lists, sorted sets and streams) is shared until one of the two changes.
 pub fn duplicate(entry: &Entry, key: &[u8]) -> Entry {
     entry.clone().with_key(key)
 }

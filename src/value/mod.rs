@@ -9,8 +9,9 @@
 //!         └─ List, Set, …(a Collection)     small: packed bytes as Redis has them; big: a structure of `ds`
 //! ```
 //!
-//! **Invariant:** a clone is a value of its own, changes to one never show in the other, and big structures are
-//! cloned by sharing nodes that a writer copies: a clone is cheap at any size (see [`crate::ds::shared_vec`]).
+//! **Invariant:** a clone is a value of its own, changes to one never show in the other. Packed values, lists, sorted sets
+//! and streams are cloned by sharing nodes that a writer copies, at once at any size (see [`crate::ds::shared_vec`]);
+//! big hashes and sets are cloned element by element, and frozen at once by [`crate::ds::table::Table::freeze`].
 //!
 //! **Invariant:** an entry never holds an empty collection (a stream without entries counts as one that isn't); the guard of [`crate::keyspace::edit`] sees to it.
 

@@ -10,7 +10,8 @@
 //! share one seed: the hash of a member finds it in every set, and walking one set in hash order walks every other in
 //! order too ([`combine`]).
 //!
-//! A clone costs nothing and shares everything; a table is copied as a whole by its first writer.
+//! A clone of a small set shares its bytes; a table is cloned member by member, and frozen for readers by
+//! [`Table::freeze`].
 
 pub mod combine;
 mod iter;
