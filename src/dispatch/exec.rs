@@ -8,6 +8,7 @@
 //! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
 //! run anything, and the connection tries the same request again when it is woken.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -23,10 +24,12 @@ use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::transaction::{Control, Gathered, refused_exec};
+use super::wait::Awaited;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::entry::facts_of;
+use crate::keyspace::waiters::Waiter;
 use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
@@ -41,6 +44,8 @@ const ATTEMPTS_MAX: u32 = 8;
 pub enum Step {
     /// It ran, or was refused; its reply is in the output.
     Done,
+    /// Its client waits for what others do; the reply comes with the end of that ([`Session::waiting`]).
+    Waits,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
     /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
@@ -61,6 +66,16 @@ pub enum Parked {
 pub struct Attempts {
     /// How often the pending request failed to get its locks.
     failed: u32,
+    /// Requests of others that the connection's last one made ready, but whose shards were busy.
+    pub(super) debts: VecDeque<Arc<Waiter>>,
+}
+
+impl Attempts {
+    /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
+    #[inline]
+    pub fn owes(&self) -> bool {
+        !self.debts.is_empty()
+    }
 }
 
 /// Runs a batch of requests of one connection.
@@ -75,6 +90,8 @@ pub struct Executor<'k> {
     rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
+    /// What the last request waits for.
+    pub(super) awaited: Option<Awaited>,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -85,7 +102,7 @@ pub struct Executor<'k> {
     last_ns: u64,
 }
 
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
+pub(super) type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
@@ -105,6 +122,7 @@ impl<'k> Executor<'k> {
             view: View::new(&engine.keyspace, seed),
             rewrites: Vec::new(),
             gathered: None,
+            awaited: None,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
@@ -115,7 +133,7 @@ impl<'k> Executor<'k> {
 
     /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
     #[inline]
-    fn now(&self) -> UnixMs {
+    pub(super) fn now(&self) -> UnixMs {
         UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
     }
 
@@ -139,6 +157,11 @@ impl<'k> Executor<'k> {
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Step {
+        if attempts.owes()
+            && let Err(busy) = self.settle(attempts)
+        {
+            return Step::Parked(Parked::Lock(busy));
+        }
         let now = self.now();
         let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
             return self.turn_away(session, &args, out);
@@ -175,7 +198,13 @@ impl<'k> Executor<'k> {
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
         self.call(session, &request, out);
-        Step::Done
+        if let Some(awaited) = self.awaited.take() {
+            self.fall_asleep(session, &request, awaited);
+        }
+        if self.view.has_ready() {
+            self.serve(attempts);
+        }
+        if session.waiting.is_some() { Step::Waits } else { Step::Done }
     }
 
     /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
@@ -261,7 +290,7 @@ impl<'k> Executor<'k> {
 
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
     #[inline]
-    fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
+    pub(super) fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
         if let Some(last) = self.last
             && self.last_spelling.as_slice() == name
         {
@@ -288,7 +317,12 @@ impl<'k> Executor<'k> {
     /// The keys of the request and the shards that it needs: one walk decides both. Where the keys can't be told
     /// (a number of keys that is none) there are none: the command says in its own words what is wrong.
     #[inline]
-    fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
+    pub(super) fn find_keys<'a>(
+        &self,
+        registered: &Registered,
+        args: &Args<'a>,
+        keys: &mut Keys<'a>,
+    ) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
         if command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position)))).is_err() {
@@ -359,7 +393,7 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
+    pub(super) fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
         let locked = if attempts.failed < ATTEMPTS_MAX {
             self.view.lock(locks)
         } else {
@@ -369,7 +403,7 @@ impl<'k> Executor<'k> {
         locked
     }
 
-    fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+    pub(super) fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
         let registered = request.command;
         let mark = out.mark();
         session.shared.set_last_command(registered.id);
@@ -385,6 +419,8 @@ impl<'k> Executor<'k> {
             self.write_error(session, &error, out);
         }
         match session.reply_mode {
+            // Its reply comes later, and so does what CLIENT REPLY does to it.
+            _ if self.awaited.is_some() => {}
             // The requests of a transaction are parts of one reply.
             _ if self.gathered.is_some() => {}
             ReplyMode::On | ReplyMode::SkipNext => {}
@@ -413,11 +449,15 @@ impl<'k> Executor<'k> {
         let engine: &'k Engine = self.engine;
         match request.command.command.handler {
             Handler::Read(run) => {
-                let mut cx = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let mut cx =
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
                 run(&mut cx, request, reply)
             }
             Handler::Write(run) => {
-                let read = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let read =
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
                 run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
             }
             Handler::Session(run) => {
@@ -491,6 +531,10 @@ impl<'k> Executor<'k> {
         let now_ns = self.engine.time.monotonic_ns();
         let nanos = now_ns.saturating_sub(self.last_ns);
         self.last_ns = now_ns;
+        if self.awaited.is_some() {
+            // It counts when it is served.
+            return;
+        }
         self.stats.ran(request.command.id, nanos, failed, config.latency_tracking);
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);
