@@ -17,6 +17,7 @@ pub mod keyspace;
 pub mod session;
 
 pub mod pubsub;
+pub mod tracking;
 
 pub mod dispatch;
 

@@ -22,7 +22,8 @@ use crate::keyspace::Keyspace;
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
-use crate::session::{Registry, Session, Space};
+use crate::session::{Registry, Session, Space, Tracker};
+use crate::tracking::Tracking;
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
@@ -53,6 +54,7 @@ pub struct Engine {
     pub gauges: Gauges,
     pub sinks: Sinks,
     pub pubsub: Arc<PubSub>,
+    pub tracking: Tracking,
     /// `notify-keyspace-events`.
     pub notifier: Notifier,
     pub apply_config: Mutex<Option<ApplyConfig>>,
@@ -120,7 +122,30 @@ impl Engine {
     /// Publishes keyspace events of these classes from now on.
     pub fn notify(&self, flags: NotifyFlags) {
         self.notifier.set_flags(flags);
-        self.keyspace.observe(self.notifier.is_active() || self.sinks.any());
+        self.observe_if_needed();
+    }
+
+    fn observe_if_needed(&self) {
+        self.keyspace.observe(self.notifier.is_active() || self.sinks.any() || self.tracking.is_active());
+    }
+
+    /// Tells a client of changes from now on.
+    pub fn track(&self, session: &mut Session, tracker: Tracker) {
+        let tracker = Arc::new(tracker);
+        // Others have to know in which protocol it is told.
+        session.publish();
+        self.tracking.start(&tracker);
+        self.observe_if_needed();
+        session.tracking = Some(tracker);
+    }
+
+    /// Ends what [`Engine::track`] began.
+    pub fn stop_tracking(&self, session: &mut Session) {
+        session.caching = false;
+        if session.tracking.take().is_some() {
+            self.tracking.stop(session.id());
+            self.observe_if_needed();
+        }
     }
 
     /// Ends all subscriptions of a connection.
@@ -140,6 +165,9 @@ impl Engine {
     /// Hands effects to every listener; called under the locks that protect what they are about.
     pub fn commit(&self, commit: &Commit<'_>) {
         self.notifier.commit(commit);
+        if self.tracking.is_active() {
+            self.tracking.commit(commit.effects, commit.client, &self.clients);
+        }
         if !commit.effects.records.is_empty() || !commit.commands.is_empty() {
             self.sinks.commit(commit);
         }

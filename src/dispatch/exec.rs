@@ -414,6 +414,9 @@ impl<'k> Executor<'k> {
         self.rewrites.clear();
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
+        if session.tracking.is_some() {
+            self.remember_read(session, request);
+        }
         if let Err(error) = outcome {
             out.truncate(mark);
             self.write_error(session, &error, out);
@@ -480,6 +483,24 @@ impl<'k> Executor<'k> {
         }
     }
 
+    /// Remembers what a client that caches has read, while nobody can change it.
+    #[cold]
+    fn remember_read(&self, session: &mut Session, request: &Request<'_>) {
+        let command = request.command.command;
+        let Some(tracker) = &session.tracking else { return };
+        if command.spec.flags.contains(CommandFlags::READONLY) && tracker.remembers(session.caching) {
+            let max_keys = self.config.tracking_table_max_keys;
+            for key in request.keys() {
+                self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
+            }
+        }
+        // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
+        let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
+        if !is_client && self.gathered.is_none() && session.transaction.is_none() {
+            session.caching = false;
+        }
+    }
+
     /// Hands the effects to whoever listens, while the locks are still held.
     #[inline]
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
@@ -523,7 +544,7 @@ impl<'k> Executor<'k> {
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
-        self.engine.commit(&Commit { commands: &commands, effects: &effects });
+        self.engine.commit(&Commit { commands: &commands, effects: &effects, client: Some(session.id()) });
     }
 
     #[inline]

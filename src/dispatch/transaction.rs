@@ -170,7 +170,11 @@ impl<'k> Executor<'k> {
         {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
-            self.engine.commit(&Commit { commands: &commands, effects: &gathered.effects });
+            self.engine.commit(&Commit {
+                commands: &commands,
+                effects: &gathered.effects,
+                client: Some(session.id()),
+            });
         }
         replied
     }

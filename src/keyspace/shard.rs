@@ -1,8 +1,9 @@
 //! One shard: its part of every database.
 
+use crate::base::clock::UnixMs;
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::audience::Audience;
-use crate::keyspace::entry::Entry;
+use crate::keyspace::entry::{Entry, is_expired};
 use crate::keyspace::{DbIndex, Key};
 
 /// A shard's part of one database.
@@ -41,15 +42,17 @@ impl Shard {
         (&mut self.dbs[index.as_usize()], &mut self.audience)
     }
 
-    /// Tells the watchers of `db` whose keys are in one of the databases `changed`.
-    pub(super) fn touch_watched(&mut self, db: DbIndex, changed: &[DbIndex]) {
+    /// Tells the watchers of `db`, which is emptied, or swapped with `other`. A key that has expired is still something that goes
+    /// (it had not expired when it was watched), but nothing that comes.
+    pub(super) fn touch_watched(&mut self, db: DbIndex, other: Option<DbIndex>, now: UnixMs) {
         let Shard { dbs, audience } = self;
         audience.watchers.touch_where(db, |key| {
-            let hold = |index: &DbIndex| {
+            let find = |index: DbIndex| {
                 let table = &dbs[index.as_usize()].table;
-                table.find(table.seed().hash(key), key).is_some()
+                table.find(table.seed().hash(key), key)
             };
-            changed.iter().any(hold)
+            let comes = other.and_then(find).is_some_and(|entry| !is_expired(entry, now));
+            comes || find(db).is_some()
         });
     }
 

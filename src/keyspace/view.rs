@@ -108,6 +108,8 @@ impl<'k> View<'k> {
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
         self.cx.no_touch = no_touch;
+        // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
+        self.cx.observed = self.keyspace.is_observed();
     }
 
     /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
@@ -115,7 +117,6 @@ impl<'k> View<'k> {
     fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
-        self.cx.observed = self.keyspace.is_observed();
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {

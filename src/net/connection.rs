@@ -345,7 +345,9 @@ impl Connection {
                 Step::Done if self.session.close_after_reply || executor.is_stale() => {
                     return (index + 1, None);
                 }
-                Step::Done if self.session.is_subscriber() => deliver(&self.session, &mut self.output),
+                Step::Done if self.session.is_subscriber() || self.session.tracking.is_some() => {
+                    deliver(&self.session, &mut self.output)
+                }
                 Step::Done => {}
                 Step::Waits => return (index + 1, Some(Stop::Waits)),
                 Step::Parked(place) => return (index, Some(Stop::Park(place))),
@@ -488,6 +490,7 @@ impl Drop for Connection {
             executor.settle_blocking(&mut self.attempts);
         }
         engine.leave_channels(&mut self.session);
+        engine.stop_tracking(&mut self.session);
         engine.clients.set_blocked(&self.session.shared, false);
         engine.clients.remove(self.session.id());
         self.worker.left();

@@ -17,6 +17,7 @@ use crate::observe::log::{self, Format, Level, LogHandle};
 use crate::observe::{latency, slowlog};
 use crate::pubsub::PubSub;
 use crate::session::Registry;
+use crate::tracking::Tracking;
 
 /// Descriptors that the server needs beside its clients.
 const OWN_DESCRIPTORS: u64 = 32;
@@ -94,6 +95,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         sinks: Default::default(),
         notifier: Notifier::new(Arc::clone(&pubsub)),
         pubsub,
+        tracking: Tracking::default(),
         apply_config: Default::default(),
         workers,
         config: store,

@@ -12,6 +12,7 @@
 mod client;
 mod registry;
 mod subscriptions;
+mod tracker;
 mod transaction;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
 pub use registry::Registry;
 pub use subscriptions::{Space, Subscriptions};
+pub use tracker::{Scope, Tracker};
 pub use transaction::{Transaction, Watch};
 
 use crate::keyspace::DbIndex;
@@ -56,6 +58,10 @@ pub struct Session {
     /// Between MULTI and EXEC.
     pub transaction: Option<Box<Transaction>>,
     pub watch: Watch,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Arc<Tracker>>,
+    /// CLIENT CACHING was just said.
+    pub caching: bool,
     /// What its last request waits for, and how long at most.
     pub waiting: Option<(Arc<Waiter>, Option<Duration>)>,
     /// What it listens to; mostly nothing.
@@ -75,6 +81,8 @@ impl Session {
             close_after_reply: false,
             transaction: None,
             watch: Watch::default(),
+            tracking: None,
+            caching: false,
             waiting: None,
             subscriptions: None,
         }
