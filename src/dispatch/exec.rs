@@ -357,7 +357,8 @@ impl<'k> Executor<'k> {
         };
         let mut keys = Keys::new();
         self.find_keys(registered, &args, &mut keys);
-        self.view.begin(self.now(), session.no_touch);
+        // The clock stands still in a transaction.
+        self.view.begin(self.view.now(), session.no_touch);
         self.call(session, &Request { command: registered, args, keys: &keys }, out);
     }
 

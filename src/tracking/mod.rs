@@ -135,7 +135,9 @@ impl Tracking {
         let mut is_flushed = false;
         for record in &effects.records {
             match record.what {
-                What::Modified | What::Expired => self.invalidate(&record.key, origin, clients),
+                What::Modified => self.invalidate(&record.key, origin, clients),
+                // That was nobody's change, even if somebody's look has found it.
+                What::Expired => self.invalidate(&record.key, None, clients),
                 What::Flushed => is_flushed = true,
                 What::Event(..) | What::ElementsExpired(_) => {}
             }
@@ -145,9 +147,12 @@ impl Tracking {
         }
         let prefixes = self.prefixes.read();
         if prefixes.len() > 0 {
-            let is_change = |what: &What| matches!(what, What::Modified | What::Expired);
-            let changed = effects.records.iter().filter(|record| is_change(&record.what));
-            prefixes.tell(changed.map(|record| &*record.key), origin, clients);
+            let changed = effects.records.iter().filter_map(|record| match record.what {
+                What::Modified => Some((&*record.key, origin)),
+                What::Expired => Some((&*record.key, None)),
+                _ => None,
+            });
+            prefixes.tell(changed, clients);
         }
     }
 

@@ -28,23 +28,17 @@ impl Prefixes {
         }
     }
 
-    /// Tells every tracker what of `changed` begins with its prefix: one message for each prefix, keys in their order.
-    pub fn tell<'k>(
-        &self,
-        changed: impl Iterator<Item = &'k [u8]>,
-        origin: Option<ClientId>,
-        clients: &Registry,
-    ) {
-        let mut changed: Vec<&[u8]> = changed.collect();
-        changed.sort_unstable();
-        changed.dedup();
+    /// Tells every tracker what of `changed` begins with its prefix: one message for each prefix, keys in their order. Each key
+    /// comes with whose change it was; the last one counts.
+    pub fn tell<'k>(&self, changed: impl Iterator<Item = (&'k [u8], Option<ClientId>)>, clients: &Registry) {
+        let changed: BTreeMap<&[u8], Option<ClientId>> = changed.collect();
         for (prefix, trackers) in &self.0 {
-            let keys: Vec<&[u8]> = changed.iter().filter(|key| key.starts_with(prefix)).copied().collect();
-            if keys.is_empty() {
-                continue;
-            }
+            let with_prefix: Vec<_> = changed.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
             for (client, tracker) in trackers {
-                if !(origin == Some(*client) && tracker.no_loop) {
+                let is_told = |origin: &Option<ClientId>| *origin != Some(*client) || !tracker.no_loop;
+                let told = with_prefix.iter().filter(|(_, origin)| is_told(origin));
+                let keys: Vec<&[u8]> = told.map(|(key, _)| **key).collect();
+                if !keys.is_empty() {
                     tell_keys(tracker, &keys, clients);
                 }
             }
