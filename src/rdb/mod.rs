@@ -36,6 +36,8 @@ pub const VERSION_FIELD_DEADLINES: u32 = 12;
 pub const VERSION_MAX: u32 = 13;
 /// The first version of Valkey's own; versions between are neither's.
 pub const VERSION_VALKEY: u32 = 80;
+/// The last version that Valkey's magic has room for.
+pub const VERSION_VALKEY_MAX: u32 = 999;
 
 /// Marks of a file that are no types of values.
 pub(crate) mod mark {

@@ -78,8 +78,10 @@ impl<R: Read> Source<R> {
         scratch: &mut Vec<u8>,
     ) -> Result<Value, Error> {
         let pack = self.pack(unpack, scratch)?;
+        self.unless_empty(pack.is_empty())?;
+        // As in Redis, it stays one until a command takes something away.
         let list = QuickList::of_pack(NodeLimit::of(limits.list.max_listpack_size), pack);
-        self.finished_list(list, limits)
+        Ok(Value::List(List::Quick(Box::new(list))))
     }
 
     /// `has_kinds`: each node tells whether it is packed or one long text (quicklist 2).

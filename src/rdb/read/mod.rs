@@ -22,7 +22,7 @@ pub use error::{Error, What};
 pub use limits::Limits;
 
 use super::write::file::Access;
-use super::{VERSION_MAX, VERSION_VALKEY, kind, mark};
+use super::{VERSION_MAX, VERSION_VALKEY, VERSION_VALKEY_MAX, kind, mark};
 use crate::value::Value;
 use collections::{Deadlines, listpack};
 use packed::{from_ziplist, from_zipmap};
@@ -247,7 +247,7 @@ impl<R: Read> Reader<R> {
 
 /// Whether payloads and files of that version can be read.
 pub fn is_known(version: u32) -> bool {
-    (1..=VERSION_MAX).contains(&version) || version >= VERSION_VALKEY
+    (1..=VERSION_MAX).contains(&version) || (VERSION_VALKEY..=VERSION_VALKEY_MAX).contains(&version)
 }
 
 /// The value in `bytes`, which begin with its type and hold nothing behind it.
