@@ -13,6 +13,8 @@ pub mod resp;
 pub mod spec;
 pub mod value;
 
+pub mod rdb;
+
 pub mod keyspace;
 pub mod session;
 

@@ -39,6 +39,7 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::copy::COMMANDS,
     generic::databases::COMMANDS,
     generic::delete::COMMANDS,
+    generic::dump::COMMANDS,
     generic::expire::COMMANDS,
     generic::look::COMMANDS,
     generic::object::COMMANDS,
