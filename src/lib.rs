@@ -20,6 +20,8 @@ pub mod pubsub;
 
 pub mod dispatch;
 
+pub mod persist;
+
 pub mod commands;
 
 pub mod net;
