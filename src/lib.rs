@@ -16,6 +16,7 @@ pub mod value;
 pub mod keyspace;
 pub mod session;
 
+pub mod journal;
 pub mod pubsub;
 
 pub mod dispatch;

@@ -18,7 +18,8 @@ use super::stats::Stats;
 use super::table::CommandTable;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
-use crate::keyspace::Keyspace;
+use crate::journal::Journal;
+use crate::keyspace::{JournalOffset, Keyspace, LockSet, View};
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
@@ -52,6 +53,9 @@ pub struct Engine {
     pub identity: Identity,
     pub gauges: Gauges,
     pub sinks: Sinks,
+    pub journal: Journal,
+    /// Held by who changes whether effects are recorded.
+    pub observation: Mutex<()>,
     pub pubsub: Arc<PubSub>,
     /// `notify-keyspace-events`.
     pub notifier: Notifier,
@@ -111,16 +115,25 @@ impl Lifecycle {
 }
 
 impl Engine {
-    /// Adds a listener to effects; from now on they are recorded.
+    /// Adds a listener to effects; from now on they are recorded. Waits for the locks of all shards.
     pub fn observe(&self, sink: Arc<dyn Sink>) {
+        let mut view = View::new(&self.keyspace, 0);
+        view.lock_blocking(&LockSet::All);
         self.sinks.add(sink);
-        self.keyspace.observe(true);
+        self.update_observation();
     }
 
     /// Publishes keyspace events of these classes from now on.
     pub fn notify(&self, flags: NotifyFlags) {
         self.notifier.set_flags(flags);
-        self.keyspace.observe(self.notifier.is_active() || self.sinks.any());
+        self.update_observation();
+    }
+
+    /// Turns the recording of effects on or off, by who wants them. A journal or a listener that begins or ends does so under
+    /// the locks of all shards: a view that holds one does not look again.
+    pub fn update_observation(&self) {
+        let _one_at_a_time = self.observation.lock();
+        self.keyspace.observe(self.notifier.is_active() || self.sinks.any() || self.journal.is_on());
     }
 
     /// Ends all subscriptions of a connection.
@@ -137,12 +150,17 @@ impl Engine {
         session.publish_subscriptions();
     }
 
-    /// Hands effects to every listener; called under the locks that protect what they are about.
-    pub fn commit(&self, commit: &Commit<'_>) {
+    /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
+    /// answers how far it reaches now.
+    pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
         self.notifier.commit(commit);
-        if !commit.effects.records.is_empty() || !commit.commands.is_empty() {
-            self.sinks.commit(commit);
+        if commit.effects.records.is_empty() && commit.commands.is_empty() {
+            return None;
         }
+        self.sinks.commit(commit);
+        let offset = self.journal.append(commit.commands, &commit.effects.records, commit.marks)?;
+        view.note_write(offset);
+        Some(offset)
     }
 
     /// Seconds since the start.

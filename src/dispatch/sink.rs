@@ -17,6 +17,8 @@ pub struct Commit<'a> {
     /// transaction.
     pub commands: &'a [(DbIndex, Args<'a>)],
     pub effects: &'a Effects,
+    /// How many of the effects came before each command; empty when all did.
+    pub marks: &'a [usize],
 }
 
 /// Somebody who hears of every commit.

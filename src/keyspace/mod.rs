@@ -54,6 +54,10 @@ impl DbIndex {
     }
 }
 
+/// A position in the journal: the number of bytes appended before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JournalOffset(pub u64);
+
 /// Number of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShardId(pub u16);

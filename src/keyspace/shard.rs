@@ -3,7 +3,7 @@
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::entry::Entry;
 use crate::keyspace::watch::Watchers;
-use crate::keyspace::{DbIndex, Key};
+use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
 pub struct Db {
@@ -16,12 +16,18 @@ pub struct Db {
 pub struct Shard {
     dbs: Box<[Db]>,
     pub(super) watchers: Watchers,
+    /// Behind the last change of this shard in the journal.
+    pub(super) last_write: JournalOffset,
 }
 
 impl Shard {
     pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
         let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
-        Shard { dbs: (0..databases).map(db).collect(), watchers: Watchers::default() }
+        Shard {
+            dbs: (0..databases).map(db).collect(),
+            watchers: Watchers::default(),
+            last_write: JournalOffset(0),
+        }
     }
 
     /// The database; its index was checked when it was selected.
@@ -43,7 +49,7 @@ impl Shard {
 
     /// Tells the watchers of `db` whose keys are in one of the databases `changed`.
     pub(super) fn touch_watched(&mut self, db: DbIndex, changed: &[DbIndex]) {
-        let Shard { dbs, watchers } = self;
+        let Shard { dbs, watchers, .. } = self;
         watchers.touch_where(db, |key| {
             let hold = |index: &DbIndex| {
                 let table = &dbs[index.as_usize()].table;

@@ -23,7 +23,9 @@ use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::is_expired;
 use super::lock::ParkingGuard;
-use super::{Busy, DbIndex, Effects, Entry, ExpiryPolicy, Key, Keyspace, Shard, ShardId, WatchFlag};
+use super::{
+    Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Shard, ShardId, WatchFlag,
+};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::ds::table;
@@ -62,6 +64,8 @@ pub struct View<'k> {
     /// Ascending by shard.
     guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
     script_guard: Option<ParkingGuard<'k, ()>>,
+    /// The last write of any shard that was held.
+    seen: JournalOffset,
     pub(super) cx: Circumstances,
 }
 
@@ -86,6 +90,7 @@ impl<'k> View<'k> {
             keyspace,
             guards: SmallVec::new(),
             script_guard: None,
+            seen: JournalOffset(0),
             cx: Circumstances {
                 now: UnixMs(0),
                 effects: Effects::default(),
@@ -208,8 +213,27 @@ impl<'k> View<'k> {
     /// Lets everything go.
     #[inline]
     pub fn release(&mut self) {
+        for (_, guard) in &self.guards {
+            self.seen = self.seen.max(guard.last_write);
+        }
         self.guards.clear();
         self.script_guard = None;
+    }
+
+    /// The held shards have been changed, and the journal says so up to `offset`.
+    #[inline]
+    pub fn note_write(&mut self, offset: JournalOffset) {
+        self.guards.iter_mut().for_each(|(_, guard)| guard.last_write = offset);
+    }
+
+    /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
+    pub fn seen(&self) -> JournalOffset {
+        self.seen
+    }
+
+    /// Takes back what was seen since [`View::seen`] answered `seen`: it was not shown to anybody.
+    pub fn forget_seen(&mut self, seen: JournalOffset) {
+        self.seen = seen;
     }
 
     #[inline]

@@ -102,7 +102,7 @@ pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
             let counters = &engine.stats.worker(engine.workers).counters;
             bump(&counters.expired_keys, effects.expired);
             bump(&counters.expired_subkeys, effects.expired_elements);
-            engine.commit(&Commit { commands: &[], effects: &effects });
+            engine.commit(&mut view, &Commit { commands: &[], effects: &effects, marks: &[] });
         }
         view.release();
         next = due.into_iter().chain(next).min();
