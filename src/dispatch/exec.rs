@@ -74,7 +74,7 @@ pub struct Executor<'k> {
     pub(super) view: View<'k>,
     /// Behind what the batch has written to the journal.
     depends: JournalOffset,
-    rewrites: Vec<OwnedArgs>,
+    pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
     /// The command of the last request, and how it was spelled.
@@ -87,7 +87,7 @@ pub struct Executor<'k> {
     last_ns: u64,
 }
 
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
+pub(super) type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
@@ -270,7 +270,7 @@ impl<'k> Executor<'k> {
 
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
     #[inline]
-    fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
+    pub(super) fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
         if let Some(last) = self.last
             && self.last_spelling.as_slice() == name
         {
@@ -330,7 +330,7 @@ impl<'k> Executor<'k> {
     /// The keys of the request and the shards that it needs: one walk decides both. Where the keys can't be told
     /// (a number of keys that is none) there are none: the command says in its own words what is wrong.
     #[inline]
-    fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
+    pub(super) fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
         if command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position)))).is_err() {
@@ -460,7 +460,7 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn handle(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    pub(super) fn handle(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
         let engine: &'k Engine = self.engine;
         match request.command.command.handler {
             Handler::Read(run) => {

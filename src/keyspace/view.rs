@@ -72,6 +72,8 @@ pub struct View<'k> {
 /// What an access needs to know besides the data.
 pub(super) struct Circumstances {
     pub now: UnixMs,
+    /// The time that keys are marked with as last used: now, except in a replay.
+    pub used_at: UnixMs,
     pub effects: Effects,
     pub access: AccessClock,
     /// CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -93,6 +95,7 @@ impl<'k> View<'k> {
             seen: JournalOffset(0),
             cx: Circumstances {
                 now: UnixMs(0),
+                used_at: UnixMs(0),
                 effects: Effects::default(),
                 access: keyspace.access.load(),
                 no_touch: false,
@@ -108,7 +111,16 @@ impl<'k> View<'k> {
     #[inline]
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
+        self.cx.used_at = now;
         self.cx.no_touch = no_touch;
+    }
+
+    /// The next command is one of a log: it runs at the beginning of time, when nothing has expired yet.
+    #[inline]
+    pub fn begin_replay(&mut self, now: UnixMs) {
+        self.cx.now = UnixMs(0);
+        self.cx.used_at = now;
+        self.cx.no_touch = false;
     }
 
     /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
@@ -207,6 +219,14 @@ impl<'k> View<'k> {
         }
         while self.lock_in_order(set).is_err() {
             drop(self.keyspace.script_mutex.lock_blocking());
+        }
+    }
+
+    /// As [`View::lock_blocking`], keeping what is held if that is enough.
+    #[inline]
+    pub fn lock_blocking_for(&mut self, set: &LockSet) {
+        if !self.covers(set) {
+            self.lock_blocking(set);
         }
     }
 
@@ -449,7 +469,7 @@ impl Circumstances {
     #[inline]
     pub fn touch(&mut self, entry: &mut Entry) {
         let clock = entry.clock();
-        let touched = self.access.touched(clock, self.now, &mut self.rng);
+        let touched = self.access.touched(clock, self.used_at, &mut self.rng);
         if touched != clock {
             entry.set_clock(touched);
         }
