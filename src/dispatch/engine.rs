@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 pub use super::gauges::Gauges;
 use super::monitor::Monitors;
 use super::notify::Notifier;
+use super::parts::Parts;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
@@ -60,6 +61,7 @@ pub struct Engine {
     /// `notify-keyspace-events`.
     pub notifier: Notifier,
     pub apply_config: Mutex<Option<ApplyConfig>>,
+    pub parts: Parts,
     /// Number of workers, which is also the index of the statistics that belong to the main thread.
     pub workers: usize,
 }

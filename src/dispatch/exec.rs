@@ -330,7 +330,12 @@ impl<'k> Executor<'k> {
     /// The keys of the request and the shards that it needs: one walk decides both. Where the keys can't be told
     /// (a number of keys that is none) there are none: the command says in its own words what is wrong.
     #[inline]
-    pub(super) fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
+    pub(super) fn find_keys<'a>(
+        &self,
+        registered: &Registered,
+        args: &Args<'a>,
+        keys: &mut Keys<'a>,
+    ) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
         if command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position)))).is_err() {
@@ -460,7 +465,12 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    pub(super) fn handle(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    pub(super) fn handle(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
         let engine: &'k Engine = self.engine;
         match request.command.command.handler {
             Handler::Read(run) => {

@@ -41,10 +41,7 @@ impl Executor<'_> {
     ) -> Result<(), ReplayError> {
         let name = || args.at(0).escape_ascii().to_string();
         let found = self.find(args.at(0)).ok_or_else(|| ReplayError::Unknown(name()))?;
-        let registered = args
-            .get(1)
-            .and_then(|word| found.subcommand(word))
-            .unwrap_or(found);
+        let registered = args.get(1).and_then(|word| found.subcommand(word)).unwrap_or(found);
         if !registered.command.spec.accepts(args.len()) {
             return Err(ReplayError::Arity(name()));
         }

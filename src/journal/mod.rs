@@ -130,13 +130,17 @@ impl Journal {
     /// Begins or ends the stream. The caller holds the locks of all shards.
     pub fn switch(&self, on: bool) {
         self.is_on.store(on, Ordering::SeqCst);
-        if !on {
-            let mut queue = self.queue.lock();
-            queue.pieces.clear();
-            (queue.bytes, queue.commits, queue.db) = (0, 0, None);
-            (queue.written, queue.durable) = (queue.end, queue.end);
-            self.publish(&queue);
-        }
+        self.publish(&self.queue.lock());
+    }
+
+    /// Forgets what nobody will take any more: the stream has ended, and so has its writer.
+    pub fn reset(&self) {
+        let mut queue = self.queue.lock();
+        queue.pieces.clear();
+        (queue.bytes, queue.commits, queue.db) = (0, 0, None);
+        (queue.written, queue.durable) = (queue.end, queue.end);
+        queue.release = Release::Freely;
+        self.publish(&queue);
     }
 
     /// Appends what one command or transaction did; the offset behind it, `None` if nobody reads or there is nothing to

@@ -21,6 +21,7 @@ pub mod edit;
 pub mod effects;
 pub mod entry;
 pub mod expire;
+pub mod freeze;
 pub mod lock;
 pub mod reclaim;
 pub mod scan;

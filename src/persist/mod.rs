@@ -5,4 +5,5 @@
 //! boot   ◀─ aof::load ◀──────────────────────  storage ◀─ disk
 //! ```
 
+pub mod aof;
 pub mod storage;

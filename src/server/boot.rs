@@ -98,6 +98,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         notifier: Notifier::new(Arc::clone(&pubsub)),
         pubsub,
         apply_config: Default::default(),
+        parts: Default::default(),
         workers,
         config: store,
     };

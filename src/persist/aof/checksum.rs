@@ -166,11 +166,10 @@ mod tests {
             assert_eq!(find(&line[..len], 1000), Found::CutOff, "{len}");
         }
         let whole = |bytes: &[u8], offset| match find(bytes, offset) {
-            Found::Line(Line::Block { len, seed, checksum, .. }, used) => {
-                usize::try_from(len).ok().and_then(|len| bytes.get(used..used + len)).is_some_and(|block| {
-                    crc64(seed, block) == checksum
-                })
-            }
+            Found::Line(Line::Block { len, seed, checksum, .. }, used) => usize::try_from(len)
+                .ok()
+                .and_then(|len| bytes.get(used..used + len))
+                .is_some_and(|block| crc64(seed, block) == checksum),
             _ => false,
         };
         let bytes = [line.as_slice(), block].concat();
