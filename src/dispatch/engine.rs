@@ -12,13 +12,15 @@ use tokio::sync::Notify;
 pub use super::gauges::Gauges;
 use super::monitor::Monitors;
 use super::notify::Notifier;
+use super::parts::Parts;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
 use super::table::CommandTable;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
-use crate::keyspace::Keyspace;
+use crate::journal::Journal;
+use crate::keyspace::{JournalOffset, Keyspace, LockSet, View};
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
@@ -53,11 +55,15 @@ pub struct Engine {
     pub identity: Identity,
     pub gauges: Gauges,
     pub sinks: Sinks,
+    pub journal: Journal,
+    /// Held by who changes whether effects are recorded.
+    pub observation: Mutex<()>,
     pub pubsub: Arc<PubSub>,
     pub tracking: Tracking,
     /// `notify-keyspace-events`.
     pub notifier: Notifier,
     pub apply_config: Mutex<Option<ApplyConfig>>,
+    pub parts: Parts,
     /// Number of workers, which is also the index of the statistics that belong to the main thread.
     pub workers: usize,
 }
@@ -113,20 +119,26 @@ impl Lifecycle {
 }
 
 impl Engine {
-    /// Adds a listener to effects; from now on they are recorded.
+    /// Adds a listener to effects; from now on they are recorded. Waits for the locks of all shards.
     pub fn observe(&self, sink: Arc<dyn Sink>) {
+        let mut view = View::new(&self.keyspace, 0);
+        view.lock_blocking(&LockSet::All);
         self.sinks.add(sink);
-        self.keyspace.observe(true);
+        self.update_observation();
     }
 
     /// Publishes keyspace events of these classes from now on.
     pub fn notify(&self, flags: NotifyFlags) {
         self.notifier.set_flags(flags);
-        self.observe_if_needed();
+        self.update_observation();
     }
 
-    fn observe_if_needed(&self) {
-        self.keyspace.observe(self.notifier.is_active() || self.sinks.any() || self.tracking.is_active());
+    /// Turns the recording of effects on or off, by who wants them. A journal or a listener that begins or ends does so under
+    /// the locks of all shards: a view that holds one does not look again.
+    pub fn update_observation(&self) {
+        let _one_at_a_time = self.observation.lock();
+        let listens = self.notifier.is_active() || self.sinks.any() || self.tracking.is_active();
+        self.keyspace.observe(listens || self.journal.is_on());
     }
 
     /// Tells a client of changes from now on.
@@ -135,7 +147,7 @@ impl Engine {
         // Others have to know in which protocol it is told.
         session.publish();
         self.tracking.start(&tracker);
-        self.observe_if_needed();
+        self.update_observation();
         session.tracking = Some(tracker);
     }
 
@@ -144,7 +156,7 @@ impl Engine {
         session.caching = false;
         if session.tracking.take().is_some() {
             self.tracking.stop(session.id());
-            self.observe_if_needed();
+            self.update_observation();
         }
     }
 
@@ -162,15 +174,20 @@ impl Engine {
         session.publish_subscriptions();
     }
 
-    /// Hands effects to every listener; called under the locks that protect what they are about.
-    pub fn commit(&self, commit: &Commit<'_>) {
+    /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
+    /// answers how far it reaches now.
+    pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
         self.notifier.commit(commit);
         if self.tracking.is_active() {
             self.tracking.commit(commit.effects, commit.client, &self.clients);
         }
-        if !commit.effects.records.is_empty() || !commit.commands.is_empty() {
-            self.sinks.commit(commit);
+        if commit.effects.records.is_empty() && commit.commands.is_empty() {
+            return None;
         }
+        self.sinks.commit(commit);
+        let offset = self.journal.append(commit.commands, &commit.effects.records, commit.marks)?;
+        view.note_write(offset);
+        Some(offset)
     }
 
     /// Seconds since the start.

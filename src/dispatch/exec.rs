@@ -30,7 +30,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::entry::facts_of;
 use crate::keyspace::waiters::Waiter;
-use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
+use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
@@ -87,7 +87,9 @@ pub struct Executor<'k> {
     is_stale: bool,
     stats: &'k WorkerStats,
     pub(super) view: View<'k>,
-    rewrites: Vec<OwnedArgs>,
+    /// Behind what the batch has written to the journal.
+    depends: JournalOffset,
+    pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
     /// What the last request waits for.
@@ -120,6 +122,7 @@ impl<'k> Executor<'k> {
             is_stale: false,
             stats,
             view: View::new(&engine.keyspace, seed),
+            depends: JournalOffset(0),
             rewrites: Vec::new(),
             gathered: None,
             awaited: None,
@@ -175,6 +178,12 @@ impl<'k> Executor<'k> {
         {
             let queued = Self::queue(transaction, registered.command.spec.flags, &args);
             self.answer_queued(session, registered, queued, out);
+            return Step::Done;
+        }
+        if self.engine.journal.is_refusing()
+            && let Some(error) = self.refusal(session, registered)
+        {
+            self.refuse_for_disk(session, registered, error, out);
             return Step::Done;
         }
         if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
@@ -302,6 +311,39 @@ impl<'k> Executor<'k> {
         Some(found)
     }
 
+    /// Why the request is refused while the journal can't be written.
+    #[cold]
+    fn refusal(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
+        let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+        let flags = registered.command.spec.flags | queued.unwrap_or_default();
+        // As in Redis also PING, so that who checks a server's health hears of it.
+        if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
+            return None;
+        }
+        let reason = self.engine.journal.refusal()?;
+        Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")))
+    }
+
+    /// Refuses a request, and with it the transaction that it is a part of.
+    #[cold]
+    fn refuse_for_disk(
+        &mut self,
+        session: &mut Session,
+        registered: &'k Registered,
+        error: CmdError,
+        out: &mut Output,
+    ) {
+        if let Some(transaction) = session.transaction.as_deref_mut() {
+            transaction.failed = true;
+        }
+        if is_exec(registered) {
+            session.transaction = None;
+            session.watch.clear();
+            return self.refuse(session, Some(registered), &refused_exec(&error), out);
+        }
+        self.refuse(session, Some(registered), &error, out);
+    }
+
     #[cold]
     fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
         let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
@@ -413,6 +455,13 @@ impl<'k> Executor<'k> {
         }
         // A command that failed after it had asked for another form leaves it behind.
         self.rewrites.clear();
+        let is_admin = matches!(request.command.command.handler, Handler::Admin(_));
+        if is_admin && self.gathered.is_none() {
+            // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds all
+            // locks already.
+            self.view.release();
+        }
+        let seen = self.view.seen();
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
         if session.tracking.is_some() {
@@ -435,10 +484,12 @@ impl<'k> Executor<'k> {
             }
         }
         self.finish(session, request);
-        if matches!(request.command.command.handler, Handler::Admin(_)) {
+        if is_admin {
             // It may have changed what a view assumes while it holds a lock.
             if self.gathered.is_none() {
                 self.view.release();
+                // Looking at the server is not looking at data: an operator must see in when the disk hangs.
+                self.view.forget_seen(seen);
             }
             self.is_stale = self.engine.config.version() != self.config_version;
             // CONFIG SET itself is accounted for under what it set.
@@ -449,7 +500,12 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn handle(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    pub(super) fn handle(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
         let engine: &'k Engine = self.engine;
         match request.command.command.handler {
             Handler::Read(run) => {
@@ -470,11 +526,6 @@ impl<'k> Executor<'k> {
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {
-                // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds
-                // all locks already.
-                if self.gathered.is_none() {
-                    self.view.release();
-                }
                 let mut cx =
                     AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
@@ -545,7 +596,20 @@ impl<'k> Executor<'k> {
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
-        self.engine.commit(&Commit { commands: &commands, effects: &effects, client: Some(session.id()) });
+        let client = Some(session.id());
+        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+    }
+
+    /// Hands a commit to whoever listens; the reply depends on it.
+    pub(super) fn publish(&mut self, commit: &Commit<'_>) {
+        let offset = self.engine.commit(&mut self.view, commit);
+        self.depends = self.depends.max(offset.unwrap_or_default());
+    }
+
+    /// Ends the batch: how far the journal must be durable before its replies leave, where that matters.
+    pub fn depends(&mut self) -> JournalOffset {
+        self.view.release();
+        self.depends.max(self.view.seen())
     }
 
     #[inline]

@@ -20,6 +20,8 @@ pub struct Commit<'a> {
     pub effects: &'a Effects,
     /// Whose command it was; `None` when the server did it by itself.
     pub client: Option<ClientId>,
+    /// How many of the effects came before each command; empty when all did.
+    pub marks: &'a [usize],
 }
 
 /// Somebody who hears of every commit.

@@ -67,7 +67,7 @@ impl Engine {
             return;
         }
         match ending {
-            Ending::Served(reply) => out.append(reply),
+            Ending::Served(reply, _) => out.append(reply),
             Ending::TimedOut => out.writer(session.proto).null_array(),
             Ending::Unblocked => {
                 self.stats.error(UNBLOCKED);
@@ -179,7 +179,7 @@ impl<'k> Executor<'k> {
         if self.awaited.take().is_none() {
             keys.iter().for_each(|key| self.view.wait_no_more(session.db, *key, waiter));
             drop(keys);
-            waiter.end_claimed(&mut state, Ending::Served(out));
+            waiter.end_claimed(&mut state, Ending::Served(out, self.view.written()));
         }
         true
     }

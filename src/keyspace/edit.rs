@@ -365,7 +365,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             self.touch();
         } else {
             let mut new = Entry::boxed(self.key.bytes(), T::default().into_value(), None, 0);
-            new.set_clock(self.cx.access.initial(self.cx.now));
+            new.set_clock(self.cx.access.initial(self.cx.used_at));
             self.insert(new);
         }
         let value = self.slot.entry_mut().and_then(Entry::value_mut).and_then(T::of_mut);
@@ -378,7 +378,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         self.changed = true;
         let deadline = self.resolve(ttl);
         let mut new = Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0);
-        new.set_clock(self.cx.access.initial(self.cx.now));
+        new.set_clock(self.cx.access.initial(self.cx.used_at));
         match self.slot.entry_mut() {
             Some(entry) => discard(std::mem::replace(entry, new)),
             None => self.insert(new),
@@ -396,7 +396,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     pub fn set_string_encoded(&mut self, value: &[u8], encoding: Encoding, ttl: Ttl) {
         self.changed = true;
         let deadline = self.resolve(ttl);
-        let clock = self.cx.access.initial(self.cx.now);
+        let clock = self.cx.access.initial(self.cx.used_at);
         let key = self.key.bytes();
         match self.slot.entry_mut() {
             Some(entry)
@@ -408,11 +408,11 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                     entry.set_deadline(deadline);
                 }
                 entry.set_meta(encoding as u8);
-                let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
+                let clock = self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng);
                 entry.set_clock(clock);
             }
             Some(entry) => {
-                let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
+                let clock = self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng);
                 let mut new = string_entry(key, value, encoding, deadline);
                 new.set_clock(clock);
                 discard(std::mem::replace(entry, new));
@@ -475,11 +475,11 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         let mut new = Entry::boxed(self.key.bytes(), value, deadline, Encoding::Raw as u8);
         match self.slot.entry_mut() {
             Some(entry) => {
-                new.set_clock(self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng));
+                new.set_clock(self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng));
                 discard(std::mem::replace(entry, new));
             }
             None => {
-                new.set_clock(self.cx.access.initial(self.cx.now));
+                new.set_clock(self.cx.access.initial(self.cx.used_at));
                 self.insert(new);
             }
         }

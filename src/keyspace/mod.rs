@@ -22,6 +22,7 @@ pub mod edit;
 pub mod effects;
 pub mod entry;
 pub mod expire;
+pub mod freeze;
 pub mod lock;
 pub mod reclaim;
 pub mod scan;
@@ -55,6 +56,10 @@ impl DbIndex {
         usize::from(self.0)
     }
 }
+
+/// A position in the journal: the number of bytes appended before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JournalOffset(pub u64);
 
 /// Number of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

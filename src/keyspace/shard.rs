@@ -5,7 +5,7 @@ use super::view::Circumstances;
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::audience::Audience;
 use crate::keyspace::entry::{Entry, is_expired};
-use crate::keyspace::{DbIndex, Key};
+use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
 pub struct Db {
@@ -18,12 +18,18 @@ pub struct Db {
 pub struct Shard {
     dbs: Box<[Db]>,
     pub(super) audience: Audience,
+    /// Behind the last change of this shard in the journal.
+    pub(super) last_write: JournalOffset,
 }
 
 impl Shard {
     pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
         let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
-        Shard { dbs: (0..databases).map(db).collect(), audience: Audience::default() }
+        Shard {
+            dbs: (0..databases).map(db).collect(),
+            audience: Audience::default(),
+            last_write: JournalOffset(0),
+        }
     }
 
     /// The database; its index was checked when it was selected.
@@ -45,7 +51,7 @@ impl Shard {
 
     /// Tells the watchers of `db`, which is emptied, or swapped with `other`.
     pub(super) fn touch_watched(&mut self, db: DbIndex, other: Option<DbIndex>) {
-        let Shard { dbs, audience } = self;
+        let Shard { dbs, audience, .. } = self;
         audience.watchers.touch_where(db, |key| {
             let holds = |index: DbIndex| {
                 let table = &dbs[index.as_usize()].table;
@@ -58,7 +64,7 @@ impl Shard {
     /// Removes what has expired in `other` under keys that are watched in `db`, before the two are swapped: who watches a
     /// missing key is not to be told of one that comes and has expired.
     pub(super) fn expire_before_swap(&mut self, db: DbIndex, other: DbIndex, cx: &mut Circumstances) {
-        let Shard { dbs, audience } = self;
+        let Shard { dbs, audience, .. } = self;
         let table = &mut dbs[other.as_usize()];
         let expired = |key: &&[u8]| {
             let found = table.table.find(table.table.seed().hash(key), key);

@@ -24,7 +24,9 @@ use super::effects::{EventClass, What};
 use super::entry::is_expired;
 use super::lock::ParkingGuard;
 use super::waiters::{ReadyKey, Waiter};
-use super::{Busy, DbIndex, Effects, Entry, ExpiryPolicy, Key, Keyspace, Shard, ShardId, WatchFlag};
+use super::{
+    Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Shard, ShardId, WatchFlag,
+};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::ds::table;
@@ -63,12 +65,16 @@ pub struct View<'k> {
     /// Ascending by shard.
     guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
     script_guard: Option<ParkingGuard<'k, ()>>,
+    /// The last write of any shard that was held.
+    seen: JournalOffset,
     pub(super) cx: Circumstances,
 }
 
 /// What an access needs to know besides the data.
 pub(super) struct Circumstances {
     pub now: UnixMs,
+    /// The time that keys are marked with as last used: now, except in a replay.
+    pub used_at: UnixMs,
     pub effects: Effects,
     pub access: AccessClock,
     /// CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -89,8 +95,10 @@ impl<'k> View<'k> {
             keyspace,
             guards: SmallVec::new(),
             script_guard: None,
+            seen: JournalOffset(0),
             cx: Circumstances {
                 now: UnixMs(0),
+                used_at: UnixMs(0),
                 effects: Effects::default(),
                 access: keyspace.access.load(),
                 no_touch: false,
@@ -107,9 +115,18 @@ impl<'k> View<'k> {
     #[inline]
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
+        self.cx.used_at = now;
         self.cx.no_touch = no_touch;
         // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
         self.cx.observed = self.keyspace.is_observed();
+    }
+
+    /// The next command is one of a log: it runs at the beginning of time, when nothing has expired yet.
+    #[inline]
+    pub fn begin_replay(&mut self, now: UnixMs) {
+        self.cx.now = UnixMs(0);
+        self.cx.used_at = now;
+        self.cx.no_touch = false;
     }
 
     /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
@@ -210,9 +227,20 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::lock_blocking`], keeping what is held if that is enough.
+    #[inline]
+    pub fn lock_blocking_for(&mut self, set: &LockSet) {
+        if !self.covers(set) {
+            self.lock_blocking(set);
+        }
+    }
+
     /// Lets everything go.
     #[inline]
     pub fn release(&mut self) {
+        for (_, guard) in &self.guards {
+            self.seen = self.seen.max(guard.last_write);
+        }
         self.guards.clear();
         self.script_guard = None;
     }
@@ -235,6 +263,27 @@ impl<'k> View<'k> {
         self.guards.extend(taken);
         self.guards.sort_unstable_by_key(|(id, _)| *id);
         true
+    }
+
+    /// The held shards have been changed, and the journal says so up to `offset`.
+    #[inline]
+    pub fn note_write(&mut self, offset: JournalOffset) {
+        self.guards.iter_mut().for_each(|(_, guard)| guard.last_write = offset);
+    }
+
+    /// Up to where the journal holds the changes of the held shards.
+    pub fn written(&self) -> JournalOffset {
+        self.guards.iter().map(|(_, guard)| guard.last_write).max().unwrap_or_default()
+    }
+
+    /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
+    pub fn seen(&self) -> JournalOffset {
+        self.seen
+    }
+
+    /// Takes back what was seen since [`View::seen`] answered `seen`: it was not shown to anybody.
+    pub fn forget_seen(&mut self, seen: JournalOffset) {
+        self.seen = seen;
     }
 
     #[inline]
@@ -481,7 +530,7 @@ impl Circumstances {
     #[inline]
     pub fn touch(&mut self, entry: &mut Entry) {
         let clock = entry.clock();
-        let touched = self.access.touched(clock, self.now, &mut self.rng);
+        let touched = self.access.touched(clock, self.used_at, &mut self.rng);
         if touched != clock {
             entry.set_clock(touched);
         }

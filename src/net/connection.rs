@@ -30,6 +30,7 @@ use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::{Executor, Parked, Step};
+use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
 use crate::resp::{Decoded, Decoder, Limits, Output};
 use crate::session::{Session, bump};
@@ -93,6 +94,8 @@ pub struct Connection {
     attempts: Attempts,
     /// Ends the wait of the last request.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// How far the journal must be released before the output may leave.
+    depends: JournalOffset,
     /// There is input that was not looked at since it came or since the connection was woken.
     unread_input: bool,
     has_waker: bool,
@@ -111,6 +114,7 @@ impl Connection {
             output: Output::default(),
             attempts: Attempts::default(),
             alarm: None,
+            depends: JournalOffset::default(),
             unread_input: false,
             has_waker: false,
         }
@@ -120,6 +124,11 @@ impl Connection {
         if !self.has_waker {
             self.session.shared.set_waker(cx.waker().clone());
             self.has_waker = true;
+        }
+        // Replies that wait for the disk leave before anything else runs: what follows would make them wait for more.
+        if self.must_hold(cx) {
+            self.take_orders()?;
+            return Ok(());
         }
         loop {
             self.take_mail()?;
@@ -140,6 +149,9 @@ impl Connection {
             }
             if self.attempts.owes() {
                 continue;
+            }
+            if self.must_hold(cx) {
+                return Ok(());
             }
             self.flush(cx)?;
             if self.session.close_after_reply {
@@ -187,6 +199,9 @@ impl Connection {
             self.alarm = None;
         }
         let Some(ending) = waiter.take_ending() else { return Poll::Pending };
+        if let Ending::Served(_, depends) = &ending {
+            self.depends = self.depends.max(*depends);
+        }
         self.worker.engine.end_wait(&mut self.session, ending, &mut self.output);
         self.alarm = None;
         self.unread_input = true;
@@ -199,8 +214,24 @@ impl Connection {
                 return Err(End::Asked);
             }
             deliver(&self.session, &mut self.output);
+            if self.worker.engine.journal.is_holding() {
+                // Mail may tell of any write before it.
+                self.depends = self.worker.engine.journal.end();
+            }
         }
         Ok(())
+    }
+
+    /// While replies are held mail waits too, but an order to close is obeyed.
+    fn take_orders(&self) -> Result<(), End> {
+        if self.session.shared.is_killed() { Err(End::Asked) } else { Ok(()) }
+    }
+
+    /// Whether replies must wait for the journal; then the waker is left there.
+    #[inline]
+    fn must_hold(&self, cx: &mut Context<'_>) -> bool {
+        let journal = &self.worker.engine.journal;
+        journal.is_holding() && !journal.is_released(self.depends) && journal.park(self.depends, cx.waker())
     }
 
     /// Reads once and runs what came; `None` when nothing is there.
@@ -319,6 +350,7 @@ impl Connection {
                 }
             }
         };
+        self.depends = self.depends.max(executor.depends());
         let batch_us = executor.elapsed_us();
         drop(executor);
         if pause == Pause::Waits {
