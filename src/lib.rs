@@ -14,6 +14,8 @@ pub mod spec;
 pub mod value;
 
 pub mod keyspace;
+
+pub mod acl;
 pub mod session;
 
 pub mod pubsub;

@@ -1,0 +1,1 @@
+//! Rules and decisions on a small table of commands.
