@@ -5,7 +5,7 @@ use crate::acl::log::Entry;
 use crate::base::clock::Clock;
 use crate::dispatch::access::{Asked, denial};
 use crate::dispatch::options::int;
-use crate::dispatch::{AdminCx, CmdError, Command, Handler, Outcome, ReplySlot, Request};
+use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::resp::{OwnedArgs, Writer};
 use crate::spec::{AclCategories, Arg, Group};
 
@@ -61,12 +61,8 @@ fn dryrun(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     let owned = OwnedArgs::from_slices(req.args.iter().skip(3));
     let args = owned.as_args();
     let found = cx.engine.commands.find(args.at(0)).ok_or_else(unknown)?;
-    let is_container = matches!(found.command.handler, Handler::Container);
     let command = match args.get(1) {
-        Some(word) if !found.subcommands.is_empty() => match found.subcommand(word) {
-            None if is_container => return Err(unknown()),
-            subcommand => subcommand.unwrap_or(found),
-        },
+        Some(word) if !found.subcommands.is_empty() => found.subcommand(word).ok_or_else(unknown)?,
         _ => found,
     };
     if !command.command.spec.accepts(args.len()) {
