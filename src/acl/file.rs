@@ -94,7 +94,7 @@ impl Acl {
 
     /// The text that [`Acl::load`] makes the present users of.
     pub fn to_text(&self) -> Vec<u8> {
-        self.users().iter().flat_map(|user| [user.line(), b"\n".to_vec()].concat()).collect()
+        self.users().iter().flat_map(|user| [user.file_line(), b"\n".to_vec()].concat()).collect()
     }
 
     /// The `user` lines of a configuration; the words behind `user`. A user `default` among them replaces the one there
@@ -140,7 +140,7 @@ impl Acl {
 
 /// A configuration line knows quotes, so words that hold some are quoted.
 fn declaration(user: &User) -> String {
-    let description = user.rules.describe();
+    let description = user.rules.describe(true);
     let words = std::iter::once(&*user.name).chain(description.split(|byte| *byte == b' '));
     let quoted = words.map(|word| {
         let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'".contains(byte);

@@ -156,6 +156,19 @@ impl Selector {
 
     /// `~a* %R~b*`: what ACL GETUSER calls keys.
     pub fn describe_keys(&self) -> Vec<u8> {
+        let keys = self.keys.iter().collect::<Vec<_>>();
+        self.print_keys(&keys)
+    }
+
+    /// The same for a file: `%RW~*` is printed as `~*`, behind which no other pattern may stand.
+    fn describe_keys_in_file(&self) -> Vec<u8> {
+        let is_all = |key: &KeyPattern| key.permission == Permission::ALL && key.pattern.as_bytes() == b"*";
+        let mut keys = self.keys.iter().collect::<Vec<_>>();
+        keys.sort_by_key(|key| is_all(key));
+        self.print_keys(&keys)
+    }
+
+    fn print_keys(&self, keys: &[&KeyPattern]) -> Vec<u8> {
         if self.all_keys {
             return b"~*".to_vec();
         }
@@ -165,7 +178,7 @@ impl Selector {
             _ => b"~",
         };
         let words: Vec<Vec<u8>> =
-            self.keys.iter().map(|key| [prefix(key.permission), key.pattern.as_bytes()].concat()).collect();
+            keys.iter().map(|key| [prefix(key.permission), key.pattern.as_bytes()].concat()).collect();
         words.join(&b' ')
     }
 
@@ -180,8 +193,8 @@ impl Selector {
     }
 
     /// The rules that make this selector from an empty one, in the order of ACL LIST.
-    pub fn describe(&self) -> Vec<u8> {
-        let mut words = vec![self.describe_keys()];
+    pub(super) fn describe(&self, is_for_file: bool) -> Vec<u8> {
+        let mut words = vec![if is_for_file { self.describe_keys_in_file() } else { self.describe_keys() }];
         if !self.all_channels {
             words.push(b"resetchannels".to_vec());
         }

@@ -94,11 +94,13 @@ impl Rules {
     }
 
     /// The rules that make this user from a new one, in the order of ACL LIST.
-    pub fn describe(&self) -> Vec<u8> {
+    pub(super) fn describe(&self, is_for_file: bool) -> Vec<u8> {
         let mut words: Vec<Vec<u8>> = self.flags().map(|flag| flag.as_bytes().to_vec()).collect();
         words.extend(self.passwords.iter().map(|hash| format!("#{}", hash.to_hex()).into_bytes()));
-        words.push(self.root.describe());
-        words.extend(self.others.iter().map(|selector| [b"(", &*selector.describe(), b")"].concat()));
+        words.push(self.root.describe(is_for_file));
+        words.extend(
+            self.others.iter().map(|selector| [b"(", &*selector.describe(is_for_file), b")"].concat()),
+        );
         words.join(&b' ')
     }
 }
@@ -109,8 +111,13 @@ impl User {
         User { id, name, rules, is_unlimited }
     }
 
-    /// `user NAME RULES`: the line of ACL LIST and of the file.
+    /// `user NAME RULES`: the line of ACL LIST.
     pub fn line(&self) -> Vec<u8> {
-        [b"user ", &*self.name, b" ", &self.rules.describe()].concat()
+        [b"user ", &*self.name, b" ", &self.rules.describe(false)].concat()
+    }
+
+    /// The line of the file.
+    pub fn file_line(&self) -> Vec<u8> {
+        [b"user ", &*self.name, b" ", &self.rules.describe(true)].concat()
     }
 }
