@@ -87,7 +87,7 @@ pub fn note_refusal(
     engine: &Engine,
     config: &Config,
     session: &Session,
-    reason: Reason,
+    (reason, context): (Reason, Context),
     object: &[u8],
     username: &[u8],
 ) {
@@ -102,7 +102,6 @@ pub fn note_refusal(
     session.publish();
     let mut client = Vec::new();
     ClientLines::new(engine).push(&mut client, &session.shared);
-    let context = if session.transaction.is_some() { Context::Multi } else { Context::TopLevel };
     let refusal = Refusal {
         reason,
         context,
@@ -140,7 +139,9 @@ impl Executor<'_> {
             Denied::Channel(position) => (Reason::Channel, args.at(position)),
         };
         session.shared.set_last_command(registered.id);
-        note_refusal(self.engine, self.config(), session, reason, object, &user.name);
+        let is_in_transaction = self.gathered.is_some() || session.transaction.is_some();
+        let context = if is_in_transaction { Context::Multi } else { Context::TopLevel };
+        note_refusal(self.engine, self.config(), session, (reason, context), object, &user.name);
         if self.gathered.is_none() {
             return Err(CmdError::NoPermission(denial(&user, &asked, denied, false)));
         }

@@ -3,7 +3,7 @@
 //! A user that does not exist is refused with the same words as a wrong password and after the same work, so that names
 //! can't be guessed. AUTH with a password alone is about the user `default`.
 
-use crate::acl::{DEFAULT, Reason};
+use crate::acl::{Context, DEFAULT, Reason};
 use crate::dispatch::access::note_refusal;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::spec::{Arg, CommandFlags, Group};
@@ -42,7 +42,8 @@ pub fn log_in(
             Ok(())
         }
         None => {
-            note_refusal(cx.engine, cx.config, cx.session, Reason::Auth, req.arg(0), user);
+            let place = (Reason::Auth, Context::TopLevel);
+            note_refusal(cx.engine, cx.config, cx.session, place, req.arg(0), user);
             Err(WRONG_PASSWORD)
         }
     }
