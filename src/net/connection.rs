@@ -137,7 +137,7 @@ impl Connection {
             }
             if self.session.waiting.is_some() && self.poll_wait(cx).is_pending() {
                 self.flush(cx)?;
-                return self.listen(cx);
+                return self.listen_waiting(cx);
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
                 (true, _) => Some(Pause::NeedInput),
@@ -279,6 +279,21 @@ impl Connection {
             self.input.extend_from_slice(bytes);
         }
         Ok(())
+    }
+
+    /// As [`Connection::listen`]; who hangs up the moment it is served still gets its reply, for it may have closed only its
+    /// sending half.
+    fn listen_waiting(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let heard = self.listen(cx);
+        if heard == Err(End::Peer)
+            && let Some((waiter, _)) = &self.session.waiting
+            && !waiter.end(Ending::Left)
+            && self.poll_wait(cx).is_ready()
+            && !self.must_hold(cx)
+        {
+            self.flush(cx)?;
+        }
+        heard
     }
 
     fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
