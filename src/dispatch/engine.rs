@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use super::gauges::Gauges;
+use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
 use super::pause::Pause;
@@ -54,6 +55,8 @@ pub struct Engine {
     pub lifecycle: Lifecycle,
     pub identity: Identity,
     pub gauges: Gauges,
+    /// `maxmemory` at work.
+    pub eviction: Eviction,
     pub sinks: Sinks,
     pub pubsub: Arc<PubSub>,
     /// `notify-keyspace-events`.

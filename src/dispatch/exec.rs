@@ -72,7 +72,7 @@ pub struct Executor<'k> {
     is_stale: bool,
     /// Version of the users when they were last looked at.
     pub(super) acl_version: u64,
-    stats: &'k WorkerStats,
+    pub(super) stats: &'k WorkerStats,
     pub(super) view: View<'k>,
     rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
@@ -118,7 +118,7 @@ impl<'k> Executor<'k> {
 
     /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
     #[inline]
-    fn now(&self) -> UnixMs {
+    pub(super) fn now(&self) -> UnixMs {
         UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
     }
 
@@ -148,6 +148,12 @@ impl<'k> Executor<'k> {
         };
         if !session.may_do_everything(self.acl_version)
             && let Err(error) = self.check_access(session, registered, &args)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
+        if self.config.maxmemory > 0
+            && let Err(error) = self.make_room(session, registered, out)
         {
             self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
@@ -588,7 +594,7 @@ impl<'k> Executor<'k> {
     }
 }
 
-fn is_exec(registered: &Registered) -> bool {
+pub(super) fn is_exec(registered: &Registered) -> bool {
     matches!(registered.command.handler, Handler::Control(Control::Exec))
 }
 

@@ -9,7 +9,7 @@
 //!   through which code reaches entries.
 //! * [`View::edit`] is the only way to a mutable entry: around it expiry, deadlines, statistics, events and the
 //!   journal are done once, for everybody ([`edit`]).
-//! * [`expire`] removes keys at their deadline, [`scan`] walks them with a stateless cursor, [`reclaim`] frees big
+//! * [`evict`] chooses what goes when memory is full, [`expire`] removes keys at their deadline, [`scan`] walks them with a stateless cursor, [`reclaim`] frees big
 //!   values off the workers.
 //!
 //! **Invariant:** nobody holds one shard while waiting for another, except under the script mutex
@@ -20,6 +20,7 @@ pub mod access;
 pub mod edit;
 pub mod effects;
 pub mod entry;
+pub mod evict;
 pub mod expire;
 pub mod lock;
 pub mod reclaim;
@@ -36,6 +37,7 @@ pub use access::AccessClock;
 pub use edit::{EntryMut, Ttl, WrongType};
 pub use effects::{Effect, EffectRecord, Effects, EventClass, What};
 pub use entry::Entry;
+pub use evict::{EvictionPolicy, Order};
 pub use expire::ExpiryPolicy;
 pub use shard::{Db, Shard};
 pub use view::{LockSet, ShardSet, View};

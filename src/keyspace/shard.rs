@@ -2,6 +2,7 @@
 
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::entry::Entry;
+use crate::keyspace::evict::ranked::Pool;
 use crate::keyspace::watch::Watchers;
 use crate::keyspace::{DbIndex, Key};
 
@@ -16,12 +17,14 @@ pub struct Db {
 pub struct Shard {
     dbs: Box<[Db]>,
     pub(super) watchers: Watchers,
+    /// Candidates for eviction.
+    pub(super) pool: Pool,
 }
 
 impl Shard {
     pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
         let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
-        Shard { dbs: (0..databases).map(db).collect(), watchers: Watchers::default() }
+        Shard { dbs: (0..databases).map(db).collect(), watchers: Watchers::default(), pool: Pool::default() }
     }
 
     /// The database; its index was checked when it was selected.
@@ -43,7 +46,7 @@ impl Shard {
 
     /// Tells the watchers of `db` whose keys are in one of the databases `changed`.
     pub(super) fn touch_watched(&mut self, db: DbIndex, changed: &[DbIndex]) {
-        let Shard { dbs, watchers } = self;
+        let Shard { dbs, watchers, .. } = self;
         watchers.touch_where(db, |key| {
             let hold = |index: &DbIndex| {
                 let table = &dbs[index.as_usize()].table;
