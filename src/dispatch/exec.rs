@@ -87,7 +87,7 @@ pub struct Executor<'k> {
     is_stale: bool,
     /// Version of the users when they were last looked at.
     pub(super) acl_version: u64,
-    stats: &'k WorkerStats,
+    pub(super) stats: &'k WorkerStats,
     pub(super) view: View<'k>,
     /// Behind what the batch has written to the journal.
     depends: JournalOffset,
@@ -174,6 +174,12 @@ impl<'k> Executor<'k> {
         };
         if !session.may_do_everything(self.acl_version)
             && let Err(error) = self.check_access(session, registered, &args)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
+        if self.config.maxmemory > 0
+            && let Err(error) = self.make_room(session, registered, out)
         {
             self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
@@ -729,7 +735,7 @@ impl<'k> Executor<'k> {
     }
 }
 
-fn is_exec(registered: &Registered) -> bool {
+pub(super) fn is_exec(registered: &Registered) -> bool {
     matches!(registered.command.handler, Handler::Control(Control::Exec))
 }
 
