@@ -9,6 +9,7 @@
 //!   through which code reaches entries.
 //! * [`View::edit`] is the only way to a mutable entry: around it expiry, deadlines, statistics, events and the
 //!   journal are done once, for everybody ([`edit`]).
+//! * [`snapshot`] gives all data as it was at one moment.
 //! * [`expire`] removes keys at their deadline, [`scan`] walks them with a stateless cursor, [`reclaim`] frees big
 //!   values off the workers.
 //!
@@ -25,11 +26,13 @@ pub mod lock;
 pub mod reclaim;
 pub mod scan;
 pub mod shard;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 pub mod view;
 mod watch;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use access::AccessClock;
@@ -97,6 +100,7 @@ pub struct Keyspace {
     earliest_deadline: AtomicU64,
     /// Wakes the expiry task when an earlier deadline was announced.
     deadline_moved: tokio::sync::Notify,
+    snapshots: Arc<snapshot::Snapshots>,
 }
 
 impl Keyspace {
@@ -117,6 +121,7 @@ impl Keyspace {
             expiry: expire::SharedPolicy::default(),
             earliest_deadline: AtomicU64::new(u64::MAX),
             deadline_moved: tokio::sync::Notify::new(),
+            snapshots: Arc::default(),
         }
     }
 
@@ -148,6 +153,7 @@ impl Keyspace {
         match busy {
             Busy::Shard(id) => self.shard(id).park(waker),
             Busy::ScriptMutex => self.script_mutex.park(waker),
+            Busy::Snapshot => self.snapshots.park(waker),
         }
     }
 
@@ -172,4 +178,6 @@ impl Keyspace {
 pub enum Busy {
     Shard(ShardId),
     ScriptMutex,
+    /// A snapshot can't keep up with the changes.
+    Snapshot,
 }
