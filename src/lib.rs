@@ -18,9 +18,13 @@ pub mod rdb;
 pub mod keyspace;
 pub mod session;
 
+pub mod journal;
 pub mod pubsub;
+pub mod tracking;
 
 pub mod dispatch;
+
+pub mod persist;
 
 pub mod commands;
 

@@ -18,10 +18,12 @@
 //! **Invariant:** an entry behind its deadline is visible to nobody, whether it has been removed yet or not.
 
 pub mod access;
+mod audience;
 pub mod edit;
 pub mod effects;
 pub mod entry;
 pub mod expire;
+pub mod freeze;
 pub mod lock;
 pub mod reclaim;
 pub mod scan;
@@ -30,6 +32,7 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 pub mod view;
+pub mod waiters;
 mod watch;
 
 use std::sync::Arc;
@@ -56,6 +59,10 @@ impl DbIndex {
         usize::from(self.0)
     }
 }
+
+/// A position in the journal: the number of bytes appended before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JournalOffset(pub u64);
 
 /// Number of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,11 +12,13 @@ use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
 use crate::dispatch::notify::Notifier;
 use crate::dispatch::stats::Stats;
 use crate::dispatch::{CommandTable, Engine};
+use crate::journal::Journal;
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::observe::log::{self, Format, Level, LogHandle};
 use crate::observe::{latency, slowlog};
 use crate::pubsub::PubSub;
 use crate::session::Registry;
+use crate::tracking::Tracking;
 
 /// Descriptors that the server needs beside its clients.
 const OWN_DESCRIPTORS: u64 = 32;
@@ -92,9 +94,13 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         lifecycle: Lifecycle::default(),
         gauges,
         sinks: Default::default(),
+        journal: Journal::new(),
+        observation: Default::default(),
         notifier: Notifier::new(Arc::clone(&pubsub)),
         pubsub,
+        tracking: Tracking::default(),
         apply_config: Default::default(),
+        parts: Default::default(),
         workers,
         config: store,
     };

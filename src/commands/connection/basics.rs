@@ -89,6 +89,7 @@ fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
         cx.engine.monitors.left();
     }
     cx.engine.leave_channels(cx.session);
+    cx.engine.stop_tracking(cx.session);
     cx.session.reset(!auth::is_password_needed(cx.engine));
     cx.session.publish();
     let proto = cx.session.proto;

@@ -10,9 +10,10 @@
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::tracking;
 use crate::base::num::parse_i64;
 use crate::dispatch::{CmdError, Command, CommandTable, Engine, Outcome, ReplySlot, Request, SessionCx};
-use crate::session::{Client, ClientId, ClientKind, Transport};
+use crate::session::{Client, ClientId, ClientKind, Scope, Tracker, Transport};
 use crate::spec::{Arg, CommandFlags, Group};
 
 pub(super) const LIST: Command = Command::session("list", -2, list)
@@ -97,6 +98,7 @@ fn info(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcom
 
 /// Writes lines; made once for all clients of a list.
 struct Lines<'e> {
+    engine: &'e Engine,
     now_us: u64,
     /// Full names of commands, by id.
     commands: Vec<&'e str>,
@@ -105,11 +107,12 @@ struct Lines<'e> {
 impl<'e> Lines<'e> {
     fn new(engine: &'e Engine) -> Lines<'e> {
         use crate::base::clock::Clock;
-        Lines { now_us: engine.time.monotonic_us(), commands: command_names(&engine.commands) }
+        Lines { engine, now_us: engine.time.monotonic_us(), commands: command_names(&engine.commands) }
     }
 
     fn push(&self, text: &mut Vec<u8>, client: &Client) {
         let names = client.names();
+        let tracker = self.engine.tracking.tracker(client.id);
         let usage = &client.usage;
         let seconds_since = |then_us: u64| self.now_us.saturating_sub(then_us) / 1_000_000;
         let command = client.last_command().and_then(|id| self.commands.get(usize::from(id)));
@@ -131,7 +134,7 @@ impl<'e> Lines<'e> {
              argv-mem={argv} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total} events={} cmd={} user=",
             seconds_since(client.connected_us),
             seconds_since(usage.last_active_us.load(Relaxed)),
-            flags(client),
+            flags(client, tracker.as_deref()),
             client.db().0,
             usage.channels.load(Relaxed),
             usage.patterns.load(Relaxed),
@@ -143,7 +146,8 @@ impl<'e> Lines<'e> {
             command.unwrap_or(&"NULL"),
         );
         text.extend_from_slice(&names.user);
-        let _ = write!(text, " redir=-1 resp={} lib-name=", client.resp_version());
+        let redirect = tracking::redirect_of(tracker.as_deref());
+        let _ = write!(text, " redir={redirect} resp={} lib-name=", client.resp_version());
         text.extend_from_slice(&names.lib_name);
         text.extend_from_slice(b" lib-ver=");
         text.extend_from_slice(&names.lib_ver);
@@ -162,7 +166,7 @@ fn command_names(table: &CommandTable) -> Vec<&str> {
 }
 
 /// Letters for what is special about a client, `N` when nothing is.
-fn flags(client: &Client) -> String {
+fn flags(client: &Client, tracker: Option<&Tracker>) -> String {
     let letters = [
         (client.is_monitor(), 'O'),
         (client.kind() == ClientKind::Replica, 'S'),
@@ -170,6 +174,9 @@ fn flags(client: &Client) -> String {
         (client.kind() == ClientKind::PubSub, 'P'),
         (client.usage.queued.load(Relaxed) > 0, 'x'),
         (client.is_blocked(), 'b'),
+        (tracker.is_some(), 't'),
+        (tracker.is_some_and(Tracker::is_broken), 'R'),
+        (tracker.is_some_and(|tracker| tracker.scope == Scope::Broadcast), 'B'),
         (client.usage.is_watch_broken.load(Relaxed), 'd'),
         (client.is_killed(), 'A'),
         (client.transport == Transport::Unix, 'U'),
