@@ -24,6 +24,7 @@ pub mod effects;
 pub mod entry;
 pub mod expire;
 pub mod freeze;
+pub mod load;
 pub mod lock;
 pub mod reclaim;
 pub mod scan;
