@@ -16,6 +16,8 @@ pub mod value;
 pub mod rdb;
 
 pub mod keyspace;
+
+pub mod acl;
 pub mod session;
 
 pub mod journal;

@@ -17,6 +17,7 @@ use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
 use super::table::CommandTable;
+use crate::acl::Acl;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
 use crate::journal::Journal;
@@ -44,6 +45,8 @@ pub struct Engine {
     pub keyspace: Keyspace,
     pub config: config::Store,
     pub commands: CommandTable,
+    /// Who may do what.
+    pub acl: Acl,
     pub clients: Registry,
     pub stats: Stats,
     pub slowlog: Slowlog,

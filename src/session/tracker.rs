@@ -36,6 +36,14 @@ impl Tracker {
         Tracker { client, scope, no_loop, redirect, prefixes: Vec::new(), is_broken: AtomicBool::new(false) }
     }
 
+    /// Who hears it instead: 0 when nobody, -1 when nothing is tracked.
+    pub fn redirect_of(tracker: Option<&Tracker>) -> i64 {
+        match tracker {
+            None => -1,
+            Some(tracker) => tracker.redirect.map_or(0, |id| i64::try_from(id.0).unwrap_or(i64::MAX)),
+        }
+    }
+
     /// Whether who was to hear instead has gone.
     pub fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)

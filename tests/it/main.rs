@@ -25,6 +25,7 @@ mod protocol;
 mod streams;
 mod support;
 mod transactions;
+mod users;
 #[path = "../wire/mod.rs"]
 mod wire;
 

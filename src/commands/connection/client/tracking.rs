@@ -217,7 +217,7 @@ fn trackinginfo(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -
         w.set(flags.len());
         flags.iter().for_each(|flag| w.bulk(flag.as_bytes()));
         w.bulk(b"redirect");
-        w.int(redirect_of(tracker));
+        w.int(Tracker::redirect_of(tracker));
         w.bulk(b"prefixes");
         w.array(prefixes.len());
         prefixes.iter().for_each(|prefix| w.bulk(prefix));
@@ -225,13 +225,5 @@ fn trackinginfo(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -
 }
 
 fn getredir(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    Ok(reply.int(redirect_of(cx.session.tracking.as_deref())))
-}
-
-/// Who hears it instead: 0 when nobody, -1 when nothing is tracked.
-pub(super) fn redirect_of(tracker: Option<&Tracker>) -> i64 {
-    match tracker {
-        None => -1,
-        Some(tracker) => tracker.redirect.map_or(0, |id| i64::try_from(id.0).unwrap_or(i64::MAX)),
-    }
+    Ok(reply.int(Tracker::redirect_of(cx.session.tracking.as_deref())))
 }

@@ -209,9 +209,18 @@ fn emit_refusals(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Value::Uint(gauges.batch_us.load(Relaxed)),
             ),
             (Field::counter("acl_access_denied_auth", "Logins refused"), Value::Uint(totals.acl_denied_auth)),
-            (Field::counter("acl_access_denied_cmd", "Commands refused to users"), Value::Uint(0)),
-            (Field::counter("acl_access_denied_key", "Keys refused to users"), Value::Uint(0)),
-            (Field::counter("acl_access_denied_channel", "Channels refused to users"), Value::Uint(0)),
+            (
+                Field::counter("acl_access_denied_cmd", "Commands refused to users"),
+                Value::Uint(totals.acl_denied_command),
+            ),
+            (
+                Field::counter("acl_access_denied_key", "Keys refused to users"),
+                Value::Uint(totals.acl_denied_key),
+            ),
+            (
+                Field::counter("acl_access_denied_channel", "Channels refused to users"),
+                Value::Uint(totals.acl_denied_channel),
+            ),
         ],
     );
 }
