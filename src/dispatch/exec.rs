@@ -182,6 +182,8 @@ impl<'k> Executor<'k> {
             && let Err(error) = self.make_room(session, registered, out)
         {
             self.refuse_queued(session, Some(registered), error, out);
+            // Some key may have gone nevertheless.
+            self.serve(attempts);
             return Step::Done;
         }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
@@ -204,6 +206,10 @@ impl<'k> Executor<'k> {
         if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
             self.view.release();
             return Step::Parked(Parked::Pause);
+        }
+        if self.engine.keyspace.is_choked() && writes(session, registered) {
+            self.view.release();
+            return Step::Parked(Parked::Lock(Busy::Snapshot));
         }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
@@ -377,8 +383,7 @@ impl<'k> Executor<'k> {
 
     #[cold]
     fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
-        let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-        let flags = registered.command.spec.flags | queued.unwrap_or_default();
+        let flags = flags_of(session, registered);
         match self.engine.pause.mode_at(now) {
             None => false,
             // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
@@ -733,6 +738,17 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(line);
     }
+}
+
+/// What the request does, or all the requests that EXEC runs.
+pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
+    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+    registered.command.spec.flags | queued.unwrap_or_default()
+}
+
+#[cold]
+fn writes(session: &Session, registered: &Registered) -> bool {
+    flags_of(session, registered).contains(CommandFlags::WRITE)
 }
 
 pub(super) fn is_exec(registered: &Registered) -> bool {

@@ -11,6 +11,7 @@ use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
+use crate::persist::rdb::Saver;
 use crate::session::{Client, bump};
 
 /// Pace of the samples behind `instantaneous_ops_per_sec`.
@@ -33,6 +34,10 @@ pub async fn run(engine: Arc<Engine>) {
         evict_clients(&engine, &engine.config.snapshot(), engine.stats.worker(engine.workers));
         // What CONFIG SET made too much goes even if nobody sends a command.
         engine.eviction.look();
+        if let Some(saver) = engine.parts.find::<Saver>() {
+            // It waits for locks, and starts a thread.
+            saver.tick(&engine);
+        }
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
             let now_us = engine.time.monotonic_us();
