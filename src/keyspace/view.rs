@@ -134,6 +134,7 @@ impl<'k> View<'k> {
     fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
+        self.cx.observed = self.keyspace.is_observed();
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
