@@ -37,18 +37,25 @@ const EDITS: &[Edit] = &[
         "case LUA_TTABLE: {\n      hvalue(obj)->metatable = mt;",
         "case LUA_TTABLE: {\n      if (hvalue(obj)->readonly) READONLY;\n      hvalue(obj)->metatable = mt;",
     ),
-    // How the host says so: a function that it takes out of the globals before any script runs.
+    // What the host takes out of the globals before any script runs. `__readonly(table, on)` says which tables those are.
+    // `__raising(f)` is a function that calls `f` and raises its second result if its first is true: a callback of the host can
+    // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call.
     (
         "lbaselib.c",
         "static int luaB_newproxy (lua_State *L) {",
         "#include \"lobject.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
          ((Table *)lua_topointer(L, 1))->readonly = (lu_byte)lua_toboolean(L, 2);\n  return 0;\n}\n\n\
+         static int luaB_raise (lua_State *L) {\n  int n = lua_gettop(L);\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
+         lua_insert(L, 1);\n  lua_call(L, n, LUA_MULTRET);\n  if (lua_toboolean(L, 1)) {\n    lua_settop(L, 2);\n    \
+         return lua_error(L);\n  }\n  return lua_gettop(L) - 1;\n}\n\n\
+         static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
+         lua_pushcclosure(L, luaB_raise, 1);\n  return 1;\n}\n\n\
          static int luaB_newproxy (lua_State *L) {",
     ),
     (
         "lbaselib.c",
         "{\"unpack\", luaB_unpack},",
-        "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},",
+        "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},",
     ),
     // Bytecode is never loaded: what it says is not checked by anybody.
     ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),

@@ -37,6 +37,7 @@ impl Reason {
 pub enum Context {
     TopLevel,
     Multi,
+    Lua,
 }
 
 impl Context {
@@ -44,6 +45,7 @@ impl Context {
         match self {
             Context::TopLevel => "toplevel",
             Context::Multi => "multi",
+            Context::Lua => "lua",
         }
     }
 }

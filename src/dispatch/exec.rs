@@ -96,6 +96,8 @@ pub struct Executor<'k> {
     pub(super) gathered: Option<Box<Gathered>>,
     /// What the last request waits for.
     pub(super) awaited: Option<Awaited>,
+    /// The requests that run are those of a script.
+    pub(super) in_script: bool,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -129,6 +131,7 @@ impl<'k> Executor<'k> {
             rewrites: Vec::new(),
             gathered: None,
             awaited: None,
+            in_script: false,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
@@ -193,7 +196,7 @@ impl<'k> Executor<'k> {
         if let Some(transaction) = session.transaction.as_deref_mut()
             && registered.command.is_queued
         {
-            let queued = Self::queue(transaction, registered.command.spec.flags, &args);
+            let queued = Self::queue(transaction, registered, &args);
             self.answer_queued(session, registered, queued, out);
             return Step::Done;
         }
@@ -222,7 +225,11 @@ impl<'k> Executor<'k> {
             None if is_exec(registered) => self.transaction_locks(session),
             None => self.find_keys(registered, &args, &mut keys),
         };
-        if let Err(busy) = self.lock(&locks, attempts) {
+        let locked = match self.needs_script_mutex(session, registered) {
+            true => self.view.lock_in_order(&locks),
+            false => self.lock(&locks, attempts),
+        };
+        if let Err(busy) = locked {
             return Step::Parked(Parked::Lock(busy));
         }
         self.view.begin(now, session.no_touch);
@@ -235,6 +242,19 @@ impl<'k> Executor<'k> {
             self.serve(attempts);
         }
         if session.waiting.is_some() { Step::Waits } else { Step::Done }
+    }
+
+    /// Whether a request may want shards that its keys don't tell. With one shard there are none.
+    #[inline]
+    fn needs_script_mutex(&self, session: &Session, registered: &Registered) -> bool {
+        self.engine.keyspace.shard_count() > 1
+            && match registered.command.handler {
+                Handler::Script(_) => true,
+                Handler::Control(Control::Exec) => {
+                    session.transaction.as_deref().is_some_and(|transaction| transaction.runs_scripts)
+                }
+                _ => false,
+            }
     }
 
     /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
@@ -583,6 +603,13 @@ impl<'k> Executor<'k> {
                     AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
+            Handler::Script(run) => {
+                let began_ns = self.last_ns;
+                let done = self.with_script(session, |cx| run(cx, request, reply));
+                // It took as long as all that it ran.
+                self.last_ns = began_ns;
+                done
+            }
             Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
         }
@@ -678,7 +705,7 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);
         let slower_than = config.slowlog_log_slower_than;
-        if slower_than >= 0 && nanos / 1000 >= slower_than as u64 {
+        if slower_than >= 0 && !self.in_script && nanos / 1000 >= slower_than as u64 {
             self.log_slow(session, request, nanos / 1000);
         }
         let threshold_ms = config.latency_monitor_threshold;
@@ -757,7 +784,7 @@ pub(super) fn is_exec(registered: &Registered) -> bool {
 
 /// The command or subcommand that the request means, if it is known and has the right number of arguments.
 #[inline]
-fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+pub(super) fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
     let registered = if found.subcommands.is_empty() { found } else { subcommand(found, args)? };
     registered.command.spec.accepts(args.len()).then_some(registered)
 }

@@ -125,7 +125,7 @@ pub fn uncounted_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
 }
 
 /// Whether more is used than `maxmemory` allows.
-fn is_exceeded(engine: &Engine, config: &Config, unsent: usize) -> bool {
+pub(super) fn is_exceeded(engine: &Engine, config: &Config, unsent: usize) -> bool {
     let used = alloc::allocated_bytes() as u64;
     if used <= config.maxmemory {
         return false;
