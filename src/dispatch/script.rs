@@ -66,6 +66,12 @@ impl<'k> ScriptCx<'_, 'k> {
         self.executor.view.now()
     }
 
+    /// Whether there is no memory for what needs some.
+    pub fn is_out_of_memory(&self) -> bool {
+        let config = self.executor.config();
+        config.maxmemory > 0 && is_exceeded(self.executor.engine, config, 0)
+    }
+
     /// The protocol version in which the script's commands answer.
     pub fn set_proto(&mut self, proto: Proto) {
         self.inner.proto = proto;
@@ -90,8 +96,7 @@ impl<'k> ScriptCx<'_, 'k> {
             return Err(READ_ONLY);
         }
         if flags.contains(CommandFlags::DENYOOM) && !self.rules.allows_oom && !self.has_written {
-            let unsent = out.heap_bytes();
-            if is_exceeded(self.executor.engine, self.executor.config(), unsent) {
+            if self.is_out_of_memory() {
                 return Err(CmdError::OutOfMemory);
             }
         }

@@ -23,6 +23,7 @@ use crate::observe::{latency, slowlog};
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 use crate::pubsub::PubSub;
+use crate::script::Scripts;
 use crate::session::Registry;
 use crate::tracking::Tracking;
 
@@ -134,6 +135,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         config: store,
     };
     engine.notify(config.notify_keyspace_events);
+    engine.parts.put(Arc::new(Scripts::default()));
     Ok(Arc::new(engine))
 }
 
