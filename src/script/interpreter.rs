@@ -42,7 +42,6 @@ struct Interpreter {
     run: Function,
     compiled: HashMap<Sha, Function>,
     generation: u64,
-    random: Rc<Random>,
     running: Rc<RefCell<Option<Arc<Running>>>>,
 }
 
@@ -191,7 +190,7 @@ impl Interpreter {
             (Rc::new(Random::new(Rng::from_os().next_u64() as u32)), Rc::new(RefCell::new(None)));
         let run = prelude(&lua, &random)?;
         watch(&lua, &running)?;
-        Ok(Interpreter { lua, run, compiled: HashMap::new(), generation, random, running })
+        Ok(Interpreter { lua, run, compiled: HashMap::new(), generation, running })
     }
 
     fn compiled(&mut self, script: &Script) -> Result<Function, CmdError> {
