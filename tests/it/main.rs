@@ -20,6 +20,7 @@ mod clients;
 mod expiry;
 mod limits;
 mod linear;
+mod memory;
 mod process;
 mod protocol;
 mod streams;
