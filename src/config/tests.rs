@@ -76,8 +76,15 @@ fn every_option_of_redis_has_its_default() {
     }
     let own: Vec<String> =
         names(&store, &["*"]).into_iter().filter(|name| !facts.contains_key(name)).collect();
-    let expected =
-        ["tls-auto", "tls-auth-clients-user", "rdb-save-version", "log-format", "lua-memory-limit"];
+    let expected = [
+        "tls-auto",
+        "tls-auth-clients-user",
+        "rdb-save-version",
+        "aof-load-corrupt-tail-max-size",
+        "aof-checksum",
+        "log-format",
+        "lua-memory-limit",
+    ];
     assert_eq!(own, expected);
     assert_eq!(get(&store, "dir"), std::env::current_dir().unwrap().to_str().unwrap());
     assert_eq!(store.snapshot().port, 6379);

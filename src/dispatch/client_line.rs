@@ -13,10 +13,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::engine::Engine;
 use super::table::CommandTable;
 use crate::base::clock::Clock;
-use crate::session::{Client, ClientKind, Transport};
+use crate::session::{Client, ClientKind, Scope, Tracker, Transport};
 
 /// Writes lines; made once for all clients of a list.
 pub struct ClientLines<'e> {
+    engine: &'e Engine,
     now_us: u64,
     /// Full names of commands, by id.
     commands: Vec<&'e str>,
@@ -24,12 +25,13 @@ pub struct ClientLines<'e> {
 
 impl<'e> ClientLines<'e> {
     pub fn new(engine: &'e Engine) -> ClientLines<'e> {
-        ClientLines { now_us: engine.time.monotonic_us(), commands: command_names(&engine.commands) }
+        ClientLines { engine, now_us: engine.time.monotonic_us(), commands: command_names(&engine.commands) }
     }
 
     /// Adds the line of a client, with its line feed.
     pub fn push(&self, text: &mut Vec<u8>, client: &Client) {
         let names = client.names();
+        let tracker = self.engine.tracking.tracker(client.id);
         let usage = &client.usage;
         let seconds_since = |then_us: u64| self.now_us.saturating_sub(then_us) / 1_000_000;
         let command = client.last_command().and_then(|id| self.commands.get(usize::from(id)));
@@ -51,7 +53,7 @@ impl<'e> ClientLines<'e> {
              argv-mem={argv} multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={total} events={} cmd={} user=",
             seconds_since(client.connected_us),
             seconds_since(usage.last_active_us.load(Relaxed)),
-            flags(client),
+            flags(client, tracker.as_deref()),
             client.db().0,
             usage.channels.load(Relaxed),
             usage.patterns.load(Relaxed),
@@ -63,7 +65,8 @@ impl<'e> ClientLines<'e> {
             command.unwrap_or(&"NULL"),
         );
         text.extend_from_slice(&names.user);
-        let _ = write!(text, " redir=-1 resp={} lib-name=", client.resp_version());
+        let redirect = Tracker::redirect_of(tracker.as_deref());
+        let _ = write!(text, " redir={redirect} resp={} lib-name=", client.resp_version());
         text.extend_from_slice(&names.lib_name);
         text.extend_from_slice(b" lib-ver=");
         text.extend_from_slice(&names.lib_ver);
@@ -82,7 +85,7 @@ fn command_names(table: &CommandTable) -> Vec<&str> {
 }
 
 /// Letters for what is special about a client, `N` when nothing is.
-fn flags(client: &Client) -> String {
+fn flags(client: &Client, tracker: Option<&Tracker>) -> String {
     let letters = [
         (client.is_monitor(), 'O'),
         (client.kind() == ClientKind::Replica, 'S'),
@@ -90,6 +93,9 @@ fn flags(client: &Client) -> String {
         (client.kind() == ClientKind::PubSub, 'P'),
         (client.usage.queued.load(Relaxed) > 0, 'x'),
         (client.is_blocked(), 'b'),
+        (tracker.is_some(), 't'),
+        (tracker.is_some_and(Tracker::is_broken), 'R'),
+        (tracker.is_some_and(|tracker| tracker.scope == Scope::Broadcast), 'B'),
         (client.usage.is_watch_broken.load(Relaxed), 'd'),
         (client.is_killed(), 'A'),
         (client.transport == Transport::Unix, 'U'),

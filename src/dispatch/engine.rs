@@ -13,6 +13,7 @@ pub use super::gauges::Gauges;
 use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
+use super::parts::Parts;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
@@ -20,11 +21,13 @@ use super::table::CommandTable;
 use crate::acl::Acl;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
-use crate::keyspace::Keyspace;
+use crate::journal::Journal;
+use crate::keyspace::{JournalOffset, Keyspace, LockSet, View};
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
-use crate::session::{Registry, Session, Space};
+use crate::session::{Registry, Session, Space, Tracker};
+use crate::tracking::Tracking;
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
@@ -58,10 +61,15 @@ pub struct Engine {
     /// `maxmemory` at work.
     pub eviction: Eviction,
     pub sinks: Sinks,
+    pub journal: Journal,
+    /// Held by who changes whether effects are recorded.
+    pub observation: Mutex<()>,
     pub pubsub: Arc<PubSub>,
+    pub tracking: Tracking,
     /// `notify-keyspace-events`.
     pub notifier: Notifier,
     pub apply_config: Mutex<Option<ApplyConfig>>,
+    pub parts: Parts,
     /// Number of workers, which is also the index of the statistics that belong to the main thread.
     pub workers: usize,
 }
@@ -91,6 +99,8 @@ pub struct Lifecycle {
     requested: Notify,
     /// Loading a data set: most commands answer LOADING.
     pub loading: AtomicBool,
+    /// The last save failed.
+    unsaved: AtomicBool,
 }
 
 impl Lifecycle {
@@ -105,6 +115,21 @@ impl Lifecycle {
         self.request.lock().take().is_some()
     }
 
+    /// Notes whether the last save failed.
+    pub fn set_unsaved(&self, unsaved: bool) {
+        self.unsaved.store(unsaved, Ordering::Relaxed);
+    }
+
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Relaxed)
+    }
+
+    /// Whether some requests are refused because of the state of the data.
+    #[inline]
+    pub fn is_obstructed(&self) -> bool {
+        self.loading.load(Ordering::Relaxed) | self.unsaved.load(Ordering::Relaxed)
+    }
+
     /// Waits until somebody asks for the end.
     pub async fn requested(&self) -> ShutdownRequest {
         loop {
@@ -117,16 +142,45 @@ impl Lifecycle {
 }
 
 impl Engine {
-    /// Adds a listener to effects; from now on they are recorded.
+    /// Adds a listener to effects; from now on they are recorded. Waits for the locks of all shards.
     pub fn observe(&self, sink: Arc<dyn Sink>) {
+        let mut view = View::new(&self.keyspace, 0);
+        view.lock_blocking(&LockSet::All);
         self.sinks.add(sink);
-        self.keyspace.observe(true);
+        self.update_observation();
     }
 
     /// Publishes keyspace events of these classes from now on.
     pub fn notify(&self, flags: NotifyFlags) {
         self.notifier.set_flags(flags);
-        self.keyspace.observe(self.notifier.is_active() || self.sinks.any());
+        self.update_observation();
+    }
+
+    /// Turns the recording of effects on or off, by who wants them. A journal or a listener that begins or ends does so under
+    /// the locks of all shards: a view that holds one does not look again.
+    pub fn update_observation(&self) {
+        let _one_at_a_time = self.observation.lock();
+        let listens = self.notifier.is_active() || self.sinks.any() || self.tracking.is_active();
+        self.keyspace.observe(listens || self.journal.is_on());
+    }
+
+    /// Tells a client of changes from now on.
+    pub fn track(&self, session: &mut Session, tracker: Tracker) {
+        let tracker = Arc::new(tracker);
+        // Others have to know in which protocol it is told.
+        session.publish();
+        self.tracking.start(&tracker);
+        self.update_observation();
+        session.tracking = Some(tracker);
+    }
+
+    /// Ends what [`Engine::track`] began.
+    pub fn stop_tracking(&self, session: &mut Session) {
+        session.caching = false;
+        if session.tracking.take().is_some() {
+            self.tracking.stop(session.id());
+            self.update_observation();
+        }
     }
 
     /// Ends all subscriptions of a connection.
@@ -143,12 +197,20 @@ impl Engine {
         session.publish_subscriptions();
     }
 
-    /// Hands effects to every listener; called under the locks that protect what they are about.
-    pub fn commit(&self, commit: &Commit<'_>) {
+    /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
+    /// answers how far it reaches now.
+    pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
         self.notifier.commit(commit);
-        if !commit.effects.records.is_empty() || !commit.commands.is_empty() {
-            self.sinks.commit(commit);
+        if self.tracking.is_active() {
+            self.tracking.commit(commit.effects, commit.client, &self.clients);
         }
+        if commit.effects.records.is_empty() && commit.commands.is_empty() {
+            return None;
+        }
+        self.sinks.commit(commit);
+        let offset = self.journal.append(commit.commands, &commit.effects.records, commit.marks)?;
+        view.note_write(offset);
+        Some(offset)
     }
 
     /// Seconds since the start.

@@ -8,6 +8,7 @@
 //! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
 //! run anything, and the connection tries the same request again when it is woken.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -23,11 +24,13 @@ use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::transaction::{Control, Gathered, refused_exec};
+use super::wait::Awaited;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::entry::facts_of;
-use crate::keyspace::{Busy, DbIndex, Key, LockSet, ShardId, View};
+use crate::keyspace::waiters::Waiter;
+use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
@@ -41,6 +44,8 @@ const ATTEMPTS_MAX: u32 = 8;
 pub enum Step {
     /// It ran, or was refused; its reply is in the output.
     Done,
+    /// Its client waits for what others do; the reply comes with the end of that ([`Session::waiting`]).
+    Waits,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
     /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
@@ -61,6 +66,16 @@ pub enum Parked {
 pub struct Attempts {
     /// How often the pending request failed to get its locks.
     failed: u32,
+    /// Requests of others that the connection's last one made ready, but whose shards were busy.
+    pub(super) debts: VecDeque<Arc<Waiter>>,
+}
+
+impl Attempts {
+    /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
+    #[inline]
+    pub fn owes(&self) -> bool {
+        !self.debts.is_empty()
+    }
 }
 
 /// Runs a batch of requests of one connection.
@@ -74,9 +89,13 @@ pub struct Executor<'k> {
     pub(super) acl_version: u64,
     pub(super) stats: &'k WorkerStats,
     pub(super) view: View<'k>,
-    rewrites: Vec<OwnedArgs>,
+    /// Behind what the batch has written to the journal.
+    depends: JournalOffset,
+    pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
+    /// What the last request waits for.
+    pub(super) awaited: Option<Awaited>,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -87,7 +106,7 @@ pub struct Executor<'k> {
     last_ns: u64,
 }
 
-type Keys<'a> = SmallVec<[Key<'a>; 4]>;
+pub(super) type Keys<'a> = SmallVec<[Key<'a>; 4]>;
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
@@ -106,8 +125,10 @@ impl<'k> Executor<'k> {
             acl_version: engine.acl.version(),
             stats,
             view: View::new(&engine.keyspace, seed),
+            depends: JournalOffset(0),
             rewrites: Vec::new(),
             gathered: None,
+            awaited: None,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
@@ -142,6 +163,11 @@ impl<'k> Executor<'k> {
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Step {
+        if attempts.owes()
+            && let Err(busy) = self.settle(attempts)
+        {
+            return Step::Parked(Parked::Lock(busy));
+        }
         let now = self.now();
         let Some(registered) = self.find(args.at(0)).and_then(|found| admit(found, &args)) else {
             return self.turn_away(session, &args, out);
@@ -156,6 +182,8 @@ impl<'k> Executor<'k> {
             && let Err(error) = self.make_room(session, registered, out)
         {
             self.refuse_queued(session, Some(registered), error, out);
+            // Some key may have gone nevertheless.
+            self.serve(attempts);
             return Step::Done;
         }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
@@ -169,9 +197,19 @@ impl<'k> Executor<'k> {
             self.answer_queued(session, registered, queued, out);
             return Step::Done;
         }
+        if self.engine.journal.is_refusing()
+            && let Some(error) = self.refusal(session, registered)
+        {
+            self.refuse_for_disk(session, registered, error, out);
+            return Step::Done;
+        }
         if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
             self.view.release();
             return Step::Parked(Parked::Pause);
+        }
+        if self.engine.keyspace.is_choked() && writes(session, registered) {
+            self.view.release();
+            return Step::Parked(Parked::Lock(Busy::Snapshot));
         }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
@@ -190,7 +228,13 @@ impl<'k> Executor<'k> {
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
         self.call(session, &request, out);
-        Step::Done
+        if let Some(awaited) = self.awaited.take() {
+            self.fall_asleep(session, &request, awaited);
+        }
+        if self.view.has_ready() {
+            self.serve(attempts);
+        }
+        if session.waiting.is_some() { Step::Waits } else { Step::Done }
     }
 
     /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
@@ -292,7 +336,7 @@ impl<'k> Executor<'k> {
 
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
     #[inline]
-    fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
+    pub(super) fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
         if let Some(last) = self.last
             && self.last_spelling.as_slice() == name
         {
@@ -304,10 +348,42 @@ impl<'k> Executor<'k> {
         Some(found)
     }
 
+    /// Why the request is refused while the journal can't be written.
     #[cold]
-    fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
+    fn refusal(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
         let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
         let flags = registered.command.spec.flags | queued.unwrap_or_default();
+        // As in Redis also PING, so that who checks a server's health hears of it.
+        if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
+            return None;
+        }
+        let reason = self.engine.journal.refusal()?;
+        Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")))
+    }
+
+    /// Refuses a request, and with it the transaction that it is a part of.
+    #[cold]
+    fn refuse_for_disk(
+        &mut self,
+        session: &mut Session,
+        registered: &'k Registered,
+        error: CmdError,
+        out: &mut Output,
+    ) {
+        if let Some(transaction) = session.transaction.as_deref_mut() {
+            transaction.failed = true;
+        }
+        if is_exec(registered) {
+            session.transaction = None;
+            session.watch.clear();
+            return self.refuse(session, Some(registered), &refused_exec(&error), out);
+        }
+        self.refuse(session, Some(registered), &error, out);
+    }
+
+    #[cold]
+    fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
+        let flags = flags_of(session, registered);
         match self.engine.pause.mode_at(now) {
             None => false,
             // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
@@ -319,7 +395,12 @@ impl<'k> Executor<'k> {
     /// The keys of the request and the shards that it needs: one walk decides both. Where the keys can't be told
     /// (a number of keys that is none) there are none: the command says in its own words what is wrong.
     #[inline]
-    fn find_keys<'a>(&self, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) -> LockSet {
+    pub(super) fn find_keys<'a>(
+        &self,
+        registered: &Registered,
+        args: &Args<'a>,
+        keys: &mut Keys<'a>,
+    ) -> LockSet {
         let keyspace = &self.engine.keyspace;
         let command = registered.command;
         if command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position)))).is_err() {
@@ -352,15 +433,27 @@ impl<'k> Executor<'k> {
             return;
         };
         // It was allowed when it was queued; a request before it, or somebody else, can have changed that.
-        if !session.may_do_everything(self.engine.acl.version())
-            && let Err(error) = self.check_access(session, registered, &args)
-        {
+        if let Err(error) = self.check_rights(session, registered, &args) {
             return self.refuse(session, Some(registered), &error, out);
         }
         let mut keys = Keys::new();
         self.find_keys(registered, &args, &mut keys);
-        self.view.begin(self.now(), session.no_touch);
+        // The clock stands still in a transaction.
+        self.view.begin(self.view.now(), session.no_touch);
         self.call(session, &Request { command: registered, args, keys: &keys }, out);
+    }
+
+    /// Whether the client may do what it asks for, as of now.
+    pub(super) fn check_rights(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> Result<(), CmdError> {
+        if session.may_do_everything(self.engine.acl.version()) {
+            return Ok(());
+        }
+        self.check_access(session, registered, args)
     }
 
     /// In RESP2 a client that listens gets messages where replies would be, so it may send little.
@@ -395,7 +488,7 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
+    pub(super) fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
         let locked = if attempts.failed < ATTEMPTS_MAX {
             self.view.lock(locks)
         } else {
@@ -405,7 +498,7 @@ impl<'k> Executor<'k> {
         locked
     }
 
-    fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+    pub(super) fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
         let registered = request.command;
         let mark = out.mark();
         session.shared.set_last_command(registered.id);
@@ -414,13 +507,25 @@ impl<'k> Executor<'k> {
         }
         // A command that failed after it had asked for another form leaves it behind.
         self.rewrites.clear();
+        let is_admin = matches!(request.command.command.handler, Handler::Admin(_));
+        if is_admin && self.gathered.is_none() {
+            // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds all
+            // locks already.
+            self.view.release();
+        }
+        let seen = self.view.seen();
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
+        if session.tracking.is_some() {
+            self.remember_read(session, request);
+        }
         if let Err(error) = outcome {
             out.truncate(mark);
             self.write_error(session, &error, out);
         }
         match session.reply_mode {
+            // Its reply comes later, and so does what CLIENT REPLY does to it.
+            _ if self.awaited.is_some() => {}
             // The requests of a transaction are parts of one reply.
             _ if self.gathered.is_some() => {}
             ReplyMode::On | ReplyMode::SkipNext => {}
@@ -431,10 +536,12 @@ impl<'k> Executor<'k> {
             }
         }
         self.finish(session, request);
-        if matches!(request.command.command.handler, Handler::Admin(_)) {
+        if is_admin {
             // It may have changed what a view assumes while it holds a lock.
             if self.gathered.is_none() {
                 self.view.release();
+                // Looking at the server is not looking at data: an operator must see in when the disk hangs.
+                self.view.forget_seen(seen);
             }
             self.is_stale = self.engine.config.version() != self.config_version
                 || self.engine.acl.version() != self.acl_version;
@@ -446,15 +553,24 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn handle(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    pub(super) fn handle(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
         let engine: &'k Engine = self.engine;
         match request.command.command.handler {
             Handler::Read(run) => {
-                let mut cx = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let mut cx =
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
                 run(&mut cx, request, reply)
             }
             Handler::Write(run) => {
-                let read = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let read =
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
                 run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
             }
             Handler::Session(run) => {
@@ -463,17 +579,30 @@ impl<'k> Executor<'k> {
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {
-                // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds
-                // all locks already.
-                if self.gathered.is_none() {
-                    self.view.release();
-                }
                 let mut cx =
                     AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
             Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
+        }
+    }
+
+    /// Remembers what a client that caches has read, while nobody can change it.
+    #[cold]
+    fn remember_read(&self, session: &mut Session, request: &Request<'_>) {
+        let command = request.command.command;
+        let Some(tracker) = &session.tracking else { return };
+        if command.spec.flags.contains(CommandFlags::READONLY) && tracker.remembers(session.caching) {
+            let max_keys = self.config.tracking_table_max_keys;
+            for key in request.keys() {
+                self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
+            }
+        }
+        // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
+        let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
+        if !is_client && self.gathered.is_none() && session.transaction.is_none() {
+            session.caching = false;
         }
     }
 
@@ -520,7 +649,20 @@ impl<'k> Executor<'k> {
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
-        self.engine.commit(&Commit { commands: &commands, effects: &effects });
+        let client = Some(session.id());
+        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+    }
+
+    /// Hands a commit to whoever listens; the reply depends on it.
+    pub(super) fn publish(&mut self, commit: &Commit<'_>) {
+        let offset = self.engine.commit(&mut self.view, commit);
+        self.depends = self.depends.max(offset.unwrap_or_default());
+    }
+
+    /// Ends the batch: how far the journal must be durable before its replies leave, where that matters.
+    pub fn depends(&mut self) -> JournalOffset {
+        self.view.release();
+        self.depends.max(self.view.seen())
     }
 
     #[inline]
@@ -528,6 +670,10 @@ impl<'k> Executor<'k> {
         let now_ns = self.engine.time.monotonic_ns();
         let nanos = now_ns.saturating_sub(self.last_ns);
         self.last_ns = now_ns;
+        if self.awaited.is_some() {
+            // It counts when it is served.
+            return;
+        }
         self.stats.ran(request.command.id, nanos, failed, config.latency_tracking);
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);
@@ -559,7 +705,7 @@ impl<'k> Executor<'k> {
 
     /// Answers a request that is not run.
     #[cold]
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         session: &mut Session,
         registered: Option<&Registered>,
@@ -592,6 +738,17 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(line);
     }
+}
+
+/// What the request does, or all the requests that EXEC runs.
+pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
+    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+    registered.command.spec.flags | queued.unwrap_or_default()
+}
+
+#[cold]
+fn writes(session: &Session, registered: &Registered) -> bool {
+    flags_of(session, registered).contains(CommandFlags::WRITE)
 }
 
 pub(super) fn is_exec(registered: &Registered) -> bool {

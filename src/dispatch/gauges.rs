@@ -30,6 +30,11 @@ pub struct Gauges {
     pub max_output_bytes: AtomicU64,
     /// Unix seconds of the last save; the start until persistence exists.
     pub last_save_seconds: AtomicU64,
+    /// While loading: bytes of all files, and of what has run.
+    pub loading_total_bytes: AtomicU64,
+    pub loading_loaded_bytes: AtomicU64,
+    /// Unix seconds at which loading began.
+    pub loading_began_seconds: AtomicU64,
     /// Longest delay of an expiry behind its deadline in the last second, ms.
     pub expire_lag_ms: AtomicU64,
     rates: Mutex<Rates>,

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use super::engine::Engine;
 use super::error::CmdError;
-use super::exec::{Executor, is_exec};
+use super::exec::{Executor, flags_of};
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
@@ -243,7 +243,7 @@ fn remove_some(
     }
     let effects = view.take_effects();
     if !effects.records.is_empty() {
-        engine.commit(&Commit { commands: &[], effects: &effects });
+        engine.commit(view, &Commit { commands: &[], effects: &effects, client: None, marks: &[] });
     }
     evicted
 }
@@ -268,8 +268,7 @@ impl Executor<'_> {
 }
 
 fn needs_memory(session: &Session, registered: &Registered) -> bool {
-    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-    (registered.command.spec.flags | queued.unwrap_or_default()).contains(CommandFlags::DENYOOM)
+    flags_of(session, registered).contains(CommandFlags::DENYOOM)
 }
 
 /// Closes the clients with the biggest buffers until all together are within `maxmemory-clients`; how many. Those that CLIENT

@@ -42,12 +42,16 @@ const NOT_INSIDE: CmdError = CmdError::text("ERR Command not allowed inside a tr
 pub(super) struct Gathered {
     commands: Vec<(DbIndex, OwnedArgs)>,
     effects: Effects,
+    /// How many effects came before each command.
+    marks: Vec<usize>,
 }
 
 impl Gathered {
     pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects) {
-        self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
+        // A key that expires does so before the command that finds out.
         self.effects.records.append(&mut effects.records);
+        self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
+        self.marks.resize(self.commands.len(), self.effects.records.len());
         self.effects.changes += effects.changes;
     }
 }
@@ -170,7 +174,12 @@ impl<'k> Executor<'k> {
         {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
-            self.engine.commit(&Commit { commands: &commands, effects: &gathered.effects });
+            self.publish(&Commit {
+                commands: &commands,
+                effects: &gathered.effects,
+                client: Some(session.id()),
+                marks: &gathered.marks,
+            });
         }
         replied
     }

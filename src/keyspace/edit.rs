@@ -69,7 +69,7 @@ impl<'k> View<'k> {
         let keyspace = self.keyspace();
         let (shard, cx) = self.split(key);
         let db_index = db;
-        let (db, watchers) = shard.parts_mut(db_index);
+        let (db, audience) = shard.parts_mut(db_index);
         cx.editing = true;
         let mut entry = EntryMut::open(db, db_index, key, cx);
         let result = change(&mut entry);
@@ -85,9 +85,12 @@ impl<'k> View<'k> {
             keyspace.announce_deadline(when);
         }
         cx.editing = false;
-        let is_told = matches!(&result, Ok((_, effect)) if !effect.is_none());
-        if is_told || closed.expired {
-            watchers.touch(db_index, key.bytes());
+        match &result {
+            _ if closed.expired => audience.touch(db_index, key.bytes(), &mut cx.ready),
+            Ok((_, effect)) if effect.is_none() => {}
+            Ok((_, effect)) if effect.is_unwatched => audience.stir(db_index, key.bytes(), &mut cx.ready),
+            Ok(_) => audience.touch(db_index, key.bytes(), &mut cx.ready),
+            Err(_) => {}
         }
         let (value, effect) = match result {
             Ok(done) => done,
@@ -120,7 +123,7 @@ impl<'k> View<'k> {
             return None;
         }
         let entry = shard.db_mut(db).remove(key)?;
-        shard.watchers.touch(db, key.bytes());
+        shard.audience.touch(db, key.bytes(), &mut cx.ready);
         if is_expired(&entry, cx.now) {
             cx.expired(db, key.bytes());
             discard(entry);
@@ -163,8 +166,9 @@ impl<'k> View<'k> {
         let keyspace = self.keyspace();
         let entry = entry.with_key(key.bytes());
         let deadline = entry.deadline();
-        let (db_index, (db, watchers)) = (db, self.split(key).0.parts_mut(db));
-        watchers.touch(db_index, key.bytes());
+        let (shard, cx) = self.split(key);
+        let (db_index, (db, audience)) = (db, shard.parts_mut(db));
+        audience.touch(db_index, key.bytes(), &mut cx.ready);
         if let Some(replaced) = db.remove(key) {
             discard(replaced);
         }
@@ -361,7 +365,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             self.touch();
         } else {
             let mut new = Entry::boxed(self.key.bytes(), T::default().into_value(), None, 0);
-            new.set_clock(self.cx.access.initial(self.cx.now));
+            new.set_clock(self.cx.access.initial(self.cx.used_at));
             self.insert(new);
         }
         let value = self.slot.entry_mut().and_then(Entry::value_mut).and_then(T::of_mut);
@@ -374,7 +378,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         self.changed = true;
         let deadline = self.resolve(ttl);
         let mut new = Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0);
-        new.set_clock(self.cx.access.initial(self.cx.now));
+        new.set_clock(self.cx.access.initial(self.cx.used_at));
         match self.slot.entry_mut() {
             Some(entry) => discard(std::mem::replace(entry, new)),
             None => self.insert(new),
@@ -392,7 +396,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     pub fn set_string_encoded(&mut self, value: &[u8], encoding: Encoding, ttl: Ttl) {
         self.changed = true;
         let deadline = self.resolve(ttl);
-        let clock = self.cx.access.initial(self.cx.now);
+        let clock = self.cx.access.initial(self.cx.used_at);
         let key = self.key.bytes();
         match self.slot.entry_mut() {
             Some(entry)
@@ -404,11 +408,11 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                     entry.set_deadline(deadline);
                 }
                 entry.set_meta(encoding as u8);
-                let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
+                let clock = self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng);
                 entry.set_clock(clock);
             }
             Some(entry) => {
-                let clock = self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng);
+                let clock = self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng);
                 let mut new = string_entry(key, value, encoding, deadline);
                 new.set_clock(clock);
                 discard(std::mem::replace(entry, new));
@@ -471,11 +475,11 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         let mut new = Entry::boxed(self.key.bytes(), value, deadline, Encoding::Raw as u8);
         match self.slot.entry_mut() {
             Some(entry) => {
-                new.set_clock(self.cx.access.touched(entry.clock(), self.cx.now, &mut self.cx.rng));
+                new.set_clock(self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng));
                 discard(std::mem::replace(entry, new));
             }
             None => {
-                new.set_clock(self.cx.access.initial(self.cx.now));
+                new.set_clock(self.cx.access.initial(self.cx.used_at));
                 self.insert(new);
             }
         }

@@ -9,7 +9,9 @@
 //!   through which code reaches entries.
 //! * [`View::edit`] is the only way to a mutable entry: around it expiry, deadlines, statistics, events and the
 //!   journal are done once, for everybody ([`edit`]).
-//! * [`evict`] chooses what goes when memory is full, [`expire`] removes keys at their deadline, [`scan`] walks them with a stateless cursor, [`reclaim`] frees big
+//! * [`snapshot`] gives all data as it was at one moment.
+//! * [`evict`] chooses what goes when memory is full, [`expire`] removes keys at their deadline, [`scan`] walks them with a
+//!   stateless cursor, [`reclaim`] frees big
 //!   values off the workers.
 //!
 //! **Invariant:** nobody holds one shard while waiting for another, except under the script mutex
@@ -17,20 +19,26 @@
 //! **Invariant:** an entry behind its deadline is visible to nobody, whether it has been removed yet or not.
 
 pub mod access;
+mod audience;
 pub mod edit;
 pub mod effects;
 pub mod entry;
 pub mod evict;
 pub mod expire;
+pub mod freeze;
+pub mod load;
 pub mod lock;
 pub mod reclaim;
 pub mod scan;
 pub mod shard;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 pub mod view;
+pub mod waiters;
 mod watch;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub use access::AccessClock;
@@ -55,6 +63,10 @@ impl DbIndex {
         usize::from(self.0)
     }
 }
+
+/// A position in the journal: the number of bytes appended before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JournalOffset(pub u64);
 
 /// Number of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +111,7 @@ pub struct Keyspace {
     earliest_deadline: AtomicU64,
     /// Wakes the expiry task when an earlier deadline was announced.
     deadline_moved: tokio::sync::Notify,
+    snapshots: Arc<snapshot::Snapshots>,
 }
 
 impl Keyspace {
@@ -119,6 +132,7 @@ impl Keyspace {
             expiry: expire::SharedPolicy::default(),
             earliest_deadline: AtomicU64::new(u64::MAX),
             deadline_moved: tokio::sync::Notify::new(),
+            snapshots: Arc::default(),
         }
     }
 
@@ -150,6 +164,7 @@ impl Keyspace {
         match busy {
             Busy::Shard(id) => self.shard(id).park(waker),
             Busy::ScriptMutex => self.script_mutex.park(waker),
+            Busy::Snapshot => self.snapshots.park(waker),
         }
     }
 
@@ -174,4 +189,6 @@ impl Keyspace {
 pub enum Busy {
     Shard(ShardId),
     ScriptMutex,
+    /// A snapshot can't keep up with the changes.
+    Snapshot,
 }

@@ -23,10 +23,13 @@ use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::is_expired;
 use super::lock::ParkingGuard;
-use super::{Busy, DbIndex, Effects, Entry, ExpiryPolicy, Key, Keyspace, Shard, ShardId, WatchFlag};
+use super::waiters::{ReadyKey, Waiter};
+use super::{
+    Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Shard, ShardId, WatchFlag,
+};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
-use crate::ds::table;
+use crate::ds::table::Touch;
 
 /// Distinct shards in ascending order.
 pub type ShardSet = SmallVec<[ShardId; 8]>;
@@ -62,12 +65,16 @@ pub struct View<'k> {
     /// Ascending by shard.
     guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
     script_guard: Option<ParkingGuard<'k, ()>>,
+    /// The last write of any shard that was held.
+    seen: JournalOffset,
     pub(super) cx: Circumstances,
 }
 
 /// What an access needs to know besides the data.
 pub(super) struct Circumstances {
     pub now: UnixMs,
+    /// The time that keys are marked with as last used: now, except in a replay.
+    pub used_at: UnixMs,
     pub effects: Effects,
     pub access: AccessClock,
     /// CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -75,6 +82,8 @@ pub(super) struct Circumstances {
     pub expiry: ExpiryPolicy,
     pub observed: bool,
     pub rng: Rng,
+    /// Keys that were changed and that somebody waits for, in order.
+    pub ready: Vec<ReadyKey>,
     /// An edit is under way; if the thread unwinds now, a value may be half changed.
     pub editing: bool,
 }
@@ -86,14 +95,17 @@ impl<'k> View<'k> {
             keyspace,
             guards: SmallVec::new(),
             script_guard: None,
+            seen: JournalOffset(0),
             cx: Circumstances {
                 now: UnixMs(0),
+                used_at: UnixMs(0),
                 effects: Effects::default(),
                 access: keyspace.access.load(),
                 no_touch: false,
                 expiry: keyspace.expiry.load(),
                 observed: false,
                 rng: Rng::from_seed(seed),
+                ready: Vec::new(),
                 editing: false,
             },
         }
@@ -103,7 +115,18 @@ impl<'k> View<'k> {
     #[inline]
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
         self.cx.now = now;
+        self.cx.used_at = now;
         self.cx.no_touch = no_touch;
+        // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
+        self.cx.observed = self.keyspace.is_observed();
+    }
+
+    /// The next command is one of a log: it runs at the beginning of time, when nothing has expired yet.
+    #[inline]
+    pub fn begin_replay(&mut self, now: UnixMs) {
+        self.cx.now = UnixMs(0);
+        self.cx.used_at = now;
+        self.cx.no_touch = false;
     }
 
     /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
@@ -205,11 +228,63 @@ impl<'k> View<'k> {
         }
     }
 
+    /// As [`View::lock_blocking`], keeping what is held if that is enough.
+    #[inline]
+    pub fn lock_blocking_for(&mut self, set: &LockSet) {
+        if !self.covers(set) {
+            self.lock_blocking(set);
+        }
+    }
+
     /// Lets everything go.
     #[inline]
     pub fn release(&mut self) {
+        for (_, guard) in &self.guards {
+            self.seen = self.seen.max(guard.last_write);
+        }
         self.guards.clear();
         self.script_guard = None;
+    }
+
+    /// Takes the shards of `set` to those that are held, if all of them are free; never waits.
+    pub fn try_extend(&mut self, set: &LockSet) -> bool {
+        let keyspace = self.keyspace;
+        let wanted: ShardSet = match set {
+            _ if self.covers(set) => return true,
+            LockSet::Nothing => return true,
+            LockSet::One(id) => [*id].into_iter().collect(),
+            LockSet::Many(ids) => ids.clone(),
+            LockSet::All => (0..keyspace.shards.len()).map(|id| ShardId(id as u16)).collect(),
+        };
+        let mut taken: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 4]> = SmallVec::new();
+        for id in wanted.into_iter().filter(|id| self.position(*id).is_none()) {
+            let Some(guard) = keyspace.shard(id).try_lock() else { return false };
+            taken.push((id, guard));
+        }
+        self.guards.extend(taken);
+        self.guards.sort_unstable_by_key(|(id, _)| *id);
+        true
+    }
+
+    /// The held shards have been changed, and the journal says so up to `offset`.
+    #[inline]
+    pub fn note_write(&mut self, offset: JournalOffset) {
+        self.guards.iter_mut().for_each(|(_, guard)| guard.last_write = offset);
+    }
+
+    /// Up to where the journal holds the changes of the held shards.
+    pub fn written(&self) -> JournalOffset {
+        self.guards.iter().map(|(_, guard)| guard.last_write).max().unwrap_or_default()
+    }
+
+    /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
+    pub fn seen(&self) -> JournalOffset {
+        self.seen
+    }
+
+    /// Takes back what was seen since [`View::seen`] answered `seen`: it was not shown to anybody.
+    pub fn forget_seen(&mut self, seen: JournalOffset) {
+        self.seen = seen;
     }
 
     #[inline]
@@ -351,7 +426,38 @@ impl<'k> View<'k> {
 
     /// Raises `flag` when `key` is changed from now on.
     pub fn watch(&mut self, db: DbIndex, key: Key<'_>, flag: &Arc<WatchFlag>) {
-        self.split(key).0.watchers.add(db, key.bytes(), flag);
+        self.split(key).0.audience.watchers.add(db, key.bytes(), flag);
+    }
+
+    /// Puts a request behind the others that wait for `key`.
+    pub fn wait(&mut self, db: DbIndex, key: Key<'_>, waiter: &Arc<Waiter>) {
+        self.split(key).0.audience.waiters.add(db, key.bytes(), waiter);
+    }
+
+    /// Takes a request that has been served out of the list of `key`.
+    pub fn wait_no_more(&mut self, db: DbIndex, key: Key<'_>, waiter: &Arc<Waiter>) {
+        self.split(key).0.audience.waiters.remove(db, key.bytes(), waiter);
+    }
+
+    /// The requests that wait for `key`, first come first.
+    pub fn waiters_of(&mut self, db: DbIndex, key: Key<'_>) -> Vec<Arc<Waiter>> {
+        self.split(key).0.audience.waiters.of(db, key.bytes())
+    }
+
+    /// Whether keys were changed that somebody waits for.
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        !self.cx.ready.is_empty()
+    }
+
+    /// Keys that were changed and that somebody waits for, in order, since the last call.
+    pub fn take_ready(&mut self) -> Vec<ReadyKey> {
+        std::mem::take(&mut self.cx.ready)
+    }
+
+    /// For each key of the held shards that is waited for: whether somebody wants to know that it is gone.
+    pub fn waited_for(&self) -> impl Iterator<Item = bool> {
+        self.shards().flat_map(|shard| shard.audience.waiters.census())
     }
 
     /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
@@ -399,23 +505,22 @@ fn live<'s>(
     db_index: DbIndex,
     key: Key<'_>,
 ) -> Option<&'s mut Entry> {
-    let (db, watchers) = shard.parts_mut(db_index);
-    if db.volatile == 0 {
-        return db.table.find_mut(key.hash(), key.bytes());
-    }
-    match db.table.entry(key.hash(), key.bytes()) {
-        table::Entry::Vacant(_) => None,
-        table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
-            if cx.expiry.removes_on_access() {
-                let entry = occupied.remove();
+    let (db, audience) = shard.parts_mut(db_index);
+    let now = cx.now;
+    match db.table.find_touch(key.hash(), key.bytes(), |entry| !is_expired(entry, now)) {
+        Touch::Found(entry) => Some(entry),
+        Touch::Missing => None,
+        Touch::Refused(expired) => {
+            if cx.expiry.removes_on_access()
+                && let Some(entry) = expired.remove(key.bytes())
+            {
                 db.volatile -= 1;
                 cx.expired(db_index, key.bytes());
-                watchers.touch(db_index, key.bytes());
+                audience.touch(db_index, key.bytes(), &mut cx.ready);
                 edit::discard(entry);
             }
             None
         }
-        table::Entry::Occupied(occupied) => Some(occupied.into_mut()),
     }
 }
 
@@ -425,7 +530,7 @@ impl Circumstances {
     #[inline]
     pub fn touch(&mut self, entry: &mut Entry) {
         let clock = entry.clock();
-        let touched = self.access.touched(clock, self.now, &mut self.rng);
+        let touched = self.access.touched(clock, self.used_at, &mut self.rng);
         if touched != clock {
             entry.set_clock(touched);
         }

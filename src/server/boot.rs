@@ -1,6 +1,6 @@
 //! From a configuration to an engine: log, process limits, identity, seeds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,11 +16,15 @@ use crate::dispatch::notify::Notifier;
 use crate::dispatch::stats::Stats;
 use crate::dispatch::table::catalogue;
 use crate::dispatch::{CommandTable, Engine};
+use crate::journal::Journal;
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::observe::log::{self, Format, Level, LogHandle};
 use crate::observe::{latency, slowlog};
+use crate::persist::rdb::Saver;
+use crate::persist::storage::Real;
 use crate::pubsub::PubSub;
 use crate::session::Registry;
+use crate::tracking::Tracking;
 
 /// Descriptors that the server needs beside its clients.
 const OWN_DESCRIPTORS: u64 = 32;
@@ -46,6 +50,7 @@ pub fn boot(store: Store) -> Result<Booted, String> {
     })
     .map_err(|error| error.to_string())?;
     let engine = engine(store, time)?;
+    Saver::install(&engine, PathBuf::new(), Arc::new(Real));
     tracing::info!(
         "Ochre {} (Redis {} compatible) starting, PID: {}",
         env!("CARGO_PKG_VERSION"),
@@ -118,9 +123,13 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         gauges,
         eviction: Default::default(),
         sinks: Default::default(),
+        journal: Journal::new(),
+        observation: Default::default(),
         notifier: Notifier::new(Arc::clone(&pubsub)),
         pubsub,
+        tracking: Tracking::default(),
         apply_config: Default::default(),
+        parts: Default::default(),
         workers,
         config: store,
     };

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::Engine;
 use crate::dispatch::memory::{Room, evict_clients, make_room};
 use crate::dispatch::sink::Commit;
+use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
+use crate::persist::rdb::Saver;
 use crate::session::{Client, bump};
 
 /// Pace of the samples behind `instantaneous_ops_per_sec`.
@@ -33,6 +34,10 @@ pub async fn run(engine: Arc<Engine>) {
         evict_clients(&engine, &engine.config.snapshot(), engine.stats.worker(engine.workers));
         // What CONFIG SET made too much goes even if nobody sends a command.
         engine.eviction.look();
+        if let Some(saver) = engine.parts.find::<Saver>() {
+            // It waits for locks, and starts a thread.
+            saver.tick(&engine);
+        }
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
             let now_us = engine.time.monotonic_us();
@@ -55,10 +60,16 @@ pub async fn evict(engine: Arc<Engine>) {
     }
 }
 
-fn evict_slice(engine: &Engine) -> Room {
+fn evict_slice(engine: &Arc<Engine>) -> Room {
     let mut view = View::new(&engine.keyspace, engine.time.monotonic_ns());
     let stats = engine.stats.worker(engine.workers);
-    make_room(engine, &engine.config.snapshot(), &mut view, stats, engine.time.now_ms(), 0)
+    let (config, now) = (engine.config.snapshot(), engine.time.now_ms());
+    let room = make_room(engine, &config, &mut view, stats, now, 0);
+    if view.has_ready() {
+        // Whoever waits for something of a key that is gone is told so.
+        Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+    }
+    room
 }
 
 /// Ends pauses at their time.
@@ -107,7 +118,7 @@ pub async fn expire(engine: Arc<Engine>) {
 }
 
 /// One slice of every shard; returns the earliest deadline that is left.
-pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
+pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs) -> Option<UnixMs> {
     if engine.keyspace.expiry_policy() != ExpiryPolicy::Active {
         return None;
     }
@@ -122,9 +133,13 @@ pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
             let counters = &engine.stats.worker(engine.workers).counters;
             bump(&counters.expired_keys, effects.expired);
             bump(&counters.expired_subkeys, effects.expired_elements);
-            engine.commit(&Commit { commands: &[], effects: &effects });
+            engine.commit(&mut view, &Commit { commands: &[], effects: &effects, client: None, marks: &[] });
         }
         view.release();
+        if view.has_ready() {
+            let (config, stats) = (engine.config.snapshot(), engine.stats.worker(engine.workers));
+            Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+        }
         next = due.into_iter().chain(next).min();
     }
     let spent_us = (engine.time.monotonic_ns() - began_ns) / 1000;

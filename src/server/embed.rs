@@ -25,9 +25,11 @@ use crate::config::{Startup, Store};
 use crate::dispatch::Engine;
 use crate::dispatch::engine::ShutdownRequest;
 use crate::net::{Listening, bind_all};
+use crate::persist::rdb::Saver;
+use crate::persist::storage::Real;
 
 /// Options that come before those of the caller.
-const DEFAULTS: [&str; 4] = ["--bind", "127.0.0.1", "--port", "0"];
+const DEFAULTS: [&str; 6] = ["--bind", "127.0.0.1", "--port", "0", "--save", ""];
 
 /// A running server.
 pub struct Server {
@@ -43,6 +45,7 @@ impl Server {
         let arguments = DEFAULTS.iter().chain(arguments).map(OsString::from);
         let store = Startup::from_args(arguments).and_then(Store::load).map_err(|error| error.to_string())?;
         let engine = boot::engine(store, time)?;
+        Saver::install(&engine, engine.config.snapshot().dir.clone(), Arc::new(Real));
         let mut bound = bind_all(&engine.config.snapshot()).map_err(|error| error.to_string())?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
         listener.set_nonblocking(true).map_err(|error| error.to_string())?;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use block::{Entry, Limits};
 pub use group::{Consumer, ConsumerId, Group, Pending};
-pub use id::{Sequence, StreamId};
+pub use id::{IdText, Sequence, StreamId};
 pub use log::{Garbage, Log, Trim};
 
 use super::Facts;
@@ -42,6 +42,13 @@ struct Body {
     log: Log,
     /// `None` before the first.
     groups: Option<Arc<Groups>>,
+}
+
+impl From<Log> for Stream {
+    /// A stream without groups.
+    fn from(log: Log) -> Stream {
+        Stream { body: Box::new(Body { log, groups: None }) }
+    }
 }
 
 impl Stream {

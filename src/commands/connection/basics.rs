@@ -88,6 +88,7 @@ fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
         cx.engine.monitors.left();
     }
     cx.engine.leave_channels(cx.session);
+    cx.engine.stop_tracking(cx.session);
     cx.session.reset(&cx.engine.acl);
     cx.session.publish();
     let proto = cx.session.proto;

@@ -51,6 +51,12 @@ auto_aof_rewrite_percentage: u32 = "auto-aof-rewrite-percentage" [], COUNT, "100
 auto_aof_rewrite_min_size: u64 = "auto-aof-rewrite-min-size" [], memory(0), "67108864", MUTABLE, ActsWith(Persistence);
 /// Load a file that ends in the middle of a command, without that command.
 aof_load_truncated: bool = "aof-load-truncated" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+/// Load a file without checksums that ends in up to so many bytes which are no commands, without them; 0 refuses such a
+/// file. A file with checksums knows by itself what a power failure can have torn.
+aof_load_corrupt_tail_max_size: u64 = "aof-load-corrupt-tail-max-size" [], memory(0), "0", MUTABLE, ActsWith(Persistence);
+/// Put a checksum before each block of commands, in a line that loaders of Redis 7 and later skip, so that damage is found
+/// instead of loaded. Taken up by the next file.
+aof_checksum: bool = "aof-checksum" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
 /// Rewrites start with a snapshot instead of commands.
 aof_use_rdb_preamble: bool = "aof-use-rdb-preamble" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
 /// Put the time into the file, so that it can be cut at a moment.

@@ -75,10 +75,10 @@ impl View<'_> {
                 Order::Ttl => soonest::victim(shard, choice),
             };
             let Some((db_index, key)) = victim else { return false };
-            let (db, watchers) = shard.parts_mut(db_index);
+            let (db, audience) = shard.parts_mut(db_index);
             let hash = db.table.seed().hash(&key);
             let Some(entry) = db.remove(Key { bytes: &key, hash }) else { return false };
-            watchers.touch(db_index, &key);
+            audience.touch(db_index, &key, &mut cx.ready);
             if cx.observed {
                 // For the journal it is as if the key had died by itself: a DEL.
                 cx.effects.record(db_index, &key, What::Expired);

@@ -125,6 +125,8 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
 fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
     let names = |space| Value::Uint(facts.engine.pubsub.len(space) as u64);
+    let tracking = &facts.engine.tracking;
+    let count = |count: usize| Value::Uint(count as u64);
     say(
         out,
         &[
@@ -141,9 +143,15 @@ fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::counter("active_defrag_key_misses", "Keys left by defragmentation"), zero),
             (Field::counter("total_active_defrag_time", "Milliseconds of defragmentation"), zero),
             (Field::gauge("current_active_defrag_time", "The same, of this round"), zero),
-            (Field::gauge("tracking_total_keys", "Keys that clients cache"), zero),
-            (Field::gauge("tracking_total_items", "Clients counted for each such key"), zero),
-            (Field::gauge("tracking_total_prefixes", "Prefixes that clients cache"), zero),
+            (Field::gauge("tracking_total_keys", "Keys that clients cache"), count(tracking.keys())),
+            (
+                Field::gauge("tracking_total_items", "Clients counted for each such key"),
+                count(tracking.items()),
+            ),
+            (
+                Field::gauge("tracking_total_prefixes", "Prefixes that clients cache"),
+                count(tracking.prefixes()),
+            ),
         ],
     );
 }

@@ -1,0 +1,384 @@
+//! The thread that starts, stops and rewrites.
+//!
+//! It looks at what is wanted and what is, and does one thing at a time; whoever wants something says so at the desk and rings.
+//!
+//! ```text
+//! wanted, not on                  start: journal on, a base of everything, then the manifest
+//! on, not wanted                  stop: write and sync the rest
+//! BGREWRITEAOF, or grown enough   rewrite
+//! the writer's file is poisoned   rewrite, every second until it works
+//! ```
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::checksum;
+use super::manifest::{Part, Role};
+use super::rewrite::push_entry;
+use super::writer::OpenLog;
+use super::{Aof, Desk};
+use crate::base::clock::Clock;
+use crate::config::Config;
+use crate::dispatch::Engine;
+use crate::keyspace::freeze::FrozenKeyspace;
+use crate::keyspace::{JournalOffset, LockSet, View};
+use crate::persist::storage::File;
+use crate::resp::push_record;
+
+/// Between two looks at sizes and failures.
+const LOOK: Duration = Duration::from_millis(100);
+const RETRY_NS: u64 = 1_000_000_000;
+/// Failures in a row after which rewrites by themselves become rare, and the longest pause between them.
+const FAILURES_MAX: u64 = 3;
+const PAUSE_MAX_MINUTES: u64 = 60;
+/// Bytes of a base that are written at once, and that are synced at once.
+const CHUNK_BYTES: usize = 256 << 10;
+const SYNC_BYTES: u64 = 4 << 20;
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Nothing,
+    Stop,
+    Rewrite,
+    End,
+}
+
+/// The loop of the control thread.
+pub(super) fn run(aof: &Arc<Aof>, engine: &Arc<Engine>) {
+    loop {
+        let task = {
+            let mut desk = aof.desk.lock();
+            let task = aof.task(&mut desk, engine);
+            if task == Task::Nothing {
+                aof.bell.wait_for(&mut desk, LOOK);
+                continue;
+            }
+            task
+        };
+        match task {
+            Task::End => return,
+            Task::Nothing => {}
+            Task::Stop => {
+                let stopped = aof.stop_writer(&mut aof.desk.lock(), engine);
+                if let Err(error) = stopped {
+                    tracing::warn!("The AOF was switched off with its end unwritten: {error}");
+                }
+            }
+            Task::Rewrite => aof.run_rewrite(engine),
+        }
+    }
+}
+
+impl Aof {
+    fn task(&self, desk: &mut Desk, engine: &Engine) -> Task {
+        if desk.is_stopping {
+            return Task::End;
+        }
+        if desk.is_on && !desk.wanted {
+            return Task::Stop;
+        }
+        if std::mem::take(&mut desk.rewrite_wanted) {
+            return Task::Rewrite;
+        }
+        if engine.time.monotonic_ns() < desk.next_try_ns {
+            return Task::Nothing;
+        }
+        if desk.is_on && self.orders.poison().is_some() {
+            desk.is_vouched = false;
+        }
+        if desk.wanted && !desk.is_vouched {
+            return Task::Rewrite;
+        }
+        if desk.is_on && self.has_grown(desk, &engine.config.snapshot()) {
+            return Task::Rewrite;
+        }
+        Task::Nothing
+    }
+
+    fn has_grown(&self, desk: &Desk, config: &Config) -> bool {
+        let total = self.status.total_bytes();
+        if config.auto_aof_rewrite_percentage == 0 || total < config.auto_aof_rewrite_min_size.max(1) {
+            return false;
+        }
+        let base = desk.rewritten_bytes.max(1);
+        let growth = total.saturating_sub(base).saturating_mul(100) / base;
+        let has_grown = growth >= u64::from(config.auto_aof_rewrite_percentage);
+        if has_grown {
+            tracing::info!("Starting automatic rewriting of AOF on {growth}% growth");
+        }
+        has_grown
+    }
+
+    fn run_rewrite(self: &Arc<Self>, engine: &Arc<Engine>) {
+        let status = &self.status;
+        status.is_rewriting.store(true, Ordering::Relaxed);
+        self.note_rewrite_start(engine);
+        let config = engine.config.snapshot();
+        self.configure_writer(&config);
+        let began_us = engine.time.monotonic_us();
+        tracing::info!("Background append only file rewriting started");
+        let result = self.rewrite_now(engine, &config);
+        let now_us = engine.time.monotonic_us();
+        status.last_rewrite_s.store(((now_us - began_us) / 1_000_000) as i64, Ordering::Relaxed);
+        status.rewrites.fetch_add(1, Ordering::Relaxed);
+        status.has_rewrite_failed.store(result.is_err(), Ordering::Relaxed);
+        match result {
+            Ok(()) => {
+                status.failures_in_a_row.store(0, Ordering::Relaxed);
+                tracing::info!("Background AOF rewrite finished successfully");
+            }
+            Err(error) => self.note_failure(engine, &error),
+        }
+        status.is_rewriting.store(false, Ordering::Relaxed);
+        self.configure_writer(&engine.config.snapshot());
+        engine.journal.call();
+    }
+
+    fn note_failure(&self, engine: &Engine, error: &io::Error) {
+        tracing::warn!("Background AOF rewrite failed: {error}");
+        let failures = self.status.failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut desk = self.desk.lock();
+        let now_ns = engine.time.monotonic_ns();
+        desk.next_try_ns = now_ns + RETRY_NS;
+        if failures >= FAILURES_MAX && desk.is_vouched {
+            let minutes = (1u64 << (failures - FAILURES_MAX).min(10)).min(PAUSE_MAX_MINUTES);
+            desk.next_try_ns = now_ns + minutes * 60 * 1_000_000_000;
+            tracing::warn!(
+                "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in {minutes} minutes"
+            );
+        }
+    }
+
+    fn is_cancelled(&self, was_wanted: bool) -> bool {
+        let desk = self.desk.lock();
+        desk.is_stopping || desk.wanted != was_wanted
+    }
+
+    /// The steps of a rewrite; see the head of [`super`].
+    pub(super) fn rewrite_now(self: &Arc<Self>, engine: &Arc<Engine>, config: &Config) -> io::Result<()> {
+        self.storage.create_dir(&self.names.folder)?;
+        let (cut, wanted) = {
+            let mut desk = self.desk.lock();
+            if !desk.is_on {
+                // What is there from an earlier time is history as soon as this is done.
+                desk.manifest = super::load::find_manifest(&*self.storage, &self.names)
+                    .map_err(|error| io::Error::other(error.to_string()))?
+                    .unwrap_or_default();
+            }
+            (self.cut(&mut desk, engine, config)?, desk.wanted)
+        };
+        let base = self.write_base(&cut.frozen, config, wanted);
+        let base_bytes = base.inspect_err(|_| self.remove_temporaries(&cut))?;
+        drop(cut.frozen);
+        let mut desk = self.desk.lock();
+        if desk.is_stopping || desk.wanted != wanted {
+            drop(desk);
+            self.remove_temporaries_of(cut.temporary.as_ref());
+            return Err(io::Error::other("cancelled"));
+        }
+        let number = desk.manifest.next_base();
+        let base = Part::new(self.names.base(number, false), number, Role::Base);
+        let mut manifest = desk.manifest.clone();
+        if let Some((_, part)) = &cut.temporary {
+            manifest.increments.push(part.clone());
+        }
+        let first = cut.increment.unwrap_or_else(|| manifest.next_increment());
+        manifest.supersede(base.clone(), first);
+        self.commit_manifest(&manifest, &base, cut.temporary.as_ref())?;
+        desk.manifest = manifest;
+        desk.rewritten_bytes = base_bytes;
+        self.status.base_bytes.store(base_bytes, Ordering::Relaxed);
+        self.status.earlier_bytes.store(base_bytes, Ordering::Relaxed);
+        if desk.is_on {
+            desk.is_vouched = true;
+            self.orders.vouch(cut.generation, cut.offset.0);
+            self.set_release(engine, config, &desk);
+            engine.journal.call();
+        }
+        if !config.aof_disable_auto_gc {
+            self.remove_history(&mut desk.manifest);
+        }
+        Ok(())
+    }
+
+    /// Freezes the data set, and leads the journal into a new increment at the same moment.
+    fn cut(self: &Arc<Self>, desk: &mut Desk, engine: &Arc<Engine>, config: &Config) -> io::Result<Cut> {
+        if !desk.wanted {
+            let mut view = View::new(&engine.keyspace, 0);
+            view.lock_blocking(&LockSet::All);
+            let frozen = view.freeze();
+            return Ok(Cut {
+                frozen,
+                generation: 0,
+                offset: JournalOffset(0),
+                increment: None,
+                temporary: None,
+            });
+        }
+        let number = desk.manifest.next_increment();
+        let part = Part::new(self.names.increment(number), number, Role::Incremental);
+        let is_named = desk.is_on && desk.is_vouched;
+        let name = if is_named { part.name.clone() } else { self.names.temporary_increment(number) };
+        tracing::info!("Creating AOF incr file {name} on background rewrite");
+        let path = self.names.path(&name);
+        let log = OpenLog { file: self.storage.create(&path)?, path, len: 0, is_covered: false };
+        self.storage.sync_dir(&self.names.folder)?;
+        if is_named {
+            let mut manifest = desk.manifest.clone();
+            manifest.increments.push(part.clone());
+            self.persist(&manifest)?;
+            desk.manifest = manifest;
+            let before = self.status.total_bytes();
+            self.status.earlier_bytes.store(before, Ordering::Relaxed);
+        }
+        let (frozen, offset) = if desk.is_on {
+            desk.generation += 1;
+            self.orders.hand_over(desk.generation, log);
+            let mut view = View::new(&engine.keyspace, 0);
+            view.lock_blocking(&LockSet::All);
+            (view.freeze(), engine.journal.cut(desk.generation))
+        } else {
+            self.launch(desk, engine, log, config)?;
+            let mut view = View::new(&engine.keyspace, 0);
+            view.lock_blocking(&LockSet::All);
+            engine.journal.switch(true);
+            engine.update_observation();
+            (view.freeze(), engine.journal.end())
+        };
+        let temporary = (!is_named).then_some((name, part));
+        Ok(Cut { frozen, generation: desk.generation, offset, increment: Some(number), temporary })
+    }
+
+    /// Writes the base under its temporary name and syncs it; returns its bytes.
+    fn write_base(&self, frozen: &FrozenKeyspace, config: &Config, wanted: bool) -> io::Result<u64> {
+        let mut file = self.storage.create(&self.names.temporary_base())?;
+        let mut base = BaseWriter::new(&mut *file, config);
+        for (db, entries) in frozen.databases() {
+            let number = db.0.to_string();
+            push_record(&mut base.buffer, [b"SELECT".as_slice(), number.as_bytes()].into_iter());
+            for entry in entries {
+                push_entry(&mut base.buffer, entry);
+                if base.buffer.len() >= CHUNK_BYTES {
+                    base.flush()?;
+                    if self.is_cancelled(wanted) {
+                        return Err(io::Error::other("cancelled"));
+                    }
+                }
+            }
+        }
+        base.flush()?;
+        let len = base.finish()?;
+        file.sync()?;
+        Ok(len)
+    }
+
+    /// Gives the files their names and replaces the manifest. A complete manifest under its temporary name lies there before the
+    /// first file has its name, so that a start can tell what a crash in between has left.
+    fn commit_manifest(
+        &self,
+        manifest: &super::Manifest,
+        base: &Part,
+        temporary: Option<&(String, Part)>,
+    ) -> io::Result<()> {
+        let (storage, folder) = (&*self.storage, &self.names.folder);
+        let staged = self.names.temporary_manifest();
+        let mut file = storage.create(&staged)?;
+        file.write_all(manifest.text().as_bytes())?;
+        file.sync()?;
+        storage.sync_dir(folder)?;
+        storage.rename(&self.names.temporary_base(), &self.names.path(&base.name))?;
+        if let Some((name, part)) = temporary {
+            storage.rename(&self.names.path(name), &self.names.path(&part.name))?;
+        }
+        storage.sync_dir(folder)?;
+        storage.rename(&staged, &self.names.manifest())?;
+        storage.sync_dir(folder)
+    }
+
+    fn remove_temporaries(&self, cut: &Cut) {
+        self.remove_temporaries_of(cut.temporary.as_ref());
+    }
+
+    /// Best effort: what stays is removed by the next start.
+    fn remove_temporaries_of(&self, increment: Option<&(String, Part)>) {
+        let _ = self.storage.remove(&self.names.temporary_base());
+        if let Some((name, _)) = increment {
+            let _ = self.storage.remove(&self.names.path(name));
+        }
+    }
+}
+
+/// One moment of the data set.
+struct Cut {
+    frozen: FrozenKeyspace,
+    generation: u64,
+    offset: JournalOffset,
+    /// Number of the increment that begins here.
+    increment: Option<u64>,
+    /// It has another name until the manifest names it.
+    temporary: Option<(String, Part)>,
+}
+
+/// Writes a base in blocks.
+struct BaseWriter<'f> {
+    file: &'f mut dyn File,
+    buffer: Vec<u8>,
+    len: u64,
+    synced: u64,
+    checksums: bool,
+    syncs: bool,
+}
+
+impl<'f> BaseWriter<'f> {
+    fn new(file: &'f mut dyn File, config: &Config) -> BaseWriter<'f> {
+        BaseWriter {
+            file,
+            buffer: Vec::with_capacity(2 * CHUNK_BYTES),
+            len: 0,
+            synced: 0,
+            checksums: config.aof_checksum,
+            syncs: config.aof_rewrite_incremental_fsync,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        if self.checksums {
+            if self.len == 0 {
+                self.put(&checksum::start_line(0))?;
+            }
+            let line = checksum::block_line(self.len, self.synced, &self.buffer);
+            self.put(&line)?;
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        self.put(&buffer)?;
+        self.buffer = buffer;
+        self.buffer.clear();
+        if self.syncs && self.len - self.synced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.synced = self.len;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Everything before the end is on the disk, says the last line.
+    fn finish(mut self) -> io::Result<u64> {
+        if self.checksums && self.len > 0 {
+            self.file.sync()?;
+            let line = checksum::block_line(self.len, self.len, b"");
+            self.put(&line)?;
+        }
+        Ok(self.len)
+    }
+}

@@ -1,0 +1,332 @@
+//! Reads one file of commands: whole records, whole transactions, verified blocks, and a verdict on the end.
+//!
+//! ```text
+//! bytes ─▶ lines that begin with # ─▶ ours: verify the block that follows      others: skip
+//!       ─▶ records ─▶ MULTI … EXEC gathered ─▶ visit(command) …                nothing is visited of a transaction cut off
+//! ```
+//!
+//! The verdict says up to which offset everything was whole, and what stopped the reading: the end, a record cut off
+//! ([`Stop::CutOff`]), or something that no record begins with ([`Stop::Broken`]). Whether the rest may be dropped is for the
+//! caller, with the help of [`Verdict::is_torn`]: a covered file tells a torn end from damage.
+//!
+//! A block that the file ends in can't be verified. Its records are taken one by one, up to the first with an all-zero
+//! sector: that is a hole which a crash has left, and what is around it may never have been written.
+
+use std::io::{self, Read};
+
+use super::checksum::{self, Found, Line};
+use crate::base::crc::crc64;
+use crate::resp::{Args, OwnedArgs, Record, RecordParser};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 1 << 20;
+/// Longest line that begins with `#`, with its end: what Redis's loader can skip.
+const ANNOTATION_MAX_BYTES: usize = 1024;
+/// The unit in which a disk loses data.
+const SECTOR_BYTES: u64 = 512;
+
+/// Why reading stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At the end of the file, behind a whole record.
+    End,
+    /// The file ends inside a record, a block or a transaction.
+    CutOff,
+    /// What is there is no record; the words say what is wrong.
+    Broken(&'static str),
+}
+
+/// What was found in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub stop: Stop,
+    /// Behind the last whole record or transaction.
+    pub valid_bytes: u64,
+    /// Where reading stopped.
+    pub stopped_at: u64,
+    pub file_bytes: u64,
+    pub commands: u64,
+    /// Everything from some offset on is covered by checksums.
+    pub is_covered: bool,
+    /// The rest was not yet synced when the power failed, as far as the file itself can tell.
+    pub is_torn: bool,
+}
+
+/// What the visitor says.
+pub type Visit<'v, E> = dyn FnMut(Args<'_>, u64) -> Result<(), E> + 'v;
+
+/// The file, as far as it is in memory.
+struct Source<'r> {
+    reader: &'r mut (dyn Read + Send),
+    bytes: Vec<u8>,
+    /// Offset in the file of `bytes[0]`, and of the first byte not yet taken.
+    base: u64,
+    at: u64,
+    is_ended: bool,
+}
+
+impl Source<'_> {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get((self.at - self.base) as usize..).unwrap_or_default()
+    }
+
+    /// Reads on; `false` at the end.
+    fn more(&mut self, wanted: usize) -> io::Result<bool> {
+        if self.is_ended {
+            return Ok(false);
+        }
+        let taken = (self.at - self.base) as usize;
+        self.bytes.drain(..taken);
+        self.base = self.at;
+        let before = self.bytes.len();
+        // Doubled, so that a long record is not looked at too often. Memory grows with what really comes.
+        let most = wanted.max(before).clamp(READ_BYTES, 64 * READ_BYTES);
+        let read = (&mut self.reader).take(most as u64).read_to_end(&mut self.bytes)?;
+        self.is_ended = read < most;
+        Ok(read > 0)
+    }
+
+    /// Makes `len` bytes available, if the file has them.
+    fn fill(&mut self, len: u64) -> io::Result<bool> {
+        while (self.rest().len() as u64) < len {
+            let missing = usize::try_from(len - self.rest().len() as u64).unwrap_or(usize::MAX);
+            if !self.more(missing)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// See the module's head. Built with what is at the start of the file already taken (an RDB preamble).
+pub struct LogReader<'r> {
+    source: Source<'r>,
+    parser: RecordParser,
+    /// Since when everything must be covered.
+    is_covered: bool,
+    /// End of the verified block that is being read.
+    block_end: u64,
+    /// The block at hand can't be verified, because the file ends in it.
+    is_unfinished: bool,
+    transaction: Option<Transaction>,
+    commands: u64,
+    valid: u64,
+}
+
+#[derive(Default)]
+struct Transaction {
+    commands: Vec<(OwnedArgs, u64)>,
+}
+
+/// One step of reading.
+enum Step {
+    On,
+    Stop(Stop),
+}
+
+impl<'r> LogReader<'r> {
+    /// A reader of a file whose first `offset` bytes have been read from it before.
+    pub fn new(reader: &'r mut (dyn Read + Send), offset: u64) -> LogReader<'r> {
+        let source = Source { reader, bytes: Vec::new(), base: offset, at: offset, is_ended: false };
+        LogReader {
+            source,
+            parser: RecordParser::default(),
+            is_covered: false,
+            block_end: 0,
+            is_unfinished: false,
+            transaction: None,
+            commands: 0,
+            valid: offset,
+        }
+    }
+
+    /// The first bytes of the file, without taking them.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn peek(&mut self, len: u64) -> io::Result<&[u8]> {
+        self.source.fill(len)?;
+        let rest = self.source.rest();
+        Ok(rest.get(..(len as usize).min(rest.len())).unwrap_or_default())
+    }
+
+    /// Gives every command outside of a transaction, and those of whole transactions, to `visit`, with its offset.
+    ///
+    /// # Errors
+    /// Those of the disk and of `visit`.
+    pub fn read<E: From<io::Error>>(mut self, visit: &mut Visit<'_, E>) -> Result<Verdict, E> {
+        let stop = loop {
+            if let Step::Stop(stop) = self.step(visit)? {
+                break stop;
+            }
+        };
+        let stop = if stop == Stop::End && self.transaction.is_some() { Stop::CutOff } else { stop };
+        let stopped_at = self.source.at;
+        let is_torn = match stop {
+            Stop::End => false,
+            Stop::CutOff => true,
+            Stop::Broken(_) => self.is_covered && self.rest_is_unsynced()?,
+        };
+        while self.source.more(READ_BYTES)? {
+            self.source.at = self.source.base + self.source.bytes.len() as u64;
+        }
+        Ok(Verdict {
+            stop,
+            valid_bytes: self.valid,
+            stopped_at,
+            file_bytes: self.source.base + self.source.bytes.len() as u64,
+            commands: self.commands,
+            is_covered: self.is_covered,
+            is_torn,
+        })
+    }
+
+    /// Whether no later block says that what is bad here had been synced.
+    fn rest_is_unsynced(&mut self) -> io::Result<bool> {
+        let bad = self.source.at;
+        while self.source.more(READ_BYTES)? {}
+        let synced = checksum::synced_according_to_rest(self.source.rest(), self.source.at);
+        Ok(synced.is_none_or(|synced| synced <= bad))
+    }
+
+    fn step<E: From<io::Error>>(&mut self, visit: &mut Visit<'_, E>) -> Result<Step, E> {
+        if self.source.rest().is_empty() && !self.source.more(READ_BYTES)? {
+            let is_inside = self.is_unfinished || self.source.at < self.block_end;
+            return Ok(Step::Stop(if is_inside { Stop::CutOff } else { Stop::End }));
+        }
+        if self.source.rest().first() == Some(&b'#') {
+            return Ok(self.annotation()?);
+        }
+        let is_inside = self.is_unfinished || self.source.at < self.block_end;
+        if self.is_covered && !is_inside {
+            return Ok(Step::Stop(Stop::Broken("no checksum line where there must be one")));
+        }
+        self.record(visit)
+    }
+
+    /// Reads a line that begins with `#`.
+    fn annotation(&mut self) -> io::Result<Step> {
+        self.source.fill(ANNOTATION_MAX_BYTES as u64)?;
+        let (at, is_boundary) = (self.source.at, self.source.at >= self.block_end && !self.is_unfinished);
+        let rest = self.source.rest();
+        match checksum::find(rest, at) {
+            Found::Line(Line::Start, used) if !self.is_covered => {
+                self.is_covered = true;
+                self.source.at += used as u64;
+                self.settle();
+                return Ok(Step::On);
+            }
+            Found::Line(Line::Block { len, seed, checksum, .. }, used) if self.is_covered && is_boundary => {
+                return self.block(used as u64, len, seed, checksum);
+            }
+            Found::Line(Line::Block { .. }, _) if !self.is_covered => {
+                return Ok(Step::Stop(Stop::Broken("a checksum line, but none with which checksums begin")));
+            }
+            Found::Line(..) => return Ok(Step::Stop(Stop::Broken("a checksum line in the wrong place"))),
+            Found::Damaged => return Ok(Step::Stop(Stop::Broken("a damaged checksum line"))),
+            Found::CutOff => return Ok(Step::Stop(Stop::CutOff)),
+            Found::Other => {}
+        }
+        let line = rest.get(..rest.len().min(ANNOTATION_MAX_BYTES)).unwrap_or_default();
+        let Some(end) = memchr::memchr(b'\n', line) else {
+            let is_cut = rest.len() < ANNOTATION_MAX_BYTES;
+            let stop = if is_cut { Stop::CutOff } else { Stop::Broken("a comment without an end") };
+            return Ok(Step::Stop(stop));
+        };
+        if self.is_covered && is_boundary {
+            return Ok(Step::Stop(Stop::Broken("no checksum line where there must be one")));
+        }
+        if !self.is_covered && checksum::is_near(line.get(..end).unwrap_or_default()) {
+            return Ok(Step::Stop(Stop::Broken("a damaged checksum line")));
+        }
+        self.source.at += end as u64 + 1;
+        self.settle();
+        Ok(Step::On)
+    }
+
+    /// Verifies the block behind a checksum line of `used` bytes.
+    fn block(&mut self, used: u64, len: u64, seed: u64, checksum: u64) -> io::Result<Step> {
+        let whole = used.checked_add(len).filter(|whole| self.source.at.checked_add(*whole).is_some());
+        let Some(whole) = whole else { return Ok(Step::Stop(Stop::Broken("a block of impossible length"))) };
+        if self.source.fill(whole)? {
+            let block = self.source.rest().get(used as usize..whole as usize).unwrap_or_default();
+            if crc64(seed, block) != checksum {
+                return Ok(Step::Stop(Stop::Broken("a block does not have its checksum")));
+            }
+            self.block_end = self.source.at + whole;
+        } else {
+            self.is_unfinished = true;
+        }
+        self.source.at += used;
+        if len == 0 {
+            self.settle();
+        }
+        Ok(Step::On)
+    }
+
+    /// Everything up to here is whole.
+    fn settle(&mut self) {
+        if self.transaction.is_none() {
+            self.valid = self.source.at;
+        }
+    }
+
+    fn record<E: From<io::Error>>(&mut self, visit: &mut Visit<'_, E>) -> Result<Step, E> {
+        let len = loop {
+            match self.parser.parse(self.source.rest()) {
+                Record::Complete(len) => break len,
+                Record::CutOff if self.source.more(READ_BYTES)? => {}
+                Record::CutOff => return Ok(Step::Stop(Stop::CutOff)),
+                Record::Broken(_) => {
+                    return Ok(Step::Stop(Stop::Broken("no command where there must be one")));
+                }
+            }
+        };
+        let at = self.source.at;
+        let bytes = self.source.rest().get(..len).unwrap_or_default();
+        if self.is_unfinished && has_hole(bytes, at) {
+            return Ok(Step::Stop(Stop::CutOff));
+        }
+        if !self.is_unfinished && self.is_covered && at + len as u64 > self.block_end {
+            return Ok(Step::Stop(Stop::Broken("a command that reaches over the end of its block")));
+        }
+        let args = self.parser.args(bytes);
+        let word = args.at(0);
+        let (is_multi, is_exec) = (word.eq_ignore_ascii_case(b"MULTI"), word.eq_ignore_ascii_case(b"EXEC"));
+        match (&mut self.transaction, is_multi, is_exec) {
+            (Some(_), true, _) => return Ok(Step::Stop(Stop::Broken("MULTI inside MULTI"))),
+            (None, true, _) => self.transaction = Some(Transaction::default()),
+            // Redis wrote such, and passes over them.
+            (None, _, true) => {}
+            (Some(_), _, true) => {
+                for (command, offset) in self.transaction.take().unwrap_or_default().commands {
+                    visit(command.as_args(), offset)?;
+                    self.commands += 1;
+                }
+            }
+            (Some(transaction), ..) => transaction.commands.push((args.to_owned(), at)),
+            (None, ..) => {
+                visit(args, at)?;
+                self.commands += 1;
+            }
+        }
+        self.source.at += len as u64;
+        self.settle();
+        Ok(Step::On)
+    }
+}
+
+/// Whether one of the disk's sectors is all zeros within these bytes, which begin at `offset` of the file.
+fn has_hole(bytes: &[u8], offset: u64) -> bool {
+    const SHORTEST: usize = 16;
+    let mut start = 0;
+    while start < bytes.len() {
+        let next = (SECTOR_BYTES - (offset + start as u64) % SECTOR_BYTES) as usize;
+        let piece = bytes.get(start..(start + next).min(bytes.len())).unwrap_or_default();
+        if piece.len() >= SHORTEST && piece.iter().all(|&byte| byte == 0) {
+            return true;
+        }
+        start += next;
+    }
+    false
+}
