@@ -52,9 +52,13 @@ fn try_set(store: &Store, name: &str, value: &str) -> Result<String, String> {
 }
 
 /// Options whose default differs from Redis's, with the reason.
-const OTHER_DEFAULTS: [(&str, &str); 2] = [
+const OTHER_DEFAULTS: [(&str, &str); 3] = [
     ("dir", "printed as the absolute working directory, as Redis does when asked by itself"),
     ("io-threads", "0 takes as many workers as there are processors"),
+    (
+        "maxmemory-clients",
+        "clients have a budget of their own where there is a limit, so that they push out no data",
+    ),
 ];
 
 #[test]

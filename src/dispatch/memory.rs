@@ -275,11 +275,12 @@ fn needs_memory(session: &Session, registered: &Registered) -> bool {
 /// NO-EVICT spares stay.
 pub fn evict_clients(engine: &Engine, config: &Config, stats: &WorkerStats) -> usize {
     let Some(limit) = clients_limit(config) else { return 0 };
-    let mut total = engine.clients.buffer_bytes();
-    if total <= limit {
+    if engine.clients.buffer_bytes() <= limit {
         return 0;
     }
     let mut clients: Vec<_> = engine.clients.iter().filter(|client| !client.is_killed()).collect();
+    // Those on their way out are still in the registry's count.
+    let mut total: u64 = clients.iter().map(|client| client.buffer_bytes()).sum();
     clients.sort_by_cached_key(|client| std::cmp::Reverse(client.buffer_bytes()));
     let mut evicted = 0;
     for client in clients.iter().filter(|client| !client.is_no_evict()) {

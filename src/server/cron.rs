@@ -60,10 +60,16 @@ pub async fn evict(engine: Arc<Engine>) {
     }
 }
 
-fn evict_slice(engine: &Engine) -> Room {
+fn evict_slice(engine: &Arc<Engine>) -> Room {
     let mut view = View::new(&engine.keyspace, engine.time.monotonic_ns());
     let stats = engine.stats.worker(engine.workers);
-    make_room(engine, &engine.config.snapshot(), &mut view, stats, engine.time.now_ms(), 0)
+    let (config, now) = (engine.config.snapshot(), engine.time.now_ms());
+    let room = make_room(engine, &config, &mut view, stats, now, 0);
+    if view.has_ready() {
+        // Whoever waits for something of a key that is gone is told so.
+        Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+    }
+    room
 }
 
 /// Ends pauses at their time.

@@ -21,6 +21,7 @@ mod clients;
 mod expiry;
 mod limits;
 mod linear;
+mod memory;
 mod process;
 mod protocol;
 mod streams;

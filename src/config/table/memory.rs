@@ -17,7 +17,7 @@ maxmemory_samples: u32 = "maxmemory-samples" [], int(1, 64), "5", MUTABLE, Acts;
 maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity" [], int(0, 100), "10", MUTABLE, Acts;
 /// The most bytes for the buffers of all clients together, or a share of `maxmemory` (`5%`); 0 is no limit. Those with
 /// the biggest buffers are closed beyond. With a limit `maxmemory` does not count these bytes: clients push out no data.
-maxmemory_clients: MemoryOrPercent = "maxmemory-clients" [], Kind::MemoryOrPercent, "0", MUTABLE, Acts;
+maxmemory_clients: MemoryOrPercent = "maxmemory-clients" [], Kind::MemoryOrPercent, "25%", MUTABLE, Acts;
 /// A replica leaves eviction to its primary.
 replica_ignore_maxmemory: bool = "replica-ignore-maxmemory" ["slave-ignore-maxmemory"], Bool, "yes", MUTABLE,
     ActsWith(Replication);

@@ -55,7 +55,7 @@ impl<S: Slot> Table<S> {
         let ((first, _), (last, _)) = (*self.by_deadline.first()?, *self.by_deadline.last()?);
         let span = (last - first).max(1);
         let from = first + random % span;
-        let &(_, id) = self.by_deadline.range(..=(from, SegmentId::new(u32::MAX))).next_back()?;
+        let &(_, id) = self.by_deadline.range(..(from + 1, SegmentId::new(0))).next_back()?;
         let segment = &self.segments[id];
         let minima = segment.minima.as_deref()?;
         let per_minimum = segment.route.shape.buckets() / minima.len().max(1);

@@ -18,6 +18,8 @@
 pub mod random;
 pub mod ranked;
 pub mod soonest;
+#[cfg(test)]
+mod tests;
 
 use super::effects::{EventClass, What};
 use super::{DbIndex, Key, Shard, View, edit, reclaim};

@@ -10,7 +10,7 @@
 
 use super::{Choice, sample};
 use crate::base::clock::UnixMs;
-use crate::keyspace::access::idle_seconds;
+use crate::keyspace::access::{idle_minutes, idle_seconds};
 use crate::keyspace::{AccessClock, DbIndex, Entry, Shard};
 
 /// Candidates remembered in each shard.
@@ -30,7 +30,11 @@ impl Rank {
     fn of(self, entry: &Entry, access: &AccessClock, now: UnixMs) -> u64 {
         match self {
             Rank::Idle => idle_seconds(entry.clock(), now),
-            Rank::Unused => 255 - u64::from(access.frequency(entry.clock(), now).min(255)),
+            Rank::Unused => {
+                // Many keys are used equally little; of these the longest unused goes.
+                let unused = 255 - u64::from(access.frequency(entry.clock(), now).min(255));
+                unused << 16 | u64::from(idle_minutes(entry.clock(), now))
+            }
         }
     }
 }
