@@ -17,11 +17,16 @@
 //! **Invariant:** every entry that was there at the cut is drafted exactly once, as it was at the cut, with the number that its
 //! database had then.
 
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
 
 use super::access::idle_seconds;
 use super::{AccessClock, DbIndex, Entry, Keyspace, ShardId, View};
@@ -181,10 +186,12 @@ pub struct DbSize {
 #[must_use = "watches stay on the tables until the cut is ended"]
 pub struct Cut {
     shared: Arc<Shared>,
-    number: u32,
+    /// Numbers of its watches: each table has one of its own.
+    numbers: RangeInclusive<u32>,
     sizes: Vec<DbSize>,
-    /// Where the walk stands: the shard, `None` at the end, and the position in the hashes of its present table.
+    /// Where the walk stands: the shard, `None` at the end, the table by its watch, and the position in its hashes.
     shard: Option<usize>,
+    table: u32,
     position: u64,
     /// Taken from the queue, to be handed out.
     taken: Vec<(DbIndex, Draft)>,
@@ -199,7 +206,8 @@ impl View<'_> {
         if snapshots.is_running.swap(true, Ordering::AcqRel) {
             return None;
         }
-        let number = snapshots.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut number = snapshots.last.load(Ordering::Relaxed);
+        let first = number.wrapping_add(1);
         let shared = Arc::new(Shared {
             format,
             clock_kept,
@@ -221,10 +229,14 @@ impl View<'_> {
                 }
                 add_size(&mut sizes, DbSize { db: index, keys: db.len(), volatile: db.volatile() });
                 shared.tables.fetch_add(1, Ordering::Relaxed);
+                // Four billion tables would take centuries of snapshots.
+                number += 1;
                 db.table.watch(number, Arc::new(TableKeeper { db: index, shared: Arc::clone(&shared) }));
             }
         }
-        Some(Cut { shared, number, sizes, shard: Some(0), position: 0, taken: Vec::new() })
+        snapshots.last.store(number, Ordering::Relaxed);
+        let numbers = first..=number;
+        Some(Cut { shared, numbers, sizes, shard: Some(0), table: 0, position: 0, taken: Vec::new() })
     }
 }
 
@@ -289,12 +301,20 @@ impl Cut {
         }
         let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
         // SWAPDB may have moved it: a table is known by its watch.
-        let is_watched = |db: &DbIndex| shard.db(*db).table.watched() == Some(self.number);
-        let Some(db) = (0..shard.databases()).map(DbIndex).find(is_watched) else {
+        let watched = (0..shard.databases()).map(DbIndex).filter_map(|db| {
+            Some((db, shard.db(db).table.watched().filter(|number| self.numbers.contains(number))?))
+        });
+        let mut watched: SmallVec<[(DbIndex, u32); 16]> = watched.collect();
+        // The present one first.
+        watched.sort_by_key(|&(_, number)| number != self.table);
+        let Some(&(db, number)) = watched.first() else {
             // All of this shard are done, or gone with their watch.
-            (self.shard, self.position) = (Some(index + 1), 0);
+            self.shard = Some(index + 1);
             return;
         };
+        if number != self.table {
+            (self.table, self.position) = (number, 0);
+        }
         let next = shard.db_mut(db).table.keep_next(self.position, SLICE_ENTRIES);
         self.position = next.unwrap_or(0);
     }
@@ -312,7 +332,7 @@ impl Cut {
                 let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
                 for db in (0..shard.databases()).map(DbIndex) {
                     let table = &mut shard.db_mut(db).table;
-                    if table.watched() == Some(self.number) {
+                    if table.watched().is_some_and(|number| self.numbers.contains(&number)) {
                         table.unwatch();
                     }
                 }

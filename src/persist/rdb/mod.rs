@@ -13,18 +13,16 @@
 
 pub mod load;
 pub mod status;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use super::snapshot::{Snapshot, Style, Written, cut, cut_in};
+use super::snapshot::{Snapshot, Style, WriteError, Written, cut, cut_in};
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::Engine;
@@ -49,6 +47,8 @@ pub struct Saver {
     job: Mutex<Option<JoinHandle<()>>>,
     /// Libraries of functions that a loaded file held: they go into the next one.
     functions: Mutex<Vec<Vec<u8>>>,
+    /// The version that the last save needed; 0 before the first.
+    last_version: AtomicU32,
 }
 
 /// Why nothing is saved.
@@ -72,6 +72,7 @@ impl Saver {
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
             functions: Mutex::default(),
+            last_version: AtomicU32::new(0),
         });
         engine.parts.put(Arc::clone(&saver));
         saver
@@ -165,8 +166,8 @@ impl Saver {
         if !self.status.is_fine() && now.saturating_sub(self.status.last_try_seconds()) < RETRY_SECONDS {
             return false;
         }
-        let point =
-            config.save.iter().find(|point| changes >= point.changes as u64 && since > point.seconds as u64);
+        let is_over = |seconds: i64| u64::try_from(seconds).is_ok_and(|seconds| since > seconds);
+        let point = config.save.iter().find(|point| changes >= point.changes && is_over(point.seconds));
         if let Some(point) = point {
             tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
         }
@@ -182,7 +183,7 @@ impl Saver {
         if !self.status.begin(engine) {
             return Err(SaveError::AlreadySaving);
         }
-        match cut(Style::of(&engine.config.snapshot())) {
+        match cut(self.style(engine)) {
             Some(mut snapshot) => {
                 snapshot.set_functions(self.functions.lock().clone());
                 self.status.follow(&snapshot);
@@ -195,13 +196,46 @@ impl Saver {
         }
     }
 
+    /// What the last save needed is the best guess of what this one does.
+    fn style(&self, engine: &Engine) -> Style {
+        let style = Style::of(&engine.config.snapshot());
+        match self.last_version.load(Ordering::Relaxed) {
+            0 => style,
+            version => Style { told_version: version, ..style },
+        }
+    }
+
+    /// Writes the file; once more, from a new cut, if the first turns out to need a later version of the format.
+    fn write(&self, engine: &Arc<Engine>, snapshot: Snapshot) -> io::Result<Written> {
+        let written = match self.replace_file(engine, snapshot) {
+            Err(WriteError::Version(version)) => {
+                self.last_version.store(version, Ordering::Relaxed);
+                let again = cut(engine, self.style(engine), || {});
+                let mut again = again.ok_or_else(|| io::Error::other(SaveError::OtherSnapshot))?;
+                again.set_functions(self.functions.lock().clone());
+                self.status.follow(&again);
+                self.replace_file(engine, again)
+            }
+            other => other,
+        };
+        let written = written.map_err(|error| match error {
+            WriteError::Disk(error) => error,
+            WriteError::Version(_) => io::Error::other(error),
+        })?;
+        self.last_version.store(written.version, Ordering::Relaxed);
+        Ok(written)
+    }
+
     /// Writes the file, in the place of the old one once it is whole and on the disk.
-    fn write(&self, engine: &Engine, snapshot: Snapshot) -> io::Result<Written> {
+    fn replace_file(&self, engine: &Engine, snapshot: Snapshot) -> Result<Written, WriteError> {
         let config = engine.config.snapshot();
         let path = self.path(&config);
         let temporary = self.root.join(format!("temp-{}.rdb", std::process::id()));
         let written = self.write_temporary(&temporary, snapshot, config.rdb_save_incremental_fsync);
-        let moved = written.and_then(|written| self.storage.rename(&temporary, &path).map(|()| written));
+        let moved = written.and_then(|written| {
+            self.storage.rename(&temporary, &path)?;
+            Ok(written)
+        });
         if moved.is_err() {
             // Best effort: it is only litter.
             let _ = self.storage.remove(&temporary);
@@ -211,7 +245,7 @@ impl Saver {
         Ok(written)
     }
 
-    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> io::Result<Written> {
+    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
         let file = self.storage.create(path)?;
         let mut disk = Disk { file, unsynced: 0, syncs };
         let written = snapshot.write(&mut disk)?;
