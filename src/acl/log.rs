@@ -135,9 +135,4 @@ impl Log {
     pub fn clear(&self) {
         self.0.lock().entries.clear();
     }
-
-    /// `acllog-max-len` was changed.
-    pub fn set_max_len(&self, len_max: usize) {
-        self.0.lock().entries.truncate(len_max);
-    }
 }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use super::gauges::Gauges;
+use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
 use super::parts::Parts;
@@ -57,6 +58,8 @@ pub struct Engine {
     pub lifecycle: Lifecycle,
     pub identity: Identity,
     pub gauges: Gauges,
+    /// `maxmemory` at work.
+    pub eviction: Eviction,
     pub sinks: Sinks,
     pub journal: Journal,
     /// Held by who changes whether effects are recorded.

@@ -87,7 +87,7 @@ pub struct Executor<'k> {
     is_stale: bool,
     /// Version of the users when they were last looked at.
     pub(super) acl_version: u64,
-    stats: &'k WorkerStats,
+    pub(super) stats: &'k WorkerStats,
     pub(super) view: View<'k>,
     /// Behind what the batch has written to the journal.
     depends: JournalOffset,
@@ -176,6 +176,14 @@ impl<'k> Executor<'k> {
             && let Err(error) = self.check_access(session, registered, &args)
         {
             self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
+        if self.config.maxmemory > 0
+            && let Err(error) = self.make_room(session, registered, out)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            // Some key may have gone nevertheless.
+            self.serve(attempts);
             return Step::Done;
         }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
@@ -733,7 +741,7 @@ impl<'k> Executor<'k> {
 }
 
 /// What the request does, or all the requests that EXEC runs.
-fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
+pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
     let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
     registered.command.spec.flags | queued.unwrap_or_default()
 }
@@ -743,7 +751,7 @@ fn writes(session: &Session, registered: &Registered) -> bool {
     flags_of(session, registered).contains(CommandFlags::WRITE)
 }
 
-fn is_exec(registered: &Registered) -> bool {
+pub(super) fn is_exec(registered: &Registered) -> bool {
     matches!(registered.command.handler, Handler::Control(Control::Exec))
 }
 

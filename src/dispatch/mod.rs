@@ -15,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod exec;
 pub mod gauges;
+pub mod memory;
 pub mod monitor;
 pub mod notify;
 pub mod options;

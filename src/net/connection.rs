@@ -29,6 +29,7 @@ use super::stream::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
+use crate::dispatch::memory::evict_clients;
 use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
@@ -137,7 +138,7 @@ impl Connection {
             }
             if self.session.waiting.is_some() && self.poll_wait(cx).is_pending() {
                 self.flush(cx)?;
-                return self.listen(cx);
+                return self.listen_waiting(cx);
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
                 (true, _) => Some(Pause::NeedInput),
@@ -281,6 +282,21 @@ impl Connection {
         Ok(())
     }
 
+    /// As [`Connection::listen`]; who hangs up the moment it is served still gets its reply, for it may have closed only its
+    /// sending half.
+    fn listen_waiting(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let heard = self.listen(cx);
+        if heard == Err(End::Peer)
+            && let Some((waiter, _)) = &self.session.waiting
+            && !waiter.end(Ending::Left)
+            && self.poll_wait(cx).is_ready()
+            && !self.must_hold(cx)
+        {
+            self.flush(cx)?;
+        }
+        heard
+    }
+
     fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
         let input = std::mem::take(&mut self.input);
         let (consumed, pause) = self.run(&input, cx);
@@ -404,10 +420,12 @@ impl Connection {
             usage.output_bytes.store(0, Ordering::Relaxed);
             usage.output_chunks.store(0, Ordering::Relaxed);
             usage.over_soft_since_us.store(0, Ordering::Relaxed);
+            self.count_buffers();
             return Ok(());
         }
         usage.output_bytes.store(self.output.len(), Ordering::Relaxed);
         usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
+        self.count_buffers();
         let now_us = self.worker.engine.time.monotonic_us();
         let config = self.worker.config();
         if limits::is_over(
@@ -441,6 +459,17 @@ impl Connection {
             self.decoder.shrink();
         }
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
+        self.count_buffers();
+    }
+
+    /// Tells what this connection holds; when that is more than before, clients may be over their budget.
+    fn count_buffers(&self) {
+        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
+        let held = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes() + queued;
+        let engine = &self.worker.engine;
+        if engine.clients.count_buffers(&self.session.shared, held) {
+            evict_clients(engine, &self.worker.config(), self.worker.stats());
+        }
     }
 
     /// Once a minute at most: who attacks does not get to fill the disk.

@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod boot;
+pub mod cgroup;
 pub mod cron;
 pub mod daemon;
 pub mod embed;
@@ -98,7 +99,9 @@ impl Running {
         let listeners = tokio::spawn(listen(bound, changed, Arc::clone(engine), Arc::clone(&crew)));
         let chores = tokio::spawn(cron::run(Arc::clone(engine)));
         let pauses = tokio::spawn(cron::pauses(Arc::clone(engine)));
-        Ok(Running { engine: Arc::clone(engine), crew, tasks: vec![listeners, chores, pauses] })
+        let eviction = tokio::spawn(cron::evict(Arc::clone(engine)));
+        let tasks = vec![listeners, chores, pauses, eviction];
+        Ok(Running { engine: Arc::clone(engine), crew, tasks })
     }
 
     /// Stops accepting, closes every connection, ends the workers.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::facts::Facts;
 use super::{decimals2, say};
+use crate::base::clock::Clock;
 use crate::observe::info::{Emitter, Field, RowName, Value};
 use crate::session::Space;
 
@@ -81,6 +82,8 @@ fn emit_traffic(facts: &Facts<'_>, out: &mut dyn Emitter) {
 fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let totals = facts.totals();
     let zero = Value::Uint(0);
+    let now_us = facts.engine.time.monotonic_us();
+    let (exceeded_us, exceeding_us) = facts.engine.eviction.exceeded_us(now_us);
     say(
         out,
         &[
@@ -95,11 +98,20 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::counter("expire_cycle_cpu_milliseconds", "Milliseconds spent removing expired keys"),
                 Value::Uint(totals.expire_us / 1000),
             ),
-            (Field::counter("evicted_keys", "Keys removed for maxmemory"), zero),
-            (Field::counter("evicted_clients", "Clients closed for maxmemory-clients"), zero),
+            (Field::counter("evicted_keys", "Keys removed for maxmemory"), Value::Uint(totals.evicted_keys)),
+            (
+                Field::counter("evicted_clients", "Clients closed for maxmemory-clients"),
+                Value::Uint(totals.evicted_clients),
+            ),
             (Field::counter("evicted_scripts", "Scripts removed from the cache"), zero),
-            (Field::counter("total_eviction_exceeded_time", "Milliseconds over maxmemory"), zero),
-            (Field::gauge("current_eviction_exceeded_time", "The same, without a break until now"), zero),
+            (
+                Field::counter("total_eviction_exceeded_time", "Milliseconds over maxmemory"),
+                Value::Uint(exceeded_us / 1000),
+            ),
+            (
+                Field::gauge("current_eviction_exceeded_time", "The same, without a break until now"),
+                Value::Uint(exceeding_us / 1000),
+            ),
             (Field::counter("keyspace_hits", "Keys looked up and found"), Value::Uint(totals.keyspace_hits)),
             (
                 Field::counter("keyspace_misses", "Keys looked up and not found"),
