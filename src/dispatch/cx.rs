@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::error::CmdError;
+use super::wait::Awaited;
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::config::Config;
@@ -26,6 +27,9 @@ pub struct ReadCx<'c, 'k> {
     pub session: &'c Session,
     pub engine: &'k Engine,
     pub config: &'c Config,
+    /// Whether the request may wait; see [`ReadCx::wait`].
+    pub(super) may_wait: bool,
+    pub(super) awaited: &'c mut Option<Awaited>,
 }
 
 impl<'k> ReadCx<'_, 'k> {

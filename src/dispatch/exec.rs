@@ -8,7 +8,9 @@
 //! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
 //! run anything, and the connection tries the same request again when it is woken.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
@@ -23,15 +25,19 @@ use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::transaction::{Control, Gathered, refused_exec};
+use super::wait::Awaited;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::entry::facts_of;
+use crate::keyspace::waiters::Waiter;
 use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, ShardId, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 use crate::value::Stage;
+
+const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -41,6 +47,8 @@ const ATTEMPTS_MAX: u32 = 8;
 pub enum Step {
     /// It ran, or was refused; its reply is in the output.
     Done,
+    /// Its client waits for what others do; the reply comes with the end of that ([`Session::waiting`]).
+    Waits,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
     /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
@@ -61,6 +69,16 @@ pub enum Parked {
 pub struct Attempts {
     /// How often the pending request failed to get its locks.
     failed: u32,
+    /// Requests of others that the connection's last one made ready, but whose shards were busy.
+    pub(super) debts: VecDeque<Arc<Waiter>>,
+}
+
+impl Attempts {
+    /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
+    #[inline]
+    pub fn owes(&self) -> bool {
+        !self.debts.is_empty()
+    }
 }
 
 /// Runs a batch of requests of one connection.
@@ -77,6 +95,8 @@ pub struct Executor<'k> {
     pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
+    /// What the last request waits for.
+    pub(super) awaited: Option<Awaited>,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -108,6 +128,7 @@ impl<'k> Executor<'k> {
             depends: JournalOffset(0),
             rewrites: Vec::new(),
             gathered: None,
+            awaited: None,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
@@ -118,7 +139,7 @@ impl<'k> Executor<'k> {
 
     /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
     #[inline]
-    fn now(&self) -> UnixMs {
+    pub(super) fn now(&self) -> UnixMs {
         UnixMs(self.began.0 + (self.last_ns - self.began_ns) / 1_000_000)
     }
 
@@ -142,10 +163,21 @@ impl<'k> Executor<'k> {
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Step {
+        if attempts.owes()
+            && let Err(busy) = self.settle(attempts)
+        {
+            return Step::Parked(Parked::Lock(busy));
+        }
         let now = self.now();
         let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
             return self.turn_away(session, &args, out);
         };
+        if (self.engine.journal.is_refusing() || self.engine.lifecycle.loading.load(Ordering::Relaxed))
+            && let Some(error) = self.objection_of_state(session, registered)
+        {
+            self.refuse_for_state(session, registered, &error, out);
+            return Step::Done;
+        }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
             self.refuse_subscriber(session, registered, out);
             return Step::Done;
@@ -155,12 +187,6 @@ impl<'k> Executor<'k> {
         {
             let queued = Self::queue(transaction, registered.command.spec.flags, &args);
             self.answer_queued(session, registered, queued, out);
-            return Step::Done;
-        }
-        if self.engine.journal.is_refusing()
-            && let Some(error) = self.refusal(session, registered)
-        {
-            self.refuse_for_disk(session, registered, error, out);
             return Step::Done;
         }
         if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
@@ -184,7 +210,13 @@ impl<'k> Executor<'k> {
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
         self.call(session, &request, out);
-        Step::Done
+        if let Some(awaited) = self.awaited.take() {
+            self.fall_asleep(session, &request, awaited);
+        }
+        if self.view.has_ready() {
+            self.serve(attempts);
+        }
+        if session.waiting.is_some() { Step::Waits } else { Step::Done }
     }
 
     /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
@@ -282,11 +314,15 @@ impl<'k> Executor<'k> {
         Some(found)
     }
 
-    /// Why the request is refused while the journal can't be written.
+    /// Why the request is refused while the journal can't be written, or while data is being loaded.
     #[cold]
-    fn refusal(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
+    fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
         let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-        let flags = registered.command.spec.flags | queued.unwrap_or_default();
+        let own = registered.command.spec.flags;
+        if self.engine.lifecycle.loading.load(Ordering::Relaxed) && !own.contains(CommandFlags::LOADING) {
+            return Some(LOADING);
+        }
+        let flags = own | queued.unwrap_or_default();
         // As in Redis also PING, so that who checks a server's health hears of it.
         if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
             return None;
@@ -297,11 +333,11 @@ impl<'k> Executor<'k> {
 
     /// Refuses a request, and with it the transaction that it is a part of.
     #[cold]
-    fn refuse_for_disk(
+    fn refuse_for_state(
         &mut self,
         session: &mut Session,
         registered: &'k Registered,
-        error: CmdError,
+        error: &CmdError,
         out: &mut Output,
     ) {
         if let Some(transaction) = session.transaction.as_deref_mut() {
@@ -310,9 +346,9 @@ impl<'k> Executor<'k> {
         if is_exec(registered) {
             session.transaction = None;
             session.watch.clear();
-            return self.refuse(session, Some(registered), &refused_exec(&error), out);
+            return self.refuse(session, Some(registered), &refused_exec(error), out);
         }
-        self.refuse(session, Some(registered), &error, out);
+        self.refuse(session, Some(registered), error, out);
     }
 
     #[cold]
@@ -406,7 +442,7 @@ impl<'k> Executor<'k> {
     }
 
     #[inline]
-    fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
+    pub(super) fn lock(&mut self, locks: &LockSet, attempts: &mut Attempts) -> Result<(), Busy> {
         let locked = if attempts.failed < ATTEMPTS_MAX {
             self.view.lock(locks)
         } else {
@@ -416,7 +452,7 @@ impl<'k> Executor<'k> {
         locked
     }
 
-    fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+    pub(super) fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
         let registered = request.command;
         let mark = out.mark();
         session.shared.set_last_command(registered.id);
@@ -439,6 +475,8 @@ impl<'k> Executor<'k> {
             self.write_error(session, &error, out);
         }
         match session.reply_mode {
+            // Its reply comes later, and so does what CLIENT REPLY does to it.
+            _ if self.awaited.is_some() => {}
             // The requests of a transaction are parts of one reply.
             _ if self.gathered.is_some() => {}
             ReplyMode::On | ReplyMode::SkipNext => {}
@@ -474,11 +512,15 @@ impl<'k> Executor<'k> {
         let engine: &'k Engine = self.engine;
         match request.command.command.handler {
             Handler::Read(run) => {
-                let mut cx = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let mut cx =
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
                 run(&mut cx, request, reply)
             }
             Handler::Write(run) => {
-                let read = ReadCx { view: &mut self.view, session, engine, config: self.config };
+                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let read =
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
                 run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
             }
             Handler::Session(run) => {
@@ -559,6 +601,10 @@ impl<'k> Executor<'k> {
         let now_ns = self.engine.time.monotonic_ns();
         let nanos = now_ns.saturating_sub(self.last_ns);
         self.last_ns = now_ns;
+        if self.awaited.is_some() {
+            // It counts when it is served.
+            return;
+        }
         self.stats.ran(request.command.id, nanos, failed, config.latency_tracking);
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);

@@ -25,6 +25,7 @@ pub mod sink;
 pub mod stats;
 pub mod table;
 pub mod transaction;
+pub mod wait;
 
 pub use command::{Command, Handler, Outcome, Request, Scope};
 pub use cx::{AdminCx, ReadCx, SessionCx, WriteCx};

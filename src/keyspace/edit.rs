@@ -69,7 +69,7 @@ impl<'k> View<'k> {
         let keyspace = self.keyspace();
         let (shard, cx) = self.split(key);
         let db_index = db;
-        let (db, watchers) = shard.parts_mut(db_index);
+        let (db, audience) = shard.parts_mut(db_index);
         cx.editing = true;
         let mut entry = EntryMut::open(db, db_index, key, cx);
         let result = change(&mut entry);
@@ -85,9 +85,12 @@ impl<'k> View<'k> {
             keyspace.announce_deadline(when);
         }
         cx.editing = false;
-        let is_told = matches!(&result, Ok((_, effect)) if !effect.is_none());
-        if is_told || closed.expired {
-            watchers.touch(db_index, key.bytes());
+        match &result {
+            _ if closed.expired => audience.touch(db_index, key.bytes(), &mut cx.ready),
+            Ok((_, effect)) if effect.is_none() => {}
+            Ok((_, effect)) if effect.is_unwatched => audience.stir(db_index, key.bytes(), &mut cx.ready),
+            Ok(_) => audience.touch(db_index, key.bytes(), &mut cx.ready),
+            Err(_) => {}
         }
         let (value, effect) = match result {
             Ok(done) => done,
@@ -120,7 +123,7 @@ impl<'k> View<'k> {
             return None;
         }
         let entry = shard.db_mut(db).remove(key)?;
-        shard.watchers.touch(db, key.bytes());
+        shard.audience.touch(db, key.bytes(), &mut cx.ready);
         if is_expired(&entry, cx.now) {
             cx.expired(db, key.bytes());
             discard(entry);
@@ -163,8 +166,9 @@ impl<'k> View<'k> {
         let keyspace = self.keyspace();
         let entry = entry.with_key(key.bytes());
         let deadline = entry.deadline();
-        let (db_index, (db, watchers)) = (db, self.split(key).0.parts_mut(db));
-        watchers.touch(db_index, key.bytes());
+        let (shard, cx) = self.split(key);
+        let (db_index, (db, audience)) = (db, shard.parts_mut(db));
+        audience.touch(db_index, key.bytes(), &mut cx.ready);
         if let Some(replaced) = db.remove(key) {
             discard(replaced);
         }

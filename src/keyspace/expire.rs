@@ -17,9 +17,9 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::audience::Audience;
 use super::entry::is_expired;
 use super::view::Circumstances;
-use super::watch::Watchers;
 use super::{DbIndex, Entry, Keyspace, LockSet, ShardId, View, edit};
 use crate::base::clock::UnixMs;
 use crate::value::Value;
@@ -107,18 +107,18 @@ impl View<'_> {
         let mut budget = SLICE_BUCKETS;
         for index in 0..shard.databases() {
             let db_index = DbIndex(index);
-            let (db, watchers) = shard.parts_mut(db_index);
+            let (db, audience) = shard.parts_mut(db_index);
             if db.table.next_deadline().is_none_or(|when| when >= now.0) {
                 continue;
             }
             let mut removed = 0;
             let is_over =
-                |entry: &mut Entry| is_expired(entry, now) || expire_elements(entry, db_index, cx, watchers);
+                |entry: &mut Entry| is_expired(entry, now) || expire_elements(entry, db_index, cx, audience);
             // A key lives through the millisecond of its deadline, as in `is_expired`.
             let mut gone = Vec::new();
             let visited = db.table.take_due_where(now.0 - 1, budget, is_over, |entry| gone.push(entry));
             for entry in gone {
-                watchers.touch(db_index, entry.key());
+                audience.touch(db_index, entry.key(), &mut cx.ready);
                 removed += usize::from(entry.deadline().is_some());
                 match is_expired(&entry, now) {
                     true => cx.expired(db_index, entry.key()),
@@ -138,13 +138,13 @@ impl View<'_> {
 }
 
 /// Removes what has expired inside a collection, at most [`VISIT_ELEMENTS`]; whether it is empty now.
-fn expire_elements(entry: &mut Entry, db: DbIndex, cx: &mut Circumstances, watchers: &mut Watchers) -> bool {
+fn expire_elements(entry: &mut Entry, db: DbIndex, cx: &mut Circumstances, audience: &mut Audience) -> bool {
     let mut elements = Vec::new();
     let Some(facts) = entry.value_mut().and_then(Value::facts_mut) else { return false };
     facts.expire(cx.now.0, VISIT_ELEMENTS, &mut |name| elements.push(name.into()));
     let is_empty = facts.is_empty();
     if !elements.is_empty() {
-        watchers.touch(db, entry.key());
+        audience.touch(db, entry.key(), &mut cx.ready);
         cx.elements_expired(db, entry.key(), elements);
     }
     is_empty

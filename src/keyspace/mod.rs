@@ -17,6 +17,7 @@
 //! **Invariant:** an entry behind its deadline is visible to nobody, whether it has been removed yet or not.
 
 pub mod access;
+mod audience;
 pub mod edit;
 pub mod effects;
 pub mod entry;
@@ -29,6 +30,7 @@ pub mod shard;
 #[cfg(test)]
 mod tests;
 pub mod view;
+pub mod waiters;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -117,6 +117,7 @@ impl View<'_> {
         let (shards, cx) = self.split_held();
         for shard in shards {
             shard.touch_watched(db, &[db]);
+            shard.audience.stir_all(db, &mut cx.ready);
             let db = shard.db_mut(db);
             let objects = db.len() as u64;
             removed += objects;
@@ -139,6 +140,7 @@ impl View<'_> {
         for shard in shards {
             for db in [one, other] {
                 shard.touch_watched(db, &[one, other]);
+                shard.audience.stir_all(db, &mut cx.ready);
             }
             shard.swap(one, other);
         }

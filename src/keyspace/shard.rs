@@ -1,8 +1,8 @@
 //! One shard: its part of every database.
 
 use crate::ds::table::{HashSeed, Table};
+use crate::keyspace::audience::Audience;
 use crate::keyspace::entry::Entry;
-use crate::keyspace::watch::Watchers;
 use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
@@ -15,7 +15,7 @@ pub struct Db {
 /// What one lock protects.
 pub struct Shard {
     dbs: Box<[Db]>,
-    pub(super) watchers: Watchers,
+    pub(super) audience: Audience,
     /// Behind the last change of this shard in the journal.
     pub(super) last_write: JournalOffset,
 }
@@ -25,7 +25,7 @@ impl Shard {
         let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
         Shard {
             dbs: (0..databases).map(db).collect(),
-            watchers: Watchers::default(),
+            audience: Audience::default(),
             last_write: JournalOffset(0),
         }
     }
@@ -41,16 +41,16 @@ impl Shard {
         &mut self.dbs[index.as_usize()]
     }
 
-    /// The database and the watchers of its keys.
+    /// The database and the audience of its keys.
     #[inline]
-    pub(super) fn parts_mut(&mut self, index: DbIndex) -> (&mut Db, &mut Watchers) {
-        (&mut self.dbs[index.as_usize()], &mut self.watchers)
+    pub(super) fn parts_mut(&mut self, index: DbIndex) -> (&mut Db, &mut Audience) {
+        (&mut self.dbs[index.as_usize()], &mut self.audience)
     }
 
     /// Tells the watchers of `db` whose keys are in one of the databases `changed`.
     pub(super) fn touch_watched(&mut self, db: DbIndex, changed: &[DbIndex]) {
-        let Shard { dbs, watchers, .. } = self;
-        watchers.touch_where(db, |key| {
+        let Shard { dbs, audience, .. } = self;
+        audience.watchers.touch_where(db, |key| {
             let hold = |index: &DbIndex| {
                 let table = &dbs[index.as_usize()].table;
                 table.find(table.seed().hash(key), key).is_some()

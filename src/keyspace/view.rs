@@ -23,6 +23,7 @@ use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::is_expired;
 use super::lock::ParkingGuard;
+use super::waiters::{ReadyKey, Waiter};
 use super::{
     Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Shard, ShardId, WatchFlag,
 };
@@ -81,6 +82,8 @@ pub(super) struct Circumstances {
     pub expiry: ExpiryPolicy,
     pub observed: bool,
     pub rng: Rng,
+    /// Keys that were changed and that somebody waits for, in order.
+    pub ready: Vec<ReadyKey>,
     /// An edit is under way; if the thread unwinds now, a value may be half changed.
     pub editing: bool,
 }
@@ -102,6 +105,7 @@ impl<'k> View<'k> {
                 expiry: keyspace.expiry.load(),
                 observed: false,
                 rng: Rng::from_seed(seed),
+                ready: Vec::new(),
                 editing: false,
             },
         }
@@ -256,6 +260,26 @@ impl<'k> View<'k> {
         self.seen = seen;
     }
 
+    /// Takes the shards of `set` to those that are held, if all of them are free; never waits.
+    pub fn try_extend(&mut self, set: &LockSet) -> bool {
+        let keyspace = self.keyspace;
+        let wanted: ShardSet = match set {
+            _ if self.covers(set) => return true,
+            LockSet::Nothing => return true,
+            LockSet::One(id) => [*id].into_iter().collect(),
+            LockSet::Many(ids) => ids.clone(),
+            LockSet::All => (0..keyspace.shards.len()).map(|id| ShardId(id as u16)).collect(),
+        };
+        let mut taken: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 4]> = SmallVec::new();
+        for id in wanted.into_iter().filter(|id| self.position(*id).is_none()) {
+            let Some(guard) = keyspace.shard(id).try_lock() else { return false };
+            taken.push((id, guard));
+        }
+        self.guards.extend(taken);
+        self.guards.sort_unstable_by_key(|(id, _)| *id);
+        true
+    }
+
     #[inline]
     fn covers(&self, set: &LockSet) -> bool {
         match set {
@@ -395,7 +419,38 @@ impl<'k> View<'k> {
 
     /// Raises `flag` when `key` is changed from now on.
     pub fn watch(&mut self, db: DbIndex, key: Key<'_>, flag: &Arc<WatchFlag>) {
-        self.split(key).0.watchers.add(db, key.bytes(), flag);
+        self.split(key).0.audience.watchers.add(db, key.bytes(), flag);
+    }
+
+    /// Puts a request behind the others that wait for `key`.
+    pub fn wait(&mut self, db: DbIndex, key: Key<'_>, waiter: &Arc<Waiter>) {
+        self.split(key).0.audience.waiters.add(db, key.bytes(), waiter);
+    }
+
+    /// Takes a request that has been served out of the list of `key`.
+    pub fn wait_no_more(&mut self, db: DbIndex, key: Key<'_>, waiter: &Arc<Waiter>) {
+        self.split(key).0.audience.waiters.remove(db, key.bytes(), waiter);
+    }
+
+    /// The requests that wait for `key`, first come first.
+    pub fn waiters_of(&mut self, db: DbIndex, key: Key<'_>) -> Vec<Arc<Waiter>> {
+        self.split(key).0.audience.waiters.of(db, key.bytes())
+    }
+
+    /// Whether keys were changed that somebody waits for.
+    #[inline]
+    pub fn has_ready(&self) -> bool {
+        !self.cx.ready.is_empty()
+    }
+
+    /// Keys that were changed and that somebody waits for, in order, since the last call.
+    pub fn take_ready(&mut self) -> Vec<ReadyKey> {
+        std::mem::take(&mut self.cx.ready)
+    }
+
+    /// For each key of the held shards that is waited for: whether somebody wants to know that it is gone.
+    pub fn waited_for(&self) -> impl Iterator<Item = bool> {
+        self.shards().flat_map(|shard| shard.audience.waiters.census())
     }
 
     /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
@@ -443,7 +498,7 @@ fn live<'s>(
     db_index: DbIndex,
     key: Key<'_>,
 ) -> Option<&'s mut Entry> {
-    let (db, watchers) = shard.parts_mut(db_index);
+    let (db, audience) = shard.parts_mut(db_index);
     if db.volatile == 0 {
         return db.table.find_mut(key.hash(), key.bytes());
     }
@@ -454,7 +509,7 @@ fn live<'s>(
                 let entry = occupied.remove();
                 db.volatile -= 1;
                 cx.expired(db_index, key.bytes());
-                watchers.touch(db_index, key.bytes());
+                audience.touch(db_index, key.bytes(), &mut cx.ready);
                 edit::discard(entry);
             }
             None

@@ -22,6 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use tokio::time::Sleep;
+
 use super::limits;
 use super::stream::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
@@ -29,6 +31,7 @@ use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
+use crate::keyspace::waiters::Ending;
 use crate::resp::{Decoded, Decoder, Limits, Output};
 use crate::session::{Session, bump};
 
@@ -67,13 +70,16 @@ enum Pause {
     Yield,
     /// A lock or a pause ends it.
     Parked,
+    /// The last request waits for what others do.
+    Waits,
     /// Nothing more is to be run or written.
     CrossProtocol,
 }
 
 /// Why the next complete request did not run.
 enum Stop {
-    Wait(Parked),
+    Park(Parked),
+    Waits,
     CrossProtocol,
 }
 
@@ -88,6 +94,8 @@ pub struct Connection {
     attempts: Attempts,
     /// How far the journal must be released before the output may leave.
     depends: JournalOffset,
+    /// Ends the wait of the last request.
+    alarm: Option<Pin<Box<Sleep>>>,
     /// There is input that was not looked at since it came or since the connection was woken.
     unread_input: bool,
     has_waker: bool,
@@ -106,6 +114,7 @@ impl Connection {
             output: Output::default(),
             attempts: Attempts::default(),
             depends: JournalOffset::default(),
+            alarm: None,
             unread_input: false,
             has_waker: false,
         }
@@ -117,12 +126,21 @@ impl Connection {
             self.has_waker = true;
         }
         // Replies that wait for the disk leave before anything else runs: what follows would make them wait for more.
-        if self.must_hold(cx) {
+        if !self.attempts.owes() && self.must_hold(cx) {
             self.take_orders()?;
             return Ok(());
         }
         loop {
             self.take_mail()?;
+            if self.attempts.owes() && !self.settle(cx) {
+                return Ok(());
+            }
+            if self.session.waiting.is_some() && self.poll_wait(cx).is_pending() {
+                if !self.must_hold(cx) {
+                    self.flush(cx)?;
+                }
+                return self.listen(cx);
+            }
             let pause = match (self.session.close_after_reply, self.unread_input) {
                 (true, _) => Some(Pause::NeedInput),
                 (false, true) => Some(self.run_input(cx)),
@@ -130,6 +148,9 @@ impl Connection {
             };
             if pause == Some(Pause::CrossProtocol) {
                 return Err(End::CrossProtocol);
+            }
+            if self.attempts.owes() {
+                continue;
             }
             if self.must_hold(cx) {
                 return Ok(());
@@ -139,7 +160,7 @@ impl Connection {
                 return if self.output.is_empty() { Err(End::Asked) } else { Ok(()) };
             }
             match pause {
-                Some(Pause::NeedInput | Pause::CrossProtocol) => {}
+                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Waits) => {}
                 Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
                     return Ok(());
@@ -154,18 +175,56 @@ impl Connection {
         }
     }
 
+    /// Serves others whom the last request made ready; `false` when it has to be woken for that.
+    fn settle(&mut self, cx: &mut Context<'_>) -> bool {
+        let worker = Rc::clone(&self.worker);
+        let config = worker.config();
+        let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
+        while let Err(busy) = executor.settle(&mut self.attempts) {
+            executor.release();
+            if park(&worker, Parked::Lock(busy), cx) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether the last request still waits; writes its reply when it does not.
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((waiter, timeout)) = &self.session.waiting else { return Poll::Ready(()) };
+        if let (Some(timeout), None) = (timeout, &self.alarm) {
+            self.alarm = Some(Box::pin(tokio::time::sleep(*timeout)));
+        }
+        if self.alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready()) {
+            // Unless it has just been served.
+            waiter.end(Ending::TimedOut);
+            self.alarm = None;
+        }
+        let Some(ending) = waiter.take_ending() else { return Poll::Pending };
+        self.worker.engine.end_wait(&mut self.session, ending, &mut self.output);
+        self.depend_on_everything();
+        self.alarm = None;
+        self.unread_input = true;
+        Poll::Ready(())
+    }
+
     fn take_mail(&mut self) -> Result<(), End> {
         if self.session.shared.take_call() {
             if self.session.shared.is_killed() {
                 return Err(End::Asked);
             }
             deliver(&self.session, &mut self.output);
-            if self.worker.engine.journal.is_holding() {
-                // Mail may tell of any write before it.
-                self.depends = self.worker.engine.journal.end();
-            }
+            self.depend_on_everything();
         }
         Ok(())
+    }
+
+    /// What others have put into the output may tell of any write before now.
+    fn depend_on_everything(&mut self) {
+        let journal = &self.worker.engine.journal;
+        if journal.is_holding() {
+            self.depends = journal.end();
+        }
     }
 
     /// While replies are held mail waits too, but an order to close is obeyed.
@@ -264,7 +323,7 @@ impl Connection {
             consumed += self.decoder.consume(ran);
             commands += ran;
             match stop {
-                Some(Stop::Wait(place)) => {
+                Some(Stop::Park(place)) => {
                     executor.release();
                     let is_paused = matches!(place, Parked::Pause);
                     if park(&worker, place, cx) {
@@ -273,6 +332,7 @@ impl Connection {
                     }
                     continue;
                 }
+                Some(Stop::Waits) => break Pause::Waits,
                 Some(Stop::CrossProtocol) => break Pause::CrossProtocol,
                 None => {}
             }
@@ -298,6 +358,9 @@ impl Connection {
         self.depends = self.depends.max(executor.depends());
         let batch_us = executor.elapsed_us();
         drop(executor);
+        if pause == Pause::Waits {
+            worker.engine.clients.set_blocked(&self.session.shared, true);
+        }
         bump(&worker.stats().counters.batches, 1);
         bump(&worker.stats().counters.batch_us, batch_us);
         self.session.publish();
@@ -321,7 +384,8 @@ impl Connection {
                 }
                 Step::Done if self.session.is_subscriber() => deliver(&self.session, &mut self.output),
                 Step::Done => {}
-                Step::Parked(place) => return (index, Some(Stop::Wait(place))),
+                Step::Waits => return (index + 1, Some(Stop::Waits)),
+                Step::Parked(place) => return (index, Some(Stop::Park(place))),
                 Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
             }
         }
@@ -329,7 +393,7 @@ impl Connection {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        if self.output.is_empty() {
+        if self.output.is_empty() || self.attempts.owes() {
             return Ok(());
         }
         let (writes, bytes) = self.stream.poll_flush(cx, &mut self.output).map_err(|_| End::Peer)?;
@@ -451,6 +515,14 @@ impl Drop for Connection {
         }
         if self.session.monitor {
             engine.monitors.left();
+        }
+        if let Some((waiter, _)) = &self.session.waiting {
+            waiter.end(Ending::Left);
+        }
+        if self.attempts.owes() {
+            let config = self.worker.config();
+            let mut executor = Executor::new(engine, &config, self.worker.stats(), self.worker.seed());
+            executor.settle_blocking(&mut self.attempts);
         }
         engine.leave_channels(&mut self.session);
         engine.clients.set_blocked(&self.session.shared, false);

@@ -112,6 +112,12 @@ impl Output {
         }
     }
 
+    /// Queues all that another output holds.
+    pub fn append(&mut self, other: Output) {
+        other.chunks.into_iter().for_each(|chunk| self.push_encoded(&chunk));
+        self.tail.extend_from_slice(other.tail.get(other.tail_sent..).unwrap_or_default());
+    }
+
     /// Inserts `head` at `mark`, before what was written since.
     fn insert(&mut self, mark: usize, head: &[u8]) {
         if let Some(at) = mark.checked_sub(self.chunk_bytes) {

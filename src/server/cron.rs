@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::Engine;
 use crate::dispatch::sink::Commit;
+use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
 use crate::session::{Client, bump};
@@ -87,7 +87,7 @@ pub async fn expire(engine: Arc<Engine>) {
 }
 
 /// One slice of every shard; returns the earliest deadline that is left.
-pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
+pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs) -> Option<UnixMs> {
     if engine.keyspace.expiry_policy() != ExpiryPolicy::Active {
         return None;
     }
@@ -105,6 +105,10 @@ pub(super) fn sweep(engine: &Engine, now: UnixMs) -> Option<UnixMs> {
             engine.commit(&mut view, &Commit { commands: &[], effects: &effects, marks: &[] });
         }
         view.release();
+        if view.has_ready() {
+            let (config, stats) = (engine.config.snapshot(), engine.stats.worker(engine.workers));
+            Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+        }
         next = due.into_iter().chain(next).min();
     }
     let spent_us = (engine.time.monotonic_ns() - began_ns) / 1000;

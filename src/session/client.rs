@@ -3,6 +3,7 @@
 //! Counters are written by the connection's own worker alone (a relaxed load and store, no locked
 //! instruction) and read by CLIENT LIST on any worker.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::keyspace::DbIndex;
+use crate::keyspace::waiters::Waiter;
 use crate::resp::Proto;
 use crate::session::{Subscriptions, Transaction, Watch};
 
@@ -66,6 +68,8 @@ pub struct Client {
     pub connected_us: u64,
     names: Mutex<Names>,
     mailbox: Mutex<Mailbox>,
+    /// Its request that waits for a key.
+    waiter: Mutex<Option<Arc<Waiter>>>,
     /// Something is in the mailbox, or the client is to be closed.
     called: AtomicBool,
     killed: AtomicBool,
@@ -138,6 +142,7 @@ impl Client {
             connected_us: now_us,
             names: Mutex::new(Names { user: b"default".to_vec(), ..Names::default() }),
             mailbox: Mutex::new(Mailbox::default()),
+            waiter: Mutex::default(),
             called: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             monitor: AtomicBool::new(false),
@@ -175,6 +180,20 @@ impl Client {
     /// Registers whom to wake for mail; once per connection.
     pub fn set_waker(&self, waker: Waker) {
         self.mailbox.lock().waker = Some(waker);
+    }
+
+    /// Whom to wake; `None` when there is no connection.
+    pub fn waker(&self) -> Option<Waker> {
+        self.mailbox.lock().waker.clone()
+    }
+
+    /// The request of this client that waits for a key.
+    pub fn waiter(&self) -> Option<Arc<Waiter>> {
+        self.waiter.lock().clone()
+    }
+
+    pub(super) fn set_waiter(&self, waiter: Option<Arc<Waiter>>) {
+        *self.waiter.lock() = waiter;
     }
 
     /// Queues an encoded message and wakes the connection.

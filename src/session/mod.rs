@@ -16,6 +16,7 @@ mod transaction;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
 pub use registry::Registry;
@@ -23,6 +24,7 @@ pub use subscriptions::{Space, Subscriptions};
 pub use transaction::{Transaction, Watch};
 
 use crate::keyspace::DbIndex;
+use crate::keyspace::waiters::{Pending, Waiter};
 use crate::resp::Proto;
 
 /// CLIENT REPLY.
@@ -54,6 +56,8 @@ pub struct Session {
     /// Between MULTI and EXEC.
     pub transaction: Option<Box<Transaction>>,
     pub watch: Watch,
+    /// What its last request waits for, and how long at most.
+    pub waiting: Option<(Arc<Waiter>, Option<Duration>)>,
     /// What it listens to; mostly nothing.
     pub subscriptions: Option<Box<Subscriptions>>,
 }
@@ -71,8 +75,30 @@ impl Session {
             close_after_reply: false,
             transaction: None,
             watch: Watch::default(),
+            waiting: None,
             subscriptions: None,
         }
+    }
+
+    /// What runs a request that waits on behalf of its client, whose own session is its connection's.
+    pub fn stand_in(client: Arc<Client>, pending: &Pending) -> Session {
+        let mut session = Session::new(client, true);
+        session.db = pending.db;
+        session.proto = pending.proto;
+        session.no_touch = pending.no_touch;
+        session
+    }
+
+    /// Its request waits from now on.
+    pub fn begin_wait(&mut self, waiter: Arc<Waiter>, timeout: Option<Duration>) {
+        self.shared.set_waiter(Some(Arc::clone(&waiter)));
+        self.waiting = Some((waiter, timeout));
+    }
+
+    /// Its request waits no more.
+    pub fn end_wait(&mut self) {
+        self.shared.set_waiter(None);
+        self.waiting = None;
     }
 
     pub fn id(&self) -> ClientId {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use block::{Entry, Limits};
 pub use group::{Consumer, ConsumerId, Group, Pending};
-pub use id::{Sequence, StreamId};
+pub use id::{IdText, Sequence, StreamId};
 pub use log::{Garbage, Log, Trim};
 
 use super::Facts;

@@ -151,8 +151,24 @@ impl Run<'_> {
                     server.expire_due();
                 }
             }
+            Act::Blocked(count) => self.await_blocked(*count, out),
             Act::Config { name, value } => self.configure(name, value, out),
         }
+    }
+
+    /// Asks until that many clients are blocked.
+    fn await_blocked(&mut self, count: u64, out: &mut Vec<String>) {
+        const TRIES: usize = 5000;
+        let wanted = format!("blocked_clients:{count}\r\n");
+        for _ in 0..TRIES {
+            if let Reply::Bulk(info) = self.control.ask("INFO clients")
+                && String::from_utf8_lossy(&info).contains(&wanted)
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        out.push(format!("! blocked: there are never {count}"));
     }
 
     fn configure(&mut self, name: &str, value: &[u8], out: &mut Vec<String>) {

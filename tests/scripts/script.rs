@@ -24,6 +24,7 @@
 //! | `! send [@name] …` | a request that is not answered |
 //! | `! raw [@name] "bytes"` | bytes as they are; one reply is read |
 //! | `! read [@name]` | reads one more reply or message |
+//! | `! blocked 2` | goes on when that many clients wait for a key |
 //! | `! close [@name]` | closes the connection; the next use opens it anew |
 //!
 //! Expected lines are those of [`super::text`]; `*` accepts any one line, `(closed)` is a closed connection.
@@ -77,6 +78,7 @@ pub enum Act {
     Advance(u64),
     Expire,
     Config { name: String, value: Vec<u8> },
+    Blocked(u64),
 }
 
 impl Script {
@@ -170,6 +172,9 @@ impl Block {
                 Act::Advance(rest.trim().parse().map_err(|_| format!("not a number of ms: {rest}"))?)
             }
             "expire" => Act::Expire,
+            "blocked" => {
+                Act::Blocked(rest.trim().parse().map_err(|_| format!("not a number of clients: {rest}"))?)
+            }
             "config" => match text::words(rest)?.as_slice() {
                 [name, value @ ..] => {
                     Act::Config { name: String::from_utf8_lossy(name).into_owned(), value: value.join(&b' ') }

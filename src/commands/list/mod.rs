@@ -4,6 +4,7 @@
 //! keep Redis's order of checks, and call [`List::grow`](crate::value::list::List::grow) before and
 //! [`shrink`](crate::value::list::List::shrink) after.
 
+pub mod blocking;
 pub mod index;
 pub mod moves;
 pub mod multi;

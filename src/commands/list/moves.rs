@@ -16,7 +16,7 @@ use crate::keyspace::{EventClass, Key};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::list::{End, Limits, List};
 
-const KEYS: &[KeySpec] = &[
+pub(super) const MOVED_KEYS: &[KeySpec] = &[
     KeySpec::one(1, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE)),
     KeySpec::one(2, KeyFlags::RW.union(KeyFlags::INSERT)),
 ];
@@ -30,7 +30,7 @@ pub const COMMANDS: &[Command] = &[
             "O(1)",
         )
         .flags(CommandFlags::DENYOOM)
-        .keys(KEYS)
+        .keys(MOVED_KEYS)
         .args(&[
             Arg::key("source", 0),
             Arg::key("destination", 1),
@@ -45,35 +45,41 @@ pub const COMMANDS: &[Command] = &[
             "O(1)",
         )
         .flags(CommandFlags::DENYOOM)
-        .keys(KEYS)
+        .keys(MOVED_KEYS)
         .args(&[Arg::key("source", 0), Arg::key("destination", 1)])
         .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"),
 ];
 
 fn lmove(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     match (end_of(req.arg(3)), end_of(req.arg(4))) {
-        (Some(from), Some(to)) => move_element(cx, req, reply, from, to),
+        (Some(from), Some(to)) => answer(cx, req, reply, (from, to)),
         _ => Err(CmdError::Syntax),
     }
 }
 
 fn rpoplpush(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    move_element(cx, req, reply, End::Back, End::Front)
+    answer(cx, req, reply, (End::Back, End::Front))
 }
 
-fn move_element(
+fn answer(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, ends: (End, End)) -> Outcome {
+    Ok(match move_element(cx, req, ends)? {
+        Some(element) => reply.bulk(&element),
+        None => reply.null(),
+    })
+}
+
+/// Moves an element from an end of the first key's list to an end of the second key's; what it was.
+pub(super) fn move_element(
     cx: &mut WriteCx<'_, '_>,
     req: &Request<'_>,
-    reply: ReplySlot<'_>,
-    from: End,
-    to: End,
-) -> Outcome {
+    (from, to): (End, End),
+) -> Result<Option<SmallVec<[u8; 64]>>, CmdError> {
     let limits = limits(cx.config);
     let (source, destination) = (req.key(0)?, req.key(1)?);
-    let Some(element) = end_element(cx, source, from)? else { return Ok(reply.null()) };
+    let Some(element) = end_element(cx, source, from)? else { return Ok(None) };
     if source.bytes() == destination.bytes() {
         rotate(cx, source, &element, limits, from, to)?;
-        return Ok(reply.bulk(&element.bytes));
+        return Ok(Some(element.bytes));
     }
     cx.edit(destination, |entry| {
         let list = entry.value_or_default::<List>()?;
@@ -89,7 +95,7 @@ fn move_element(
         }
         Ok(((), popped(from)))
     })?;
-    Ok(reply.bulk(&element.bytes))
+    Ok(Some(element.bytes))
 }
 
 /// An element on its way.

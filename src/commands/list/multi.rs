@@ -30,7 +30,7 @@ pub const COMMANDS: &[Command] = &[Command::write("lmpop", -4, lmpop)
     ])];
 
 fn lmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let (end, count) = parse(req)?;
+    let (end, count) = parse(req, 1)?;
     for key in req.keys() {
         if is_list(cx, *key)? {
             return pop_from(cx, *key, reply, end, count);
@@ -39,13 +39,13 @@ fn lmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     Ok(reply.null_array())
 }
 
-/// The end and how many elements; the keys come between number of keys and end.
-fn parse(req: &Request<'_>) -> Result<(End, usize), CmdError> {
+/// The end and how many elements; the keys come between number of keys, which is at `count_at`, and end.
+pub(super) fn parse(req: &Request<'_>, count_at: usize) -> Result<(End, usize), CmdError> {
     const NO_KEYS: CmdError = CmdError::text("ERR numkeys should be greater than 0");
     const NO_COUNT: CmdError = CmdError::text("ERR count should be greater than 0");
     let positive = |arg: &[u8]| parse_i64(arg).and_then(|n| usize::try_from(n).ok()).filter(|&n| n > 0);
-    let keys = positive(req.arg(1)).ok_or(NO_KEYS)?;
-    let end_at = keys.checked_add(2).filter(|&at| at < req.len()).ok_or(CmdError::Syntax)?;
+    let keys = positive(req.arg(count_at)).ok_or(NO_KEYS)?;
+    let end_at = keys.checked_add(count_at + 1).filter(|&at| at < req.len()).ok_or(CmdError::Syntax)?;
     let end = end_of(req.arg(end_at)).ok_or(CmdError::Syntax)?;
     let mut cursor = req.args.cursor(end_at + 1);
     let mut count = None;
@@ -59,12 +59,18 @@ fn parse(req: &Request<'_>) -> Result<(End, usize), CmdError> {
 }
 
 /// Whether a list is there; a value of another type is an error.
-fn is_list(cx: &mut WriteCx<'_, '_>, key: Key<'_>) -> Result<bool, CmdError> {
+pub(super) fn is_list(cx: &mut WriteCx<'_, '_>, key: Key<'_>) -> Result<bool, CmdError> {
     let Some(entry) = cx.peek(key) else { return Ok(false) };
     collection_of::<List>(entry).map(|_| true).ok_or(CmdError::WrongType)
 }
 
-fn pop_from(cx: &mut WriteCx<'_, '_>, key: Key<'_>, reply: ReplySlot<'_>, end: End, count: usize) -> Outcome {
+pub(super) fn pop_from(
+    cx: &mut WriteCx<'_, '_>,
+    key: Key<'_>,
+    reply: ReplySlot<'_>,
+    end: End,
+    count: usize,
+) -> Outcome {
     let limits = limits(cx.config);
     let mut taken = 0;
     let replied = reply.try_write(|w| {

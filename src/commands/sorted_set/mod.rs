@@ -4,13 +4,14 @@
 //! add      ZADD ZINCRBY                      range    ZRANGE and its older forms, ZRANGESTORE
 //! look     ZSCORE ZRANK ZCOUNT …             remove   ZREM ZREMRANGEBY…
 //! algebra  ZUNION ZINTER ZDIFF …             pop      ZPOPMIN ZPOPMAX ZMPOP
-//! random   ZRANDMEMBER ZSCAN
+//! random   ZRANDMEMBER ZSCAN                 blocking BZPOPMIN BZPOPMAX BZMPOP
 //! ```
 //!
 //! What the commands share stands here: errors, limits from the configuration, and members as replies.
 
 pub mod add;
 pub mod algebra;
+pub mod blocking;
 pub mod look;
 pub mod pop;
 pub mod random;

@@ -46,14 +46,24 @@ Command::write("zpopmin", -2, zpopmin)
         .key_walker(popped_keys),
 ];
 
+pub(super) const POPPED: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE);
+
 /// Which end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Min,
     Max,
 }
 
 impl End {
+    /// What takes members from that end.
+    pub fn command(self) -> &'static [u8] {
+        match self {
+            End::Min => b"ZPOPMIN",
+            End::Max => b"ZPOPMAX",
+        }
+    }
+
     fn event(self) -> &'static str {
         match self {
             End::Min => "zpopmin",
@@ -64,7 +74,7 @@ impl End {
 
 /// Takes up to `count` members from one end of the set under `key`, after showing them to `show`; how many. `None` if there
 /// is no such key.
-fn pop<R>(
+pub(super) fn pop<R>(
     cx: &mut WriteCx<'_, '_>,
     key: Key<'_>,
     end: End,
@@ -128,11 +138,29 @@ fn write_flat(writer: &mut Writer<'_>, items: Items<'_>) {
 }
 
 fn zmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let (end, count) = zmpop_options(&req.args)?;
-    for (index, &key) in req.keys().iter().enumerate() {
-        // A look that doesn't count: to Redis it is one of a write.
-        let Some(entry) = cx.look(key) else { continue };
-        collection_of::<ZSet>(entry).ok_or(CmdError::WrongType)?;
+    let (end, count) = zmpop_options(&req.args, 1)?;
+    pop_first(cx, req, reply, end, count).map(|popped| popped.unwrap_or_else(ReplySlot::null_array))
+}
+
+/// Whether a sorted set is there, by a look that doesn't count: to Redis it is one of a write. A value of another type is an
+/// error.
+pub(super) fn is_zset(cx: &WriteCx<'_, '_>, key: Key<'_>) -> Result<bool, CmdError> {
+    let Some(entry) = cx.look(key) else { return Ok(false) };
+    collection_of::<ZSet>(entry).map(|_| true).ok_or(CmdError::WrongType)
+}
+
+/// Answers with members of the first sorted set that is there; gives the place for the reply back if there is none.
+pub(super) fn pop_first<'o>(
+    cx: &mut WriteCx<'_, '_>,
+    req: &Request<'_>,
+    reply: ReplySlot<'o>,
+    end: End,
+    count: usize,
+) -> Result<Result<Replied, ReplySlot<'o>>, CmdError> {
+    for &key in req.keys() {
+        if !is_zset(cx, key)? {
+            continue;
+        }
         let mut slot = Some(reply);
         let popped = pop(cx, key, end, count, |items| {
             slot.take().map(|reply| {
@@ -144,21 +172,21 @@ fn zmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
             })
         })?;
         let Some((Some(replied), taken)) = popped else { return Err(CmdError::InvalidKeys) };
-        let name: &[u8] = if end == End::Min { b"ZPOPMIN" } else { b"ZPOPMAX" };
-        cx.rewrite(&[name, req.arg(2 + index), itoa::Buffer::new().format(taken).as_bytes()]);
-        return Ok(replied);
+        cx.rewrite(&[end.command(), key.bytes(), itoa::Buffer::new().format(taken).as_bytes()]);
+        return Ok(Ok(replied));
     }
-    Ok(reply.null_array())
+    Ok(Err(reply))
 }
 
-fn zmpop_options(args: &Args<'_>) -> Result<(End, usize), CmdError> {
+/// The end and how many members; the keys come between number of keys, which is at `count_at`, and end.
+pub(super) fn zmpop_options(args: &Args<'_>, count_at: usize) -> Result<(End, usize), CmdError> {
     const KEYS: CmdError = CmdError::text("ERR numkeys should be greater than 0");
     const COUNT: CmdError = CmdError::text("ERR count should be greater than 0");
     let positive = |arg: &[u8]| {
         parse_i64(arg).and_then(|number| usize::try_from(number).ok()).filter(|&number| number > 0)
     };
-    let keys = positive(args.at(1)).ok_or(KEYS)?;
-    let mut cursor = args.cursor(keys.saturating_add(2).min(args.len()));
+    let keys = positive(args.at(count_at)).ok_or(KEYS)?;
+    let mut cursor = args.cursor(keys.saturating_add(count_at + 1).min(args.len()));
     let end = if cursor.take_word("MIN") {
         End::Min
     } else if cursor.take_word("MAX") {

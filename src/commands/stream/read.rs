@@ -8,22 +8,25 @@
 //! The keys are found by walking the options as the handler does, not by looking for the word STREAMS, which may also
 //! be the name of a consumer: so the keys that are locked and checked are those that are read.
 //!
-//! BLOCK is read and checked, but a request that finds nothing is answered at once, as if its time were over: waiting
-//! connections come later.
+//! With BLOCK a request that finds nothing waits (see [`crate::dispatch::wait`]). What `$` meant when it began counts then,
+//! so the request that waits has the id in its place.
+
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::{stream_id, write_entries};
 use crate::base::clock::UnixMs;
-use crate::base::num::parse_i64;
 use crate::dispatch::options::int;
+use crate::dispatch::wait::{Awaited, timeout_millis};
 use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request};
 use crate::keyspace::Key;
 use crate::keyspace::entry::collection_of;
-use crate::resp::{Args, Proto, Writer};
+use crate::resp::{Args, OwnedArgs, Proto, Writer};
 use crate::spec::keys::{BeginSearch, FindKeys, InvalidKeys};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
-use crate::value::stream::{Log, Stream, StreamId};
+use crate::value::Kind;
+use crate::value::stream::{IdText, Log, Stream, StreamId};
 
 pub const COMMANDS: &[Command] = &[Command::read("xread", -4, xread)
     .doc(Group::Stream, "5.0.0", "Returns entries of streams behind the ids given.", "")
@@ -104,6 +107,8 @@ pub(super) struct ReadOptions<'a> {
     /// Group and consumer.
     pub group: Option<(&'a [u8], &'a [u8])>,
     pub no_ack: bool,
+    /// Whether to wait, and how long at most.
+    pub block: Option<Option<Duration>>,
     /// One for each key.
     pub ids: SmallVec<[&'a [u8]; 4]>,
 }
@@ -115,13 +120,14 @@ impl<'a> ReadOptions<'a> {
         const NO_ACK: CmdError =
             CmdError::text("ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.");
         const MISSING: CmdError = CmdError::text("ERR Missing GROUP option for XREADGROUP");
-        let mut options = ReadOptions { most: usize::MAX, group: None, no_ack: false, ids: SmallVec::new() };
+        let mut options =
+            ReadOptions { most: usize::MAX, group: None, no_ack: false, block: None, ids: SmallVec::new() };
         let mut cursor = args.cursor(1);
         while let Some(word) = cursor.next() {
             let rest = cursor.remaining();
             match OptionWord::of(word) {
                 Some(OptionWord::Block) if rest >= 1 => {
-                    check_timeout(cursor.next().unwrap_or_default(), now)?;
+                    options.block = Some(timeout_millis(cursor.next().unwrap_or_default(), now)?);
                 }
                 Some(OptionWord::Count) if rest >= 1 => {
                     let count = int(cursor.next().unwrap_or_default())?;
@@ -167,16 +173,6 @@ fn unbalanced(is_group: bool) -> CmdError {
     })
 }
 
-/// A time to wait in milliseconds; 0 is for ever.
-fn check_timeout(arg: &[u8], now: UnixMs) -> Result<(), CmdError> {
-    const NEGATIVE: CmdError = CmdError::text("ERR timeout is negative");
-    const OUT_OF_RANGE: CmdError = CmdError::text("ERR timeout is out of range");
-    match parse_i64(arg).ok_or(CmdError::Timeout)? {
-        ..0 => Err(NEGATIVE),
-        timeout_ms => timeout_ms.checked_add(now.as_i64()).map(|_| ()).ok_or(OUT_OF_RANGE),
-    }
-}
-
 fn xread(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let options = ReadOptions::parse(&req.args, false, cx.now())?;
     let mut wanted: SmallVec<[(Key<'_>, StreamId); 4]> = SmallVec::new();
@@ -185,14 +181,18 @@ fn xread(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
         let log = cx.value::<Stream>(key)?.map(Stream::log);
         wanted.push((key, behind(id, log)?));
     }
-    for (index, &(key, id)) in wanted.clone().iter().enumerate().rev() {
+    let resolved = wanted.clone();
+    for (index, &(key, id)) in resolved.iter().enumerate().rev() {
         let log = cx.value::<Stream>(key)?.map(Stream::log);
         if !log.is_some_and(|log| !log.is_empty() && log.top_id() > id) {
             wanted.remove(index);
         }
     }
     if wanted.is_empty() {
-        return Ok(reply.null_array());
+        let Some(timeout) = options.block else { return Ok(reply.null_array()) };
+        let awaited =
+            Awaited { again: Some(with_ids(req, &resolved)), ..Awaited::value(Kind::Stream, timeout) };
+        return Ok(cx.wait(reply, awaited, ReplySlot::null_array));
     }
     Ok(reply.write(|writer| {
         match writer.proto() {
@@ -207,6 +207,19 @@ fn xread(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
             write_entries(writer, entries, options.most);
         }
     }))
+}
+
+/// The request with an id in place of every `$`.
+fn with_ids(req: &Request<'_>, resolved: &[(Key<'_>, StreamId)]) -> OwnedArgs {
+    let first = req.len() - resolved.len();
+    let ids: SmallVec<[IdText; 4]> = resolved.iter().map(|(_, id)| id.text()).collect();
+    let args = req.args.iter().enumerate().map(|(index, arg)| {
+        match index.checked_sub(first).and_then(|index| ids.get(index)) {
+            Some(id) if arg == b"$" => &**id,
+            _ => arg,
+        }
+    });
+    OwnedArgs::from_slices(args)
 }
 
 /// The id behind which XREAD reads.

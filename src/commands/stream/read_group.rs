@@ -5,17 +5,21 @@
 //! an id    the consumer's own pending entries behind it, delivered once more                    XCLAIM …
 //! ```
 //!
-//! All streams are checked before anything is read. BLOCK is treated as in [`super::read`].
+//! All streams are checked before anything is read. With BLOCK a request that finds nothing waits, also for the end of its
+//! group: then it runs again and is told.
 
 use smallvec::SmallVec;
 
 use super::journal::Deeds;
 use super::read::{ReadOptions, STREAMS_ARG, streams_spec, walk_streams, write_stream_name};
 use super::{no_group, stream_id, write_entry, write_id};
+use crate::dispatch::wait::Awaited;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, WriteCx};
+use crate::keyspace::waiters;
 use crate::keyspace::{Effect, EventClass, Key};
 use crate::resp::{Proto, Writer};
 use crate::spec::{Arg, CommandFlags, Group as Chapter};
+use crate::value::Kind;
 use crate::value::stream::{ConsumerId, Group, Log, Pending, Stream, StreamId};
 
 pub const COMMANDS: &[Command] = &[Command::write("xreadgroup", -7, xreadgroup)
@@ -73,7 +77,10 @@ fn xreadgroup(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>)
         for &(key, _) in &reading.streams {
             read_one(cx, key, None, &reading)?;
         }
-        return Ok(reply.null_array());
+        let Some(timeout) = reading.options.block else { return Ok(reply.null_array()) };
+        let wanted = waiters::Wanted { kind: Kind::Stream, or_none: true };
+        let awaited = Awaited { wanted, ..Awaited::value(Kind::Stream, timeout) };
+        return Ok(cx.wait(reply, awaited, ReplySlot::null_array));
     }
     reply.try_write(|writer| {
         let mut outcome = Ok(());

@@ -5,7 +5,8 @@ use crate::base::num::parse_i64;
 use crate::dispatch::options::int;
 use crate::dispatch::pause::PauseMode;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
-use crate::session::ReplyMode;
+use crate::keyspace::waiters::Ending;
+use crate::session::{ClientId, ReplyMode};
 use crate::spec::{Arg, CommandFlags, Group};
 
 pub(super) const PAUSE: Command = Command::session("pause", -3, pause)
@@ -147,14 +148,17 @@ fn no_touch(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     Ok(reply.ok())
 }
 
-/// 0: no command blocks, so there is nobody to wake.
-fn unblock(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    match req.len() {
-        3 => {}
-        4 if [&b"TIMEOUT"[..], b"ERROR"].iter().any(|word| req.arg(3).eq_ignore_ascii_case(word)) => {}
+fn unblock(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let is_word = |word: &[u8]| req.arg(3).eq_ignore_ascii_case(word);
+    let ending = match req.len() {
+        3 => Ending::TimedOut,
+        4 if is_word(b"TIMEOUT") => Ending::TimedOut,
+        4 if is_word(b"ERROR") => Ending::Unblocked,
         4 => return Err(CmdError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
         _ => return Err(CmdError::subcommand_syntax("client", req.arg(1))),
-    }
-    int(req.arg(2))?;
-    Ok(reply.int(0))
+    };
+    let id = int(req.arg(2))?;
+    let client = u64::try_from(id).ok().and_then(|id| cx.engine.clients.find(ClientId(id)));
+    let waiter = client.and_then(|client| client.waiter());
+    Ok(reply.flag(waiter.is_some_and(|waiter| waiter.end(ending))))
 }

@@ -16,6 +16,9 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let subscribers = count(|client| client.kind() == ClientKind::PubSub);
     let watchers = count(|client| client.usage.watched.load(Relaxed) > 0);
     let watched = Value::Uint(clients.iter().map(|client| client.usage.watched.load(Relaxed) as u64).sum());
+    let waits = facts.waits();
+    let [timed, waited, waited_or_none] =
+        [waits.with_timeout, waits.keys, waits.keys_or_none].map(Value::Uint);
     say(
         out,
         &[
@@ -40,10 +43,13 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("tracking_clients", "Connections with client-side caching"), zero),
             (Field::gauge("pubsub_clients", "Connections with subscriptions"), subscribers),
             (Field::gauge("watching_clients", "Connections that watch keys"), watchers),
-            (Field::gauge("clients_in_timeout_table", "Blocked connections with a timeout"), zero),
+            (Field::gauge("clients_in_timeout_table", "Blocked connections with a timeout"), timed),
             (Field::gauge("total_watched_keys", "Keys that are watched"), watched),
-            (Field::gauge("total_blocking_keys", "Keys that somebody waits for"), zero),
-            (Field::gauge("total_blocking_keys_on_nokey", "Keys whose removal somebody waits for"), zero),
+            (Field::gauge("total_blocking_keys", "Keys that somebody waits for"), waited),
+            (
+                Field::gauge("total_blocking_keys_on_nokey", "Keys whose removal somebody waits for"),
+                waited_or_none,
+            ),
         ],
     );
 }

@@ -20,6 +20,18 @@ pub struct Facts<'e> {
     totals: OnceCell<Totals>,
     memory: OnceCell<Memory>,
     databases: OnceCell<Vec<Database>>,
+    waits: OnceCell<Waits>,
+}
+
+/// Requests that wait for keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waits {
+    /// Clients that wait until a time.
+    pub with_timeout: u64,
+    /// Keys that somebody waits for.
+    pub keys: u64,
+    /// Those whose removal somebody waits for.
+    pub keys_or_none: u64,
 }
 
 /// Bytes, of the process.
@@ -63,12 +75,17 @@ impl<'e> Facts<'e> {
             totals: OnceCell::new(),
             memory: OnceCell::new(),
             databases: OnceCell::new(),
+            waits: OnceCell::new(),
         }
     }
 
     /// Counters since the last CONFIG RESETSTAT.
     pub fn totals(&self) -> &Totals {
         self.totals.get_or_init(|| self.engine.stats.totals())
+    }
+
+    pub fn waits(&self) -> Waits {
+        *self.waits.get_or_init(|| Waits::count(self.engine))
     }
 
     pub fn memory(&self) -> Memory {
@@ -78,6 +95,23 @@ impl<'e> Facts<'e> {
     /// Every database, empty ones too.
     pub fn databases(&self) -> &[Database] {
         self.databases.get_or_init(|| databases(self.engine, self.now))
+    }
+}
+
+impl Waits {
+    fn count(engine: &Engine) -> Waits {
+        if engine.clients.blocked_count() == 0 {
+            return Waits::default();
+        }
+        let mut view = View::new(&engine.keyspace, 0);
+        view.lock_blocking(&LockSet::All);
+        let wanted: Vec<bool> = view.waited_for().collect();
+        let waiters = engine.clients.iter().filter_map(|client| client.waiter());
+        Waits {
+            with_timeout: waiters.filter(|waiter| waiter.has_timeout).count() as u64,
+            keys: wanted.len() as u64,
+            keys_or_none: wanted.iter().filter(|or_none| **or_none).count() as u64,
+        }
     }
 }
 

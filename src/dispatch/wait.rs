@@ -1,0 +1,223 @@
+//! Requests that wait: how they fall asleep, and how they are served.
+//!
+//! ```text
+//! handler finds nothing ─▶ cx.wait(reply, Awaited) ─▶ Step::Waits: the waiter stands in the lists of its keys
+//! a command changes one  ─▶ its commit ─▶ serve: run the request again under the same locks ─▶ its reply, its commit
+//! ```
+//!
+//! A request is run again from its beginning, as its client, so whatever it finds then counts: another of its keys may serve
+//! it, and one of a wrong type is an error. When it finds nothing again, it goes on waiting.
+//!
+//! A request that needs shards beyond those that the change holds is served at once if they are free. Otherwise the
+//! executor owes: it lets go and runs it with locks of its own before anything else of its connection happens, so
+//! before the reply to the change is sent ([`Attempts::debts`]). Meanwhile somebody else may take the element.
+//!
+//! [`Attempts::debts`]: super::exec::Attempts
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::CmdError;
+use super::command::Request;
+use super::cx::ReadCx;
+use super::engine::Engine;
+use super::exec::{Attempts, Executor, Keys};
+use super::reply::{Replied, ReplySlot};
+use crate::base::clock::UnixMs;
+use crate::base::longdouble::LongDouble;
+use crate::base::num::parse_i64;
+use crate::keyspace::entry::kind_of;
+use crate::keyspace::waiters::{Ending, Pending, ReadyKey, Wait, Waiter, Wanted};
+use crate::keyspace::{Busy, DbIndex, LockSet};
+use crate::resp::{Output, OwnedArgs};
+use crate::session::{ClientId, ReplyMode, Session};
+use crate::value::Kind;
+
+/// What a request waits for.
+pub struct Awaited {
+    pub wanted: Wanted,
+    /// `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// How many of its keys it waits for, from the first on.
+    pub keys: usize,
+    /// What to run when it is woken, where that is not what was sent.
+    pub again: Option<OwnedArgs>,
+}
+
+impl Awaited {
+    /// Waits for a value of a kind under any of its keys.
+    pub fn value(kind: Kind, timeout: Option<Duration>) -> Awaited {
+        Awaited { wanted: Wanted { kind, or_none: false }, timeout, keys: usize::MAX, again: None }
+    }
+}
+
+const NEGATIVE: CmdError = CmdError::text("ERR timeout is negative");
+const OUT_OF_RANGE: CmdError = CmdError::text("ERR timeout is out of range");
+const UNBLOCKED: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
+impl Engine {
+    /// Answers a client whose request waited, however that ended.
+    pub fn end_wait(&self, session: &mut Session, ending: Ending, out: &mut Output) {
+        session.end_wait();
+        let mode = session.reply_mode;
+        if mode == ReplyMode::Skip {
+            session.reply_mode = ReplyMode::On;
+        }
+        if matches!(mode, ReplyMode::Off | ReplyMode::Skip) {
+            return;
+        }
+        match ending {
+            Ending::Served(reply) => out.append(reply),
+            Ending::TimedOut => out.writer(session.proto).null_array(),
+            Ending::Unblocked => {
+                self.stats.error(UNBLOCKED);
+                out.writer(session.proto).error(UNBLOCKED);
+            }
+            Ending::Left => {}
+        }
+    }
+}
+
+/// A timeout in seconds, fractions allowed and rounded up to milliseconds; 0 is for ever.
+///
+/// # Errors
+/// What is no number, negative, or ends after the last millisecond that 63 bits can count.
+pub fn timeout_seconds(arg: &[u8], now: UnixMs) -> Result<Option<Duration>, CmdError> {
+    const NOT_A_FLOAT: CmdError = CmdError::text("ERR timeout is not a float or out of range");
+    let seconds = LongDouble::parse(arg).ok_or(NOT_A_FLOAT)?;
+    timeout(seconds.times(1000).ceil_i64().ok_or(OUT_OF_RANGE)?, now)
+}
+
+/// A timeout in whole milliseconds; 0 is for ever.
+///
+/// # Errors
+/// As those of [`timeout_seconds`].
+pub fn timeout_millis(arg: &[u8], now: UnixMs) -> Result<Option<Duration>, CmdError> {
+    timeout(parse_i64(arg).ok_or(CmdError::Timeout)?, now)
+}
+
+fn timeout(timeout_ms: i64, now: UnixMs) -> Result<Option<Duration>, CmdError> {
+    let millis = u64::try_from(timeout_ms).map_err(|_| NEGATIVE)?;
+    timeout_ms.checked_add(now.as_i64()).ok_or(OUT_OF_RANGE)?;
+    Ok((millis > 0).then(|| Duration::from_millis(millis)))
+}
+
+impl ReadCx<'_, '_> {
+    /// Makes the request wait. Where nothing may wait (in a transaction) this is its reply: what `nothing` says.
+    pub fn wait<'o>(
+        &mut self,
+        reply: ReplySlot<'o>,
+        awaited: Awaited,
+        nothing: impl FnOnce(ReplySlot<'o>) -> Replied,
+    ) -> Replied {
+        if !self.may_wait {
+            return nothing(reply);
+        }
+        *self.awaited = Some(awaited);
+        reply.nothing()
+    }
+}
+
+impl<'k> Executor<'k> {
+    /// Puts a request to sleep: under the locks of its keys, so that no change is missed.
+    pub(super) fn fall_asleep(&mut self, session: &mut Session, request: &Request<'_>, awaited: Awaited) {
+        let pending = Pending {
+            args: awaited.again.unwrap_or_else(|| request.args.to_owned()),
+            db: session.db,
+            proto: session.proto,
+            no_touch: session.no_touch,
+        };
+        let Some(waker) = session.shared.waker() else { return };
+        let has_timeout = awaited.timeout.is_some();
+        let waiter = Arc::new(Waiter::new(session.id().0, awaited.wanted, has_timeout, pending, waker));
+        for key in request.keys().iter().take(awaited.keys) {
+            self.view.wait(session.db, *key, &waiter);
+        }
+        session.begin_wait(waiter, awaited.timeout);
+    }
+
+    /// Serves who waits for the keys that were changed.
+    pub(super) fn serve(&mut self, attempts: &mut Attempts) {
+        while self.view.has_ready() {
+            for (db, name) in self.view.take_ready() {
+                self.serve_key(db, &name, attempts);
+            }
+        }
+    }
+
+    fn serve_key(&mut self, db: DbIndex, name: &[u8], attempts: &mut Attempts) {
+        let key = self.engine.keyspace.key(name);
+        if !self.view.is_held(key) {
+            // The change was a command about the server, which lets go of everything when it is done.
+            self.view.lock_blocking(&LockSet::One(self.engine.keyspace.shard_of(key.hash())));
+        }
+        for waiter in self.view.waiters_of(db, key) {
+            // One that waits for a list does not hear that its key became a set.
+            let kind = self.view.look(db, key).map(kind_of);
+            if waiter.wanted.is_met_by(kind) && !self.run_waiting(&waiter) {
+                attempts.debts.push_back(waiter);
+            }
+        }
+    }
+
+    /// Runs a request that waits, if its shards are held or free; whether they were.
+    fn run_waiting(&mut self, waiter: &Arc<Waiter>) -> bool {
+        let Some(client) = self.engine.clients.find(ClientId(waiter.client)) else { return true };
+        let mut state = waiter.claim();
+        let Wait::Pending(pending) = &*state else { return true };
+        let mut session = Session::stand_in(client, pending);
+        let args = pending.args.as_args();
+        let Some(registered) = self.find(args.at(0)) else { return true };
+        let mut keys = Keys::new();
+        let locks = self.find_keys(registered, &args, &mut keys);
+        if !self.view.try_extend(&locks) {
+            return false;
+        }
+        let mut out = Output::default();
+        self.view.begin(self.now(), session.no_touch);
+        self.call(&mut session, &Request { command: registered, args, keys: &keys }, &mut out);
+        if self.awaited.take().is_none() {
+            keys.iter().for_each(|key| self.view.wait_no_more(session.db, *key, waiter));
+            drop(keys);
+            waiter.end_claimed(&mut state, Ending::Served(out));
+        }
+        true
+    }
+
+    /// Serves those whose shards were busy when it was their turn.
+    ///
+    /// # Errors
+    /// What is busy still: to be called again when it is free.
+    pub fn settle(&mut self, attempts: &mut Attempts) -> Result<(), Busy> {
+        while let Some(waiter) = attempts.debts.front().map(Arc::clone) {
+            let args = match &*waiter.claim() {
+                Wait::Pending(pending) => pending.args.clone(),
+                Wait::Ended(_) | Wait::Known => OwnedArgs::default(),
+            };
+            let locks = self.locks_of(&args.as_args());
+            self.lock(&locks, attempts)?;
+            attempts.debts.pop_front();
+            self.run_waiting(&waiter);
+            self.serve(attempts);
+        }
+        Ok(())
+    }
+
+    /// Serves who waits for keys that nobody's request has changed (they expired), blocking this thread.
+    pub fn serve_ready(&mut self, ready: Vec<ReadyKey>) {
+        let mut attempts = Attempts::default();
+        for (db, name) in ready {
+            self.serve_key(db, &name, &mut attempts);
+            self.serve(&mut attempts);
+        }
+        self.settle_blocking(&mut attempts);
+    }
+
+    /// As [`Executor::settle`], blocking this thread.
+    pub fn settle_blocking(&mut self, attempts: &mut Attempts) {
+        // After a few rounds it waits for its locks in order, so this ends.
+        while self.settle(attempts).is_err() {
+            std::thread::yield_now();
+        }
+    }
+}
