@@ -207,6 +207,11 @@ impl<'k> AdminCx<'_, 'k> {
         self.view.now()
     }
 
+    /// Whether everything is locked already: inside a transaction, where nobody may wait for what needs a lock.
+    pub fn holds_all(&self) -> bool {
+        self.view.holds_all()
+    }
+
     /// All databases, locked. Waits for other workers' commands, microseconds as a rule.
     pub fn with_all<R>(&mut self, run: impl FnOnce(&mut View<'k>) -> R) -> R {
         // Inside a transaction they are held already, and must not be let go.

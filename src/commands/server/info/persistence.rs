@@ -1,9 +1,9 @@
-//! Section persistence: nothing is saved, so all of it says that.
+//! Section persistence: the snapshot's fields say that there is none; those of the append-only file are in [`super::aof`].
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::facts::Facts;
-use super::{decimals2, say};
+use super::{aof, decimals2, say};
 use crate::observe::info::{Emitter, Field, Value};
 
 pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
@@ -36,18 +36,16 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("rdb_last_cow_size", "Bytes copied during the last save"), zero),
             (Field::gauge("rdb_last_load_keys_expired", "Keys not loaded because they had expired"), zero),
             (Field::gauge("rdb_last_load_keys_loaded", "Keys loaded"), zero),
-            (Field::gauge("aof_enabled", "Whether there is an append only file"), zero),
-            (Field::gauge("aof_rewrite_in_progress", "Whether it is being rewritten"), zero),
-            (Field::gauge("aof_rewrite_scheduled", "Whether it will be rewritten"), zero),
-            (Field::gauge("aof_last_rewrite_time_sec", "Seconds the last rewrite took"), never),
-            (Field::gauge("aof_current_rewrite_time_sec", "Seconds this rewrite takes"), never),
-            (Field::info("aof_last_bgrewrite_status", "How the last rewrite ended"), fine),
-            (Field::counter("aof_rewrites", "Rewrites"), zero),
-            (Field::counter("aof_rewrites_consecutive_failures", "Rewrites that failed in a row"), zero),
-            (Field::info("aof_last_write_status", "How the last write ended"), fine),
-            (Field::gauge("aof_last_cow_size", "Bytes copied during the last rewrite"), zero),
+        ],
+    );
+    aof::emit_state(facts, out);
+    say(
+        out,
+        &[
             (Field::gauge("module_fork_in_progress", "Whether a module's child runs"), zero),
             (Field::gauge("module_fork_last_cow_size", "Bytes copied for a module"), zero),
         ],
     );
+    aof::emit_sizes(facts, out);
+    aof::emit_loading(facts, out);
 }
