@@ -162,10 +162,7 @@ impl Running {
 }
 
 fn announce(kinds: &[&str], engine: &Engine) {
-    engine
-        .gauges
-        .startup_memory_bytes
-        .store(engine.used_memory() as u64, Ordering::Relaxed);
+    engine.gauges.startup_memory_bytes.store(engine.used_memory() as u64, Ordering::Relaxed);
     for kind in ["unix", "tcp"] {
         if kinds.contains(&kind) {
             tracing::info!("Ready to accept connections {kind}");

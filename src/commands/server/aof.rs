@@ -11,7 +11,9 @@ pub const COMMANDS: &[Command] = &[Command::admin("bgrewriteaof", 1, bgrewriteao
 
 fn bgrewriteaof(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let Some(aof) = cx.engine.parts.find::<Aof>() else {
-        return Err(CmdError::text("ERR Can't execute an AOF background rewriting. Please check the server logs for more information."));
+        return Err(CmdError::text(
+            "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+        ));
     };
     match aof.rewrite(cx.engine) {
         Ok(()) => Ok(reply.status("Background append only file rewriting started")),

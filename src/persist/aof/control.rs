@@ -17,7 +17,6 @@ use std::time::Duration;
 use super::checksum;
 use super::manifest::{Part, Role};
 use super::rewrite::push_entry;
-use super::writer::OpenLog;
 use super::{Aof, Desk};
 use crate::base::clock::Clock;
 use crate::config::Config;
@@ -224,7 +223,7 @@ impl Aof {
         let name = if is_named { part.name.clone() } else { self.names.temporary_increment(number) };
         tracing::info!("Creating AOF incr file {name} on background rewrite");
         let path = self.names.path(&name);
-        let log = OpenLog { file: self.storage.create(&path)?, path, len: 0, is_covered: false };
+        let log = self.create_log(engine, path, config)?;
         self.storage.sync_dir(&self.names.folder)?;
         if is_named {
             let mut manifest = desk.manifest.clone();

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::checksum;
 use super::manifest::{MANIFEST_MAX_BYTES, Manifest, ManifestError, Part, Role};
 use super::names::Names;
 use super::read::{LogReader, Stop, Verdict};
@@ -227,7 +228,7 @@ fn report(engine: &Engine, total: u64, commands: u64, failures: u64, began_ns: u
 }
 
 /// Decides about the end of a file: how many bytes of it stay.
-fn settle(
+pub(super) fn settle(
     storage: &dyn Storage,
     names: &Names,
     path: &Path,
@@ -239,9 +240,13 @@ fn settle(
     let (manifest, offset) = (names.manifest(), verdict.stopped_at);
     match verdict.stop {
         Stop::End => return Ok(verdict.file_bytes),
-        Stop::CutOff if is_last && config.aof_load_truncated => {
+        Stop::CutOff if is_last && verdict.is_torn && config.aof_load_truncated => {
             tracing::warn!("!!! Warning: short read while loading the AOF file {}!!!", path.display());
             tracing::warn!("AOF {} loaded anyway because aof-load-truncated is enabled", path.display());
+        }
+        Stop::CutOff if !verdict.is_torn => {
+            let what = "the file ends in a block that was whole once";
+            return Err(LoadError::Broken { path: path.into(), manifest, offset, what });
         }
         Stop::CutOff => return Err(LoadError::CutOff { path: path.into(), manifest, offset }),
         Stop::Broken(what) => {
@@ -261,13 +266,33 @@ fn settle(
         }
     }
     tracing::warn!("Truncating the AOF {} at offset {}", path.display(), verdict.valid_bytes);
-    let cut = || {
+    cut(storage, path, verdict).map_err(LoadError::disk(path))
+}
+
+/// Cuts off what is not valid, so that the file can be written on; returns its length then. What is whole of a block that is not
+/// gets a checksum line of its own.
+///
+/// # Errors
+/// Those of the disk.
+pub fn cut(storage: &dyn Storage, path: &Path, verdict: &Verdict) -> io::Result<u64> {
+    use std::io::Read;
+    let Some((start, body)) = verdict.unfinished else {
         let mut file = storage.append(path)?;
         file.truncate(verdict.valid_bytes)?;
-        file.sync()
+        file.sync()?;
+        return Ok(verdict.valid_bytes);
     };
-    cut().map_err(LoadError::disk(path))?;
-    Ok(verdict.valid_bytes)
+    let mut reader = storage.open(path)?;
+    io::copy(&mut (&mut reader).take(body), &mut io::sink())?;
+    let mut block = Vec::new();
+    (&mut reader).take(verdict.valid_bytes - body).read_to_end(&mut block)?;
+    let line = checksum::block_line(start, start, &block);
+    let mut file = storage.append(path)?;
+    file.truncate(start)?;
+    file.write_all(&line)?;
+    file.write_all(&block)?;
+    file.sync()?;
+    Ok(start + (line.len() + block.len()) as u64)
 }
 
 /// Copies what is behind `offset` into another file.
@@ -370,9 +395,13 @@ impl<'e> Loading<'e> {
 ///
 /// # Errors
 /// Those of the disk.
-pub fn reopen(storage: &dyn Storage, path: PathBuf, len: u64, is_covered: bool) -> io::Result<OpenLog> {
-    let mut file = storage.append(&path)?;
-    // What was read may never have been synced; from here on it counts as durable.
-    file.sync()?;
-    Ok(OpenLog { file, path, len, is_covered })
+pub fn reopen(
+    storage: &dyn Storage,
+    path: PathBuf,
+    len: u64,
+    is_covered: bool,
+    checksums: bool,
+) -> io::Result<OpenLog> {
+    let file = storage.append(&path)?;
+    OpenLog::open(file, path, len, is_covered, checksums, None)
 }

@@ -129,21 +129,20 @@ impl Aof {
             is_new = true;
         }
         let log = match desk.manifest.increments.last() {
-            Some(part) => load::reopen(
-                &*self.storage,
-                self.names.path(&part.name),
-                loaded.last_bytes,
-                loaded.is_covered,
-            )?,
+            Some(part) => {
+                let path = self.names.path(&part.name);
+                let (len, is_covered) = (loaded.last_bytes, loaded.is_covered);
+                load::reopen(&*self.storage, path, len, is_covered, config.aof_checksum)?
+            }
             None => {
                 let number = desk.manifest.next_increment();
                 let name = self.names.increment(number);
                 tracing::info!("Creating AOF incr file {name} on server start");
                 let path = self.names.path(&name);
-                let file = self.storage.create(&path)?;
+                let log = self.create_log(engine, path, config)?;
                 desk.manifest.increments.push(Part::new(name, number, Role::Incremental));
                 is_new = true;
-                OpenLog { file, path, len: 0, is_covered: false }
+                log
             }
         };
         if is_new {
@@ -218,6 +217,13 @@ impl Aof {
         if let Err(error) = self.persist(manifest) {
             tracing::warn!("The AOF manifest still names removed history files: {error}");
         }
+    }
+
+    /// An empty increment.
+    fn create_log(&self, engine: &Engine, path: PathBuf, config: &Config) -> io::Result<OpenLog> {
+        let file = self.storage.create(&path)?;
+        let stamp = config.aof_timestamp_enabled.then(|| engine.time.now_ms().seconds());
+        OpenLog::open(file, path, 0, false, config.aof_checksum, stamp)
     }
 
     fn persist(&self, manifest: &Manifest) -> io::Result<()> {

@@ -49,10 +49,7 @@ pub(super) fn emit_state(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::info("aof_last_write_status", "How the last write ended"),
                 word(status.error().is_some()),
             ),
-            (
-                Field::gauge("aof_last_cow_size", "Bytes copied during the last rewrite"),
-                Value::Uint(0),
-            ),
+            (Field::gauge("aof_last_cow_size", "Bytes copied during the last rewrite"), Value::Uint(0)),
         ],
     );
 }
@@ -71,13 +68,19 @@ pub(super) fn emit_sizes(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 count(status.base_bytes.load(Relaxed)),
             ),
             (Field::gauge("aof_pending_rewrite", "Whether a rewrite waits for a save"), count(0)),
-            (Field::gauge("aof_buffer_length", "Bytes that wait to be written"), count(journal.backlog_bytes())),
+            (
+                Field::gauge("aof_buffer_length", "Bytes that wait to be written"),
+                count(journal.backlog_bytes()),
+            ),
             (Field::gauge("aof_pending_bio_fsync", "Syncs that wait in the background"), count(0)),
             (
                 Field::counter("aof_delayed_fsync", "Syncs that took longer than two seconds"),
                 count(status.delayed_syncs.load(Relaxed)),
             ),
-            (Field::counter("aof_fsyncs", "Syncs of the append only file"), count(status.syncs.load(Relaxed))),
+            (
+                Field::counter("aof_fsyncs", "Syncs of the append only file"),
+                count(status.syncs.load(Relaxed)),
+            ),
             (
                 Field::counter("aof_fsynced_commits", "Commands and transactions that these made durable"),
                 count(status.synced_commits.load(Relaxed)),
@@ -92,7 +95,8 @@ pub(super) fn emit_loading(facts: &Facts<'_>, out: &mut dyn Emitter) {
     if !facts.engine.lifecycle.loading.load(Relaxed) {
         return;
     }
-    let (total, loaded) = (gauges.loading_total_bytes.load(Relaxed), gauges.loading_loaded_bytes.load(Relaxed));
+    let (total, loaded) =
+        (gauges.loading_total_bytes.load(Relaxed), gauges.loading_loaded_bytes.load(Relaxed));
     let began_s = gauges.loading_began_seconds.load(Relaxed);
     let elapsed_s = facts.now.seconds().saturating_sub(began_s);
     let left = total.saturating_sub(loaded);
