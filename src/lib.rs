@@ -13,11 +13,16 @@ pub mod resp;
 pub mod spec;
 pub mod value;
 
+pub mod rdb;
+
 pub mod keyspace;
+
+pub mod acl;
 pub mod session;
 
 pub mod journal;
 pub mod pubsub;
+pub mod tracking;
 
 pub mod dispatch;
 

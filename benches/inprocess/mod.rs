@@ -31,10 +31,11 @@ impl InProcess {
         let engine = ochre::server::boot::engine(store, Time::system()).expect("an engine");
         let names = ("127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
         let client = Client::new(engine.clients.next_id(), Transport::Tcp, names, -1, 0, 0);
+        let session = Session::new(Arc::new(client), &engine.acl);
         InProcess {
             config: engine.config.snapshot(),
             engine,
-            session: Session::new(Arc::new(client), true),
+            session,
             decoder: Decoder::default(),
             attempts: Attempts::default(),
             output: Output::default(),

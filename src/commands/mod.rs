@@ -3,6 +3,7 @@
 //! A family is a list of rows ([`crate::dispatch::Command`]) with their handlers beside them; [`FAMILIES`] lists the
 //! families, and that is all there is to registration.
 
+pub mod acl;
 pub mod bitmap;
 pub mod connection;
 pub mod generic;
@@ -28,6 +29,7 @@ use crate::dispatch::Command;
 
 /// All families.
 pub const FAMILIES: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmap::bit::COMMANDS,
     bitmap::bitop::COMMANDS,
     bitmap::count::COMMANDS,
@@ -39,6 +41,7 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::copy::COMMANDS,
     generic::databases::COMMANDS,
     generic::delete::COMMANDS,
+    generic::dump::COMMANDS,
     generic::expire::COMMANDS,
     generic::look::COMMANDS,
     generic::object::COMMANDS,

@@ -16,10 +16,9 @@
 //! **Invariant:** a value cannot add a line: texts are quoted ([`quote`]). **Invariant:** the file is the old or the new
 //! one, whole, after a crash at any moment: temporary file, sync, rename, sync of the folder.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::error::RewriteError;
 use super::kind::Kind;
@@ -58,7 +57,8 @@ pub(crate) fn rewrite(
         Err(error) => return Err(error.into()),
     };
     let new = rewritten(&old, state, which, users);
-    Ok(replace(path, &new, holds_secret(state))?)
+    let has_passwords = users.is_some_and(|users| users.iter().any(|user| user.contains('#')));
+    Ok(replace(path, &new, holds_secret(state) || has_passwords)?)
 }
 
 /// The new text of the file.
@@ -201,27 +201,5 @@ fn holds_secret(state: &Loaded) -> bool {
 fn replace(path: &Path, text: &[u8], secret: bool) -> io::Result<()> {
     let new_mode = if secret { 0o600 } else { 0o644 };
     let mode = std::fs::metadata(path).map_or(new_mode, |metadata| metadata.permissions().mode() & 0o7777);
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    let temporary = temporary_name(path);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let write = || {
-        let mut file = options.open(&temporary)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        File::open(folder)?.sync_all()
-    };
-    let result = write();
-    if result.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    result
-}
-
-fn temporary_name(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
+    crate::base::file::replace(path, text, mode)
 }

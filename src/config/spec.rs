@@ -80,8 +80,6 @@ pub enum Feature {
     Eviction,
     /// Channels, keyspace events, client tracking.
     Pubsub,
-    /// Users and their rules.
-    Acl,
 }
 
 impl Feature {
@@ -95,7 +93,6 @@ impl Feature {
             Self::Scripting => "scripting",
             Self::Eviction => "eviction",
             Self::Pubsub => "pubsub",
-            Self::Acl => "ACL",
         }
     }
 }

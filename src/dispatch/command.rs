@@ -18,7 +18,7 @@ use super::transaction::Control;
 use crate::keyspace::Key;
 use crate::resp::Args;
 use crate::spec::keys::{InvalidKeys, KeyFlags};
-use crate::spec::{AclCategories, Arg, CommandFlags, CommandSpec, Group, KeySpec};
+use crate::spec::{AclCategories, Arg, ChannelSpec, CommandFlags, CommandSpec, Group, KeySpec};
 
 /// What a handler returns.
 pub type Outcome = Result<Replied, CmdError>;
@@ -81,6 +81,8 @@ pub struct Command {
     pub while_subscribed: bool,
     /// Position of the first element that it looks up in the collection under its key; 0 for none.
     pub element: usize,
+    /// The arguments that are channels.
+    pub channels: Option<ChannelSpec>,
 }
 
 impl Command {
@@ -96,6 +98,7 @@ impl Command {
             is_queued: true,
             while_subscribed: false,
             element: 0,
+            channels: None,
         }
     }
 
@@ -160,6 +163,12 @@ impl Command {
     /// It looks up the argument at `position` in the collection under its key, whose memory is worth fetching ahead.
     pub const fn element(mut self, position: usize) -> Command {
         self.element = position;
+        self
+    }
+
+    /// The arguments that are channels which it publishes to or begins to listen to.
+    pub const fn channels(mut self, channels: ChannelSpec) -> Command {
+        self.channels = Some(channels);
         self
     }
 

@@ -17,6 +17,7 @@ use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
 use super::stats::Stats;
 use super::table::CommandTable;
+use crate::acl::Acl;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
 use crate::journal::Journal;
@@ -24,7 +25,8 @@ use crate::keyspace::{JournalOffset, Keyspace, LockSet, View};
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
-use crate::session::{Registry, Session, Space};
+use crate::session::{Registry, Session, Space, Tracker};
+use crate::tracking::Tracking;
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
@@ -43,6 +45,8 @@ pub struct Engine {
     pub keyspace: Keyspace,
     pub config: config::Store,
     pub commands: CommandTable,
+    /// Who may do what.
+    pub acl: Acl,
     pub clients: Registry,
     pub stats: Stats,
     pub slowlog: Slowlog,
@@ -58,6 +62,7 @@ pub struct Engine {
     /// Held by who changes whether effects are recorded.
     pub observation: Mutex<()>,
     pub pubsub: Arc<PubSub>,
+    pub tracking: Tracking,
     /// `notify-keyspace-events`.
     pub notifier: Notifier,
     pub apply_config: Mutex<Option<ApplyConfig>>,
@@ -135,7 +140,27 @@ impl Engine {
     /// the locks of all shards: a view that holds one does not look again.
     pub fn update_observation(&self) {
         let _one_at_a_time = self.observation.lock();
-        self.keyspace.observe(self.notifier.is_active() || self.sinks.any() || self.journal.is_on());
+        let listens = self.notifier.is_active() || self.sinks.any() || self.tracking.is_active();
+        self.keyspace.observe(listens || self.journal.is_on());
+    }
+
+    /// Tells a client of changes from now on.
+    pub fn track(&self, session: &mut Session, tracker: Tracker) {
+        let tracker = Arc::new(tracker);
+        // Others have to know in which protocol it is told.
+        session.publish();
+        self.tracking.start(&tracker);
+        self.update_observation();
+        session.tracking = Some(tracker);
+    }
+
+    /// Ends what [`Engine::track`] began.
+    pub fn stop_tracking(&self, session: &mut Session) {
+        session.caching = false;
+        if session.tracking.take().is_some() {
+            self.tracking.stop(session.id());
+            self.update_observation();
+        }
     }
 
     /// Ends all subscriptions of a connection.
@@ -156,6 +181,9 @@ impl Engine {
     /// answers how far it reaches now.
     pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
         self.notifier.commit(commit);
+        if self.tracking.is_active() {
+            self.tracking.commit(commit.effects, commit.client, &self.clients);
+        }
         if commit.effects.records.is_empty() && commit.commands.is_empty() {
             return None;
         }

@@ -27,7 +27,8 @@ pub enum CmdError {
     InvalidExpire(&'static str),
     Timeout,
     NotAuthenticated,
-    NoPermission(String),
+    /// What is missing, without the code.
+    NoPermission(Vec<u8>),
     InvalidKeys,
     OutOfMemory,
     /// Any other text, code included.
@@ -111,11 +112,11 @@ impl CmdError {
             CmdError::InvalidExpire(name) => format!("ERR invalid expire time in '{name}' command").into(),
             CmdError::Timeout => "ERR timeout is not an integer or out of range".into(),
             CmdError::NotAuthenticated => "NOAUTH Authentication required.".into(),
-            CmdError::NoPermission(text) => format!("NOPERM {text}").into(),
             CmdError::InvalidKeys => "ERR Invalid arguments specified for command".into(),
             CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.".into(),
             CmdError::Text(text) => Cow::Borrowed(text.as_ref()),
             CmdError::Bytes(bytes) => return Cow::Borrowed(bytes),
+            CmdError::NoPermission(text) => return Cow::Owned([b"NOPERM ", &**text].concat()),
         };
         match text {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),

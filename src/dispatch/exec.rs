@@ -88,6 +88,8 @@ pub struct Executor<'k> {
     /// Version of the configuration when the batch began, and whether a request of this batch has changed it.
     config_version: u64,
     is_stale: bool,
+    /// Version of the users when they were last looked at.
+    pub(super) acl_version: u64,
     stats: &'k WorkerStats,
     pub(super) view: View<'k>,
     /// Behind what the batch has written to the journal.
@@ -123,6 +125,7 @@ impl<'k> Executor<'k> {
             config,
             config_version: engine.config.version(),
             is_stale: false,
+            acl_version: engine.acl.version(),
             stats,
             view: View::new(&engine.keyspace, seed),
             depends: JournalOffset(0),
@@ -169,13 +172,19 @@ impl<'k> Executor<'k> {
             return Step::Parked(Parked::Lock(busy));
         }
         let now = self.now();
-        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
+        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(found, &args)) else {
             return self.turn_away(session, &args, out);
         };
+        if !session.may_do_everything(self.acl_version)
+            && let Err(error) = self.check_access(session, registered, &args)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
         if (self.engine.journal.is_refusing() || self.engine.lifecycle.loading.load(Ordering::Relaxed))
             && let Some(error) = self.objection_of_state(session, registered)
         {
-            self.refuse_for_state(session, registered, &error, out);
+            self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
         }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
@@ -275,6 +284,10 @@ impl<'k> Executor<'k> {
         }
     }
 
+    pub(super) fn config(&self) -> &'k Config {
+        self.config
+    }
+
     /// Lets all locks go; a later request locks again.
     pub fn release(&mut self) {
         self.view.release();
@@ -287,7 +300,20 @@ impl<'k> Executor<'k> {
         if found.is_none() && is_http(args.at(0)) {
             return Step::CrossProtocol;
         }
-        let (registered, mut error) = objection(found, args);
+        let (registered, error) = objection(found, args);
+        self.refuse_queued(session, registered, error, out);
+        Step::Done
+    }
+
+    /// Answers a request that is not run, and dooms the transaction that it was to be a part of.
+    #[cold]
+    fn refuse_queued(
+        &mut self,
+        session: &mut Session,
+        registered: Option<&Registered>,
+        mut error: CmdError,
+        out: &mut Output,
+    ) {
         if let Some(transaction) = session.transaction.as_deref_mut() {
             transaction.failed = true;
         }
@@ -297,7 +323,6 @@ impl<'k> Executor<'k> {
             error = refused_exec(&error);
         }
         self.refuse(session, registered, &error, out);
-        Step::Done
     }
 
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
@@ -329,26 +354,6 @@ impl<'k> Executor<'k> {
         }
         let reason = self.engine.journal.refusal()?;
         Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")))
-    }
-
-    /// Refuses a request, and with it the transaction that it is a part of.
-    #[cold]
-    fn refuse_for_state(
-        &mut self,
-        session: &mut Session,
-        registered: &'k Registered,
-        error: &CmdError,
-        out: &mut Output,
-    ) {
-        if let Some(transaction) = session.transaction.as_deref_mut() {
-            transaction.failed = true;
-        }
-        if is_exec(registered) {
-            session.transaction = None;
-            session.watch.clear();
-            return self.refuse(session, Some(registered), &refused_exec(error), out);
-        }
-        self.refuse(session, Some(registered), error, out);
     }
 
     #[cold]
@@ -399,15 +404,32 @@ impl<'k> Executor<'k> {
 
     /// Runs a queued request under the locks of its transaction.
     pub(super) fn run_again(&mut self, session: &mut Session, args: Args<'_>, out: &mut Output) {
-        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(session, found, &args)) else {
-            // It was admitted when it was queued; only a request before it can have changed that.
+        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(found, &args)) else {
             self.turn_away(session, &args, out);
             return;
         };
+        // It was allowed when it was queued; a request before it, or somebody else, can have changed that.
+        if let Err(error) = self.check_rights(session, registered, &args) {
+            return self.refuse(session, Some(registered), &error, out);
+        }
         let mut keys = Keys::new();
         self.find_keys(registered, &args, &mut keys);
-        self.view.begin(self.now(), session.no_touch);
+        // The clock stands still in a transaction.
+        self.view.begin(self.view.now(), session.no_touch);
         self.call(session, &Request { command: registered, args, keys: &keys }, out);
+    }
+
+    /// Whether the client may do what it asks for, as of now.
+    pub(super) fn check_rights(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> Result<(), CmdError> {
+        if session.may_do_everything(self.engine.acl.version()) {
+            return Ok(());
+        }
+        self.check_access(session, registered, args)
     }
 
     /// In RESP2 a client that listens gets messages where replies would be, so it may send little.
@@ -470,6 +492,9 @@ impl<'k> Executor<'k> {
         let seen = self.view.seen();
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
+        if session.tracking.is_some() {
+            self.remember_read(session, request);
+        }
         if let Err(error) = outcome {
             out.truncate(mark);
             self.write_error(session, &error, out);
@@ -494,7 +519,8 @@ impl<'k> Executor<'k> {
                 // Looking at the server is not looking at data: an operator must see in when the disk hangs.
                 self.view.forget_seen(seen);
             }
-            self.is_stale = self.engine.config.version() != self.config_version;
+            self.is_stale = self.engine.config.version() != self.config_version
+                || self.engine.acl.version() != self.acl_version;
             // CONFIG SET itself is accounted for under what it set.
             let config = self.engine.config.snapshot();
             return self.account(session, request, failed, &config);
@@ -535,6 +561,24 @@ impl<'k> Executor<'k> {
             }
             Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
+        }
+    }
+
+    /// Remembers what a client that caches has read, while nobody can change it.
+    #[cold]
+    fn remember_read(&self, session: &mut Session, request: &Request<'_>) {
+        let command = request.command.command;
+        let Some(tracker) = &session.tracking else { return };
+        if command.spec.flags.contains(CommandFlags::READONLY) && tracker.remembers(session.caching) {
+            let max_keys = self.config.tracking_table_max_keys;
+            for key in request.keys() {
+                self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
+            }
+        }
+        // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
+        let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
+        if !is_client && self.gathered.is_none() && session.transaction.is_none() {
+            session.caching = false;
         }
     }
 
@@ -581,7 +625,8 @@ impl<'k> Executor<'k> {
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
-        self.publish(&Commit { commands: &commands, effects: &effects, marks: &[] });
+        let client = Some(session.id());
+        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
     }
 
     /// Hands a commit to whoever listens; the reply depends on it.
@@ -636,7 +681,7 @@ impl<'k> Executor<'k> {
 
     /// Answers a request that is not run.
     #[cold]
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         session: &mut Session,
         registered: Option<&Registered>,
@@ -675,14 +720,11 @@ fn is_exec(registered: &Registered) -> bool {
     matches!(registered.command.handler, Handler::Control(Control::Exec))
 }
 
-/// The command or subcommand that the request means, if it may run: known, the right number of arguments, and
-/// the client has said who it is.
+/// The command or subcommand that the request means, if it is known and has the right number of arguments.
 #[inline]
-fn admit<'k>(session: &Session, found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
     let registered = if found.subcommands.is_empty() { found } else { subcommand(found, args)? };
-    let spec = &registered.command.spec;
-    (spec.accepts(args.len()) && (session.authenticated || spec.flags.contains(CommandFlags::NO_AUTH)))
-        .then_some(registered)
+    registered.command.spec.accepts(args.len()).then_some(registered)
 }
 
 /// What a request for a command with subcommands runs; `None` when there is no such subcommand.
@@ -702,10 +744,7 @@ fn objection<'k>(found: Option<&'k Registered>, args: &Args<'_>) -> (Option<&'k 
     let Some(registered) = subcommand(found, args) else {
         return (None, CmdError::unknown_subcommand(&found.full_name, args.at(1)));
     };
-    if !registered.command.spec.accepts(args.len()) {
-        return (Some(registered), CmdError::Arity(registered.full_name.clone().into()));
-    }
-    (Some(registered), CmdError::NotAuthenticated)
+    (Some(registered), CmdError::Arity(registered.full_name.clone().into()))
 }
 
 /// Whether a line begins as the two lines do that a page in a browser can make every browser send.

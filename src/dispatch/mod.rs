@@ -7,6 +7,8 @@
 //! A command is one [`Command`] value in its family's file; everything else about it is derived. What a
 //! handler can touch follows from its kind ([`cx`]); that it answers exactly once from [`ReplySlot`].
 
+pub mod access;
+pub mod client_line;
 pub mod command;
 pub mod cx;
 pub mod engine;

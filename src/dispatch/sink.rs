@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 
 use crate::keyspace::{DbIndex, Effects};
 use crate::resp::Args;
+use crate::session::ClientId;
 
 /// What one command did.
 pub struct Commit<'a> {
@@ -17,6 +18,8 @@ pub struct Commit<'a> {
     /// transaction.
     pub commands: &'a [(DbIndex, Args<'a>)],
     pub effects: &'a Effects,
+    /// Whose command it was; `None` when the server did it by itself.
+    pub client: Option<ClientId>,
     /// How many of the effects came before each command; empty when all did.
     pub marks: &'a [usize],
 }

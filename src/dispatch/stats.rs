@@ -64,6 +64,9 @@ counters! {
     /// Handlers that panicked.
     panics,
     acl_denied_auth,
+    acl_denied_command,
+    acl_denied_key,
+    acl_denied_channel,
     /// Time spent removing expired keys.
     expire_us,
 }

@@ -4,6 +4,7 @@
 //! eight bytes; a request's command costs one multiplication and usually one comparison.
 
 use super::command::{Command, Handler, Scope};
+use crate::acl::{Catalogue, CommandFacts};
 use crate::spec::{BeginSearch, FindKeys};
 
 /// Number of a command or subcommand, for statistics. Stable while the process lives.
@@ -20,6 +21,27 @@ pub struct Registered {
     pub subcommands: Vec<Registered>,
     /// Position of the key of a read or write command that always has exactly one: spares it the key walker.
     pub only_key: Option<usize>,
+}
+
+/// What ACL rules know of the commands, under the names that they have without `rename-command`.
+pub fn catalogue(families: &[&'static [Command]]) -> Catalogue {
+    let mut next_id = 0;
+    let mut all = Vec::new();
+    for command in families.iter().flat_map(|family| family.iter()) {
+        let registered = register(command, None, &mut next_id);
+        all.push(facts_of(&registered, None));
+        all.extend(registered.subcommands.iter().map(|sub| facts_of(sub, Some(registered.id))));
+    }
+    Catalogue::new(all)
+}
+
+fn facts_of(registered: &Registered, parent: Option<CommandId>) -> CommandFacts {
+    CommandFacts {
+        id: registered.id,
+        full_name: registered.full_name.clone(),
+        categories: registered.command.spec.acl_categories(),
+        parent,
+    }
 }
 
 /// All commands.

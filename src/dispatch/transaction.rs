@@ -174,7 +174,12 @@ impl<'k> Executor<'k> {
         {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
-            self.publish(&Commit { commands: &commands, effects: &gathered.effects, marks: &gathered.marks });
+            self.publish(&Commit {
+                commands: &commands,
+                effects: &gathered.effects,
+                client: Some(session.id()),
+                marks: &gathered.marks,
+            });
         }
         replied
     }

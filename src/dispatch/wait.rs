@@ -67,7 +67,7 @@ impl Engine {
             return;
         }
         match ending {
-            Ending::Served(reply) => out.append(reply),
+            Ending::Served(reply, _) => out.append(reply),
             Ending::TimedOut => out.writer(session.proto).null_array(),
             Ending::Unblocked => {
                 self.stats.error(UNBLOCKED);
@@ -165,7 +165,7 @@ impl<'k> Executor<'k> {
         let Some(client) = self.engine.clients.find(ClientId(waiter.client)) else { return true };
         let mut state = waiter.claim();
         let Wait::Pending(pending) = &*state else { return true };
-        let mut session = Session::stand_in(client, pending);
+        let mut session = Session::stand_in(client, pending, &self.engine.acl);
         let args = pending.args.as_args();
         let Some(registered) = self.find(args.at(0)) else { return true };
         let mut keys = Keys::new();
@@ -174,12 +174,18 @@ impl<'k> Executor<'k> {
             return false;
         }
         let mut out = Output::default();
-        self.view.begin(self.now(), session.no_touch);
-        self.call(&mut session, &Request { command: registered, args, keys: &keys }, &mut out);
+        // What it was allowed when it fell asleep it may not be allowed any more.
+        match self.check_rights(&mut session, registered, &args) {
+            Err(error) => self.refuse(&mut session, Some(registered), &error, &mut out),
+            Ok(()) => {
+                self.view.begin(self.now(), session.no_touch);
+                self.call(&mut session, &Request { command: registered, args, keys: &keys }, &mut out);
+            }
+        }
         if self.awaited.take().is_none() {
             keys.iter().for_each(|key| self.view.wait_no_more(session.db, *key, waiter));
             drop(keys);
-            waiter.end_claimed(&mut state, Ending::Served(out));
+            waiter.end_claimed(&mut state, Ending::Served(out, self.view.written()));
         }
         true
     }

@@ -58,6 +58,21 @@ impl AccessClock {
         if self.lfu { minutes(now) << 8 | LFU_INIT } else { lru_seconds(now) }
     }
 
+    /// The clock of an entry that was last used so many seconds ago; that of a new one under an LFU policy.
+    pub fn idle_for(&self, seconds: u64, now: UnixMs) -> u32 {
+        if self.lfu {
+            return self.initial(now);
+        }
+        // Idle for longer than the clock can tell is as idle as it can tell.
+        let seconds = seconds.min(u64::from(CLOCK_MASK)) as u32;
+        lru_seconds(now).wrapping_sub(seconds) & CLOCK_MASK
+    }
+
+    /// The clock of an entry with that logarithmic counter; that of a new one under an LRU policy.
+    pub fn counted(&self, counter: u8, now: UnixMs) -> u32 {
+        if self.lfu { minutes(now) << 8 | u32::from(counter) } else { self.initial(now) }
+    }
+
     /// The clock of an entry that is used now.
     #[inline]
     pub fn touched(&self, clock: u32, now: UnixMs, rng: &mut Rng) -> u32 {

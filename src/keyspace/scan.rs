@@ -116,7 +116,7 @@ impl View<'_> {
         let mut removed = 0;
         let (shards, cx) = self.split_held();
         for shard in shards {
-            shard.touch_watched(db, &[db]);
+            shard.touch_watched(db, None);
             shard.audience.stir_all(db, &mut cx.ready);
             let db = shard.db_mut(db);
             let objects = db.len() as u64;
@@ -138,8 +138,12 @@ impl View<'_> {
     pub fn swap(&mut self, one: DbIndex, other: DbIndex, effect: Effect) {
         let (shards, cx) = self.split_held();
         for shard in shards {
-            for db in [one, other] {
-                shard.touch_watched(db, &[one, other]);
+            let pairs = [(one, other), (other, one)];
+            if cx.expiry.removes_on_access() {
+                pairs.iter().for_each(|(db, counterpart)| shard.expire_before_swap(*db, *counterpart, cx));
+            }
+            for (db, counterpart) in pairs {
+                shard.touch_watched(db, Some(counterpart));
                 shard.audience.stir_all(db, &mut cx.ready);
             }
             shard.swap(one, other);

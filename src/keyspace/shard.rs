@@ -1,8 +1,10 @@
 //! One shard: its part of every database.
 
+use super::edit::discard;
+use super::view::Circumstances;
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::audience::Audience;
-use crate::keyspace::entry::Entry;
+use crate::keyspace::entry::{Entry, is_expired};
 use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
@@ -47,16 +49,36 @@ impl Shard {
         (&mut self.dbs[index.as_usize()], &mut self.audience)
     }
 
-    /// Tells the watchers of `db` whose keys are in one of the databases `changed`.
-    pub(super) fn touch_watched(&mut self, db: DbIndex, changed: &[DbIndex]) {
+    /// Tells the watchers of `db`, which is emptied, or swapped with `other`.
+    pub(super) fn touch_watched(&mut self, db: DbIndex, other: Option<DbIndex>) {
         let Shard { dbs, audience, .. } = self;
         audience.watchers.touch_where(db, |key| {
-            let hold = |index: &DbIndex| {
+            let holds = |index: DbIndex| {
                 let table = &dbs[index.as_usize()].table;
                 table.find(table.seed().hash(key), key).is_some()
             };
-            changed.iter().any(hold)
+            holds(db) || other.is_some_and(holds)
         });
+    }
+
+    /// Removes what has expired in `other` under keys that are watched in `db`, before the two are swapped: who watches a
+    /// missing key is not to be told of one that comes and has expired.
+    pub(super) fn expire_before_swap(&mut self, db: DbIndex, other: DbIndex, cx: &mut Circumstances) {
+        let Shard { dbs, audience, .. } = self;
+        let table = &mut dbs[other.as_usize()];
+        let expired = |key: &&[u8]| {
+            let found = table.table.find(table.table.seed().hash(key), key);
+            found.is_some_and(|entry| is_expired(entry, cx.now))
+        };
+        let gone: Vec<Box<[u8]>> = audience.watchers.keys_of(db).filter(expired).map(Box::from).collect();
+        for key in gone {
+            let hash = table.table.seed().hash(&key);
+            if let Some(entry) = table.remove(Key { bytes: &key, hash }) {
+                cx.expired(other, &key);
+                audience.touch(other, &key, &mut cx.ready);
+                discard(entry);
+            }
+        }
     }
 
     pub(super) fn databases(&self) -> u16 {

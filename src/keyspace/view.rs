@@ -117,6 +117,8 @@ impl<'k> View<'k> {
         self.cx.now = now;
         self.cx.used_at = now;
         self.cx.no_touch = no_touch;
+        // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
+        self.cx.observed = self.keyspace.is_observed();
     }
 
     /// The next command is one of a log: it runs at the beginning of time, when nothing has expired yet.
@@ -132,7 +134,6 @@ impl<'k> View<'k> {
     fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
-        self.cx.observed = self.keyspace.is_observed();
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
@@ -249,22 +250,6 @@ impl<'k> View<'k> {
         self.script_guard = None;
     }
 
-    /// The held shards have been changed, and the journal says so up to `offset`.
-    #[inline]
-    pub fn note_write(&mut self, offset: JournalOffset) {
-        self.guards.iter_mut().for_each(|(_, guard)| guard.last_write = offset);
-    }
-
-    /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
-    pub fn seen(&self) -> JournalOffset {
-        self.seen
-    }
-
-    /// Takes back what was seen since [`View::seen`] answered `seen`: it was not shown to anybody.
-    pub fn forget_seen(&mut self, seen: JournalOffset) {
-        self.seen = seen;
-    }
-
     /// Takes the shards of `set` to those that are held, if all of them are free; never waits.
     pub fn try_extend(&mut self, set: &LockSet) -> bool {
         let keyspace = self.keyspace;
@@ -283,6 +268,27 @@ impl<'k> View<'k> {
         self.guards.extend(taken);
         self.guards.sort_unstable_by_key(|(id, _)| *id);
         true
+    }
+
+    /// The held shards have been changed, and the journal says so up to `offset`.
+    #[inline]
+    pub fn note_write(&mut self, offset: JournalOffset) {
+        self.guards.iter_mut().for_each(|(_, guard)| guard.last_write = offset);
+    }
+
+    /// Up to where the journal holds the changes of the held shards.
+    pub fn written(&self) -> JournalOffset {
+        self.guards.iter().map(|(_, guard)| guard.last_write).max().unwrap_or_default()
+    }
+
+    /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
+    pub fn seen(&self) -> JournalOffset {
+        self.seen
+    }
+
+    /// Takes back what was seen since [`View::seen`] answered `seen`: it was not shown to anybody.
+    pub fn forget_seen(&mut self, seen: JournalOffset) {
+        self.seen = seen;
     }
 
     #[inline]

@@ -26,7 +26,7 @@ use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::DbIndex;
+use super::{DbIndex, JournalOffset};
 use crate::resp::{Output, OwnedArgs, Proto};
 use crate::value::Kind;
 
@@ -59,8 +59,8 @@ pub struct Pending {
 
 /// How a wait ended.
 pub enum Ending {
-    /// The request ran; this is its reply.
-    Served(Output),
+    /// The request ran; this is its reply, which may leave when the journal is released that far.
+    Served(Output, JournalOffset),
     /// Its time was over, or somebody said so.
     TimedOut,
     /// CLIENT UNBLOCK ERROR.

@@ -78,6 +78,11 @@ impl Watchers {
         }
     }
 
+    /// The watched keys of a database.
+    pub(super) fn keys_of(&self, db: DbIndex) -> impl Iterator<Item = &[u8]> {
+        self.keys.keys().filter(move |(watched, _)| *watched == db).map(|(_, key)| &**key)
+    }
+
     /// Every key of a database that `is_touched` was changed.
     pub(super) fn touch_where(&mut self, db: DbIndex, is_touched: impl Fn(&[u8]) -> bool) {
         if self.keys.is_empty() {

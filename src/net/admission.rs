@@ -21,7 +21,7 @@ pub fn admit(engine: &Engine, connections: usize, newcomer: Newcomer) -> Option<
     let config = engine.config.snapshot();
     let refusal = if connections >= config.maxclients as usize {
         Some(FULL)
-    } else if config.protected_mode && config.requirepass.is_none() && !is_local(&newcomer) {
+    } else if config.protected_mode && !is_local(&newcomer) && engine.acl.default_user().rules.no_password {
         Some(PROTECTED)
     } else {
         None

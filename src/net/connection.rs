@@ -92,10 +92,10 @@ pub struct Connection {
     input: Vec<u8>,
     output: Output,
     attempts: Attempts,
-    /// How far the journal must be released before the output may leave.
-    depends: JournalOffset,
     /// Ends the wait of the last request.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// How far the journal must be released before the output may leave.
+    depends: JournalOffset,
     /// There is input that was not looked at since it came or since the connection was woken.
     unread_input: bool,
     has_waker: bool,
@@ -113,8 +113,8 @@ impl Connection {
             input: Vec::new(),
             output: Output::default(),
             attempts: Attempts::default(),
-            depends: JournalOffset::default(),
             alarm: None,
+            depends: JournalOffset::default(),
             unread_input: false,
             has_waker: false,
         }
@@ -139,7 +139,7 @@ impl Connection {
                 if !self.must_hold(cx) {
                     self.flush(cx)?;
                 }
-                return self.listen(cx);
+                return self.listen_waiting(cx);
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
                 (true, _) => Some(Pause::NeedInput),
@@ -201,8 +201,10 @@ impl Connection {
             self.alarm = None;
         }
         let Some(ending) = waiter.take_ending() else { return Poll::Pending };
+        if let Ending::Served(_, depends) = &ending {
+            self.depends = self.depends.max(*depends);
+        }
         self.worker.engine.end_wait(&mut self.session, ending, &mut self.output);
-        self.depend_on_everything();
         self.alarm = None;
         self.unread_input = true;
         Poll::Ready(())
@@ -284,6 +286,21 @@ impl Connection {
             self.input.extend_from_slice(bytes);
         }
         Ok(())
+    }
+
+    /// As [`Connection::listen`]; who hangs up the moment it is served still gets its reply, for it may have closed only its
+    /// sending half.
+    fn listen_waiting(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let heard = self.listen(cx);
+        if heard == Err(End::Peer)
+            && let Some((waiter, _)) = &self.session.waiting
+            && !waiter.end(Ending::Left)
+            && self.poll_wait(cx).is_ready()
+            && !self.must_hold(cx)
+        {
+            self.flush(cx)?;
+        }
+        heard
     }
 
     fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
@@ -382,7 +399,9 @@ impl Connection {
                 Step::Done if self.session.close_after_reply || executor.is_stale() => {
                     return (index + 1, None);
                 }
-                Step::Done if self.session.is_subscriber() => deliver(&self.session, &mut self.output),
+                Step::Done if self.session.is_subscriber() || self.session.tracking.is_some() => {
+                    deliver(&self.session, &mut self.output)
+                }
                 Step::Done => {}
                 Step::Waits => return (index + 1, Some(Stop::Waits)),
                 Step::Parked(place) => return (index, Some(Stop::Park(place))),
@@ -525,6 +544,7 @@ impl Drop for Connection {
             executor.settle_blocking(&mut self.attempts);
         }
         engine.leave_channels(&mut self.session);
+        engine.stop_tracking(&mut self.session);
         engine.clients.set_blocked(&self.session.shared, false);
         engine.clients.remove(self.session.id());
         self.worker.left();

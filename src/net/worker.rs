@@ -134,8 +134,7 @@ impl Worker {
                 return None;
             }
         };
-        let authenticated = self.config().requirepass.is_none();
-        Some(Connection::new(Rc::clone(self), stream, Session::new(Arc::new(client), authenticated)))
+        Some(Connection::new(Rc::clone(self), stream, Session::new(Arc::new(client), &self.engine.acl)))
     }
 
     fn introduce(&self, newcomer: Newcomer) -> std::io::Result<(Stream, Client)> {

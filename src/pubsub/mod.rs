@@ -118,6 +118,16 @@ impl PubSub {
         }
     }
 
+    /// Calls `visit` with every subscription there is.
+    pub fn for_each_subscription(&self, mut visit: impl FnMut(Space, &[u8], &Client)) {
+        for (space, channels) in [(Space::Channel, &self.channels), (Space::Shard, &self.shard_channels)] {
+            for entry in channels {
+                entry.value().values().for_each(|client| visit(space, entry.key(), client));
+            }
+        }
+        self.patterns.read().for_each(|pattern, client| visit(Space::Pattern, pattern, client));
+    }
+
     /// How many listen to a name. Not for patterns.
     pub fn subscribers(&self, space: Space, name: &[u8]) -> usize {
         let channels = self.channels_of(space);

@@ -69,6 +69,13 @@ impl Patterns {
         self.lengths.values().sum()
     }
 
+    /// Calls `visit` with every pattern and everybody who listens to it.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&[u8], &Client)) {
+        for listened in self.by_prefix.values().flatten() {
+            listened.subscribers.values().for_each(|client| visit(listened.pattern.as_bytes(), client));
+        }
+    }
+
     /// Sends a message to all whose pattern matches its channel; how many times it was sent.
     pub(super) fn publish(&self, channel: &[u8], payload: &[u8]) -> usize {
         let prefixes = self.lengths.keys().filter_map(|&length| channel.get(..length));

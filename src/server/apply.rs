@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Rebind;
 use super::boot::{access_clock, format, level};
-use crate::config::{Config, OptionSpec};
+use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
 use crate::observe::log::LogHandle;
@@ -37,6 +37,11 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
         {
             aof.configure(&engine, new);
         }
+        if changed.iter().any(|option| option.name == "requirepass") {
+            engine.acl.set_default_password(new.requirepass.as_ref().map(Secret::expose));
+        }
+        engine.acl.set_pubsub_default(new.acl_pubsub_default == AclPubsubDefault::Allchannels);
+        engine.acl.log.set_max_len(usize::try_from(new.acllog_max_len).unwrap_or(usize::MAX));
         engine.notify(new.notify_keyspace_events);
         engine.keyspace.set_access_clock(access_clock(new));
         engine.slowlog.set_max_len(usize::try_from(new.slowlog_max_len).unwrap_or(usize::MAX));

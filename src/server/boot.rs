@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::acl::Acl;
+use crate::acl::file::unreadable;
 use crate::base::clock::{Clock, Time};
 use crate::base::rng::{Rng, os_seed};
 use crate::commands;
-use crate::config::{Config, LogFormat, LogLevel, Store};
+use crate::config::{AclPubsubDefault, Config, LogFormat, LogLevel, Store};
 use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
 use crate::dispatch::notify::Notifier;
 use crate::dispatch::stats::Stats;
+use crate::dispatch::table::catalogue;
 use crate::dispatch::{CommandTable, Engine};
 use crate::journal::Journal;
 use crate::keyspace::{AccessClock, Keyspace};
@@ -18,6 +21,7 @@ use crate::observe::log::{self, Format, Level, LogHandle};
 use crate::observe::{latency, slowlog};
 use crate::pubsub::PubSub;
 use crate::session::Registry;
+use crate::tracking::Tracking;
 
 /// Descriptors that the server needs beside its clients.
 const OWN_DESCRIPTORS: u64 = 32;
@@ -79,7 +83,9 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         tracing::debug!("The allocator keeps its defaults: {error}");
     }
     let pubsub = Arc::new(PubSub::default());
+    let acl = acl(&config)?;
     let engine = Engine {
+        acl,
         keyspace,
         commands: table,
         clients: Registry::default(),
@@ -97,6 +103,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         observation: Default::default(),
         notifier: Notifier::new(Arc::clone(&pubsub)),
         pubsub,
+        tracking: Tracking::default(),
         apply_config: Default::default(),
         parts: Default::default(),
         workers,
@@ -104,6 +111,22 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
     };
     engine.notify(config.notify_keyspace_events);
     Ok(Arc::new(engine))
+}
+
+/// The users of the configuration, or of the file that it names.
+fn acl(config: &Config) -> Result<Acl, String> {
+    let acl = Acl::new(catalogue(commands::FAMILIES));
+    acl.set_pubsub_default(config.acl_pubsub_default == AclPubsubDefault::Allchannels);
+    if let Some(password) = &config.requirepass {
+        acl.set_default_password(Some(password.expose()));
+    }
+    acl.declare(&config.declarations.users)?;
+    if let Some(path) = &config.aclfile {
+        let failed = |error: String| format!("Aborting startup because of ACL errors: {error}");
+        let text = std::fs::read(path).map_err(|error| failed(unreadable(path, &error)))?;
+        acl.load(path, &text).map_err(|error| failed(String::from_utf8_lossy(&error).into_owned()))?;
+    }
+    Ok(acl)
 }
 
 /// `io-threads`, or the CPUs that the process may use.

@@ -102,7 +102,7 @@ pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs) -> Option<UnixMs> {
             let counters = &engine.stats.worker(engine.workers).counters;
             bump(&counters.expired_keys, effects.expired);
             bump(&counters.expired_subkeys, effects.expired_elements);
-            engine.commit(&mut view, &Commit { commands: &[], effects: &effects, marks: &[] });
+            engine.commit(&mut view, &Commit { commands: &[], effects: &effects, client: None, marks: &[] });
         }
         view.release();
         if view.has_ready() {

@@ -12,6 +12,7 @@
 mod client;
 mod registry;
 mod subscriptions;
+mod tracker;
 mod transaction;
 
 use std::collections::BTreeSet;
@@ -21,8 +22,10 @@ use std::time::Duration;
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
 pub use registry::Registry;
 pub use subscriptions::{Space, Subscriptions};
+pub use tracker::{Scope, Tracker};
 pub use transaction::{Transaction, Watch};
 
+use crate::acl::{Acl, User};
 use crate::keyspace::DbIndex;
 use crate::keyspace::waiters::{Pending, Waiter};
 use crate::resp::Proto;
@@ -44,8 +47,15 @@ pub struct Session {
     pub shared: Arc<Client>,
     pub db: DbIndex,
     pub proto: Proto,
-    /// Has given the password, or none is needed.
+    /// Has said who it is, or did not have to when it came.
     pub authenticated: bool,
+    user: Arc<User>,
+    /// The version of the users that `user` was taken from.
+    seen: u64,
+    /// The version of the users at which it is known that nothing needs to be checked; 0 while something must be.
+    pass: u64,
+    /// It is the server itself, which may do everything.
+    is_internal: bool,
     pub reply_mode: ReplyMode,
     /// CLIENT NO-TOUCH: reads don't count as uses.
     pub no_touch: bool,
@@ -56,6 +66,10 @@ pub struct Session {
     /// Between MULTI and EXEC.
     pub transaction: Option<Box<Transaction>>,
     pub watch: Watch,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Arc<Tracker>>,
+    /// CLIENT CACHING was just said.
+    pub caching: bool,
     /// What its last request waits for, and how long at most.
     pub waiting: Option<(Arc<Waiter>, Option<Duration>)>,
     /// What it listens to; mostly nothing.
@@ -63,26 +77,52 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(shared: Arc<Client>, authenticated: bool) -> Session {
+    /// A connection that begins, as the default user.
+    pub fn new(shared: Arc<Client>, acl: &Acl) -> Session {
+        let seen = acl.version();
+        let user = acl.default_user();
+        let authenticated = user.rules.is_open();
+        let mut session = Session::of_user(shared, user, authenticated);
+        (session.seen, session.pass) = (seen, session.pass_at(seen));
+        session
+    }
+
+    /// A session of the server itself, which no rules are applied to: for loading files.
+    pub fn internal(shared: Arc<Client>, acl: &Acl) -> Session {
+        let mut session = Session::new(shared, acl);
+        session.is_internal = true;
+        session.authenticated = true;
+        session.pass = session.seen;
+        session
+    }
+
+    fn of_user(shared: Arc<Client>, user: Arc<User>, authenticated: bool) -> Session {
         Session {
             shared,
             db: DbIndex(0),
             proto: Proto::Resp2,
             authenticated,
+            user,
+            seen: 0,
+            pass: 0,
+            is_internal: false,
             reply_mode: ReplyMode::On,
             no_touch: false,
             monitor: false,
             close_after_reply: false,
             transaction: None,
             watch: Watch::default(),
+            tracking: None,
+            caching: false,
             waiting: None,
             subscriptions: None,
         }
     }
 
     /// What runs a request that waits on behalf of its client, whose own session is its connection's.
-    pub fn stand_in(client: Arc<Client>, pending: &Pending) -> Session {
-        let mut session = Session::new(client, true);
+    pub fn stand_in(client: Arc<Client>, pending: &Pending, acl: &Acl) -> Session {
+        let user = acl.find(&client.names().user).unwrap_or_else(|| acl.default_user());
+        let mut session = Session::of_user(client, user, true);
         session.db = pending.db;
         session.proto = pending.proto;
         session.no_touch = pending.no_touch;
@@ -105,10 +145,57 @@ impl Session {
         self.shared.id
     }
 
-    /// RESET: back to how a new connection begins, `authenticated` as a new one would be.
-    pub fn reset(&mut self, authenticated: bool) {
-        *self = Session::new(Arc::clone(&self.shared), authenticated);
+    /// RESET: back to how a new connection begins.
+    pub fn reset(&mut self, acl: &Acl) {
+        *self = Session::new(Arc::clone(&self.shared), acl);
         self.shared.reset();
+    }
+
+    /// Who it is, as of the last [`Session::follow`].
+    pub fn user(&self) -> &Arc<User> {
+        &self.user
+    }
+
+    /// It is somebody else from now on.
+    pub fn log_in(&mut self, user: Arc<User>) {
+        self.shared.set_names(|names| names.user = user.name.to_vec());
+        self.user = user;
+        self.authenticated = true;
+        // Looked up again by the next request, when the rules may have changed already.
+        (self.seen, self.pass) = (0, 0);
+    }
+
+    /// Whether nothing needs to be checked while the users are at `version`: it is known and may do everything.
+    #[inline]
+    pub fn may_do_everything(&self, version: u64) -> bool {
+        self.pass == version
+    }
+
+    /// Whether it has said who it is, or need not.
+    pub fn is_known(&self) -> bool {
+        // Who has not said anything is the default user.
+        self.authenticated || self.user.rules.is_open()
+    }
+
+    /// Takes notice of what happened to the users. One whose user is gone is a stranger again.
+    pub fn follow(&mut self, acl: &Acl) {
+        let version = acl.version();
+        if self.seen == version {
+            return;
+        }
+        match acl.find(&self.user.name).filter(|user| user.id == self.user.id) {
+            Some(user) => self.user = user,
+            None => {
+                self.user = acl.default_user();
+                self.authenticated = self.is_internal;
+            }
+        }
+        self.seen = version;
+        self.pass = self.pass_at(version);
+    }
+
+    fn pass_at(&self, version: u64) -> u64 {
+        if self.is_internal || self.is_known() && self.user.is_unlimited { version } else { 0 }
     }
 
     /// Whether it listens to anything.

@@ -13,10 +13,12 @@
 //! **Invariant:** the keys that are locked, checked, routed, reported and touched come from one walker,
 //! [`keys::walk`].
 
+pub mod channels;
 pub mod docs;
 pub mod flags;
 pub mod keys;
 
+pub use channels::ChannelSpec;
 pub use docs::{Arg, ArgKind};
 pub use flags::{AclCategories, CommandFlags, Group};
 pub use keys::{BeginSearch, FindKeys, KeyFlags, KeySpec};

@@ -99,6 +99,11 @@ impl Set {
         Set::Table(Box::new(table))
     }
 
+    /// An empty table with room for so many members.
+    pub fn with_room(expected: usize) -> Set {
+        Set::Table(Box::new(Table::expecting(HashSeed::of_process(), 0, expected)))
+    }
+
     /// Whether so many members are too many for any small form.
     pub fn is_big(count: usize, limits: &Limits) -> bool {
         !limits.is_intset(count) && !limits.is_listpack(count)

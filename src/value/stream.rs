@@ -44,6 +44,13 @@ struct Body {
     groups: Option<Arc<Groups>>,
 }
 
+impl From<Log> for Stream {
+    /// A stream without groups.
+    fn from(log: Log) -> Stream {
+        Stream { body: Box::new(Body { log, groups: None }) }
+    }
+}
+
 impl Stream {
     /// The entries.
     #[inline]

@@ -10,6 +10,7 @@
 //! | [`linear`] | concurrent clients see one order of events |
 //! | [`streams`] | whatever comes in, the server lives |
 //! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
+//! | [`waiting`] | requests that wait are served once, in order, and before the reply to their cause |
 //!
 //! Nothing here waits for a fixed time: what can't be had from a clock that the test moves is polled with a deadline.
 
@@ -25,6 +26,8 @@ mod protocol;
 mod streams;
 mod support;
 mod transactions;
+mod users;
+mod waiting;
 #[path = "../wire/mod.rs"]
 mod wire;
 

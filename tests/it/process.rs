@@ -345,3 +345,34 @@ fn daemonize_returns_and_the_server_stays() {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
     eventually("its pid file is gone", || !pidfile.exists());
 }
+
+#[test]
+fn users_stand_in_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("redis.conf");
+    let port = free_port();
+    let head = format!("port {port}\nbind 127.0.0.1\n");
+    std::fs::write(&file, format!("{head}user alice on >hunter2 +@all ~x\nuser bob off\n")).unwrap();
+    let start = || {
+        let mut process = Process::spawn(&[text(&file)]);
+        process.wait_for("Ready to accept connections tcp");
+        (process, Wire::connect(at(port)))
+    };
+    let (mut process, mut admin) = start();
+    admin.ask("ACL DELUSER bob");
+    admin.ask("ACL SETUSER carl on nopass %R~a'b");
+    assert_eq!(admin.ask("CONFIG REWRITE"), Reply::ok());
+    let rewritten = std::fs::read_to_string(&file).unwrap();
+    let begin = format!("{head}user alice on sanitize-payload #");
+    assert!(rewritten.starts_with(&begin), "{rewritten}");
+    let carl = "\nuser carl on nopass sanitize-payload \"%R~a'b\" resetchannels -@all\n";
+    let default = "\nuser default on nopass sanitize-payload ~* &* +@all\n";
+    assert!(rewritten.contains(carl) && rewritten.contains(default), "{rewritten}");
+    assert!(!rewritten.contains("bob") && !rewritten.contains("hunter2"), "{rewritten}");
+    let before = admin.ask("ACL LIST");
+    process.signal(Signal::TERM);
+    let (status, errors) = process.end();
+    assert!(status.success(), "{errors}");
+    assert!(!process.log.iter().any(|line| line.contains("hunter2")));
+    assert_eq!(start().1.ask("ACL LIST"), before);
+}

@@ -1,14 +1,11 @@
 //! AUTH, and the one place where a password is checked.
 //!
-//! There is one user, `default`; its password is `requirepass`. Without one it may log in with anything, and any
-//! other name is refused with the same words as a wrong password, so that names can't be guessed. The comparison
-//! takes the same time wherever the first difference stands; only the length of the password can show.
+//! A user that does not exist is refused with the same words as a wrong password and after the same work, so that names
+//! can't be guessed. AUTH with a password alone is about the user `default`.
 
-use subtle::ConstantTimeEq;
-
-use crate::config::Config;
-use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, SessionCx};
-use crate::session::bump;
+use crate::acl::{Context, DEFAULT, Reason};
+use crate::dispatch::access::note_refusal;
+use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The rows of this file.
@@ -29,45 +26,37 @@ pub const COMMANDS: &[Command] = &[Command::session("auth", -2, auth)
     )
     .args(&[Arg::string("username").since("6.0.0").optional(), Arg::string("password")])];
 
-/// The one user there is.
-const DEFAULT_USER: &[u8] = b"default";
-
 const WRONG_PASSWORD: CmdError =
     CmdError::text("WRONGPASS invalid username-password pair or user is disabled.");
 
-/// Whether new connections have to log in. Asks the store, not the batch's snapshot: a CONFIG SET in the same pipeline
-/// must count at once.
-pub fn is_password_needed(engine: &Engine) -> bool {
-    engine.config.snapshot().requirepass.is_some()
-}
-
-/// Whether a user of that name exists.
-pub fn is_user(name: &[u8]) -> bool {
-    name == DEFAULT_USER
-}
-
-/// Logs the session in, or counts the failure and says why not.
-pub fn log_in(cx: &mut SessionCx<'_>, user: &[u8], password: &[u8]) -> Result<(), CmdError> {
-    if !is_user(user) || !is_password(&cx.engine.config.snapshot(), password) {
-        bump(&cx.engine.stats.worker(cx.session.shared.worker).counters.acl_denied_auth, 1);
-        return Err(WRONG_PASSWORD);
+/// Logs the session in, or notes the failure and says why not.
+pub fn log_in(
+    cx: &mut SessionCx<'_>,
+    req: &Request<'_>,
+    user: &[u8],
+    password: &[u8],
+) -> Result<(), CmdError> {
+    match cx.engine.acl.authenticate(user, password) {
+        Some(user) => {
+            cx.session.log_in(user);
+            Ok(())
+        }
+        None => {
+            let place = (Reason::Auth, Context::TopLevel);
+            note_refusal(cx.engine, cx.config, cx.session, place, req.arg(0), user);
+            Err(WRONG_PASSWORD)
+        }
     }
-    cx.session.authenticated = true;
-    Ok(())
-}
-
-fn is_password(config: &Config, password: &[u8]) -> bool {
-    config.requirepass.as_ref().is_none_or(|secret| secret.expose().ct_eq(password).into())
 }
 
 fn auth(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     match req.len() {
-        2 if !is_password_needed(cx.engine) => Err(CmdError::text(
+        2 if cx.engine.acl.default_user().rules.no_password => Err(CmdError::text(
             "ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?",
         )),
-        2 => log_in(cx, DEFAULT_USER, req.arg(1)).map(|()| reply.ok()),
-        3 => log_in(cx, req.arg(1), req.arg(2)).map(|()| reply.ok()),
+        2 => log_in(cx, req, DEFAULT, req.arg(1)).map(|()| reply.ok()),
+        3 => log_in(cx, req, req.arg(1), req.arg(2)).map(|()| reply.ok()),
         _ => Err(CmdError::Syntax),
     }
 }

@@ -1,6 +1,5 @@
 //! PING, ECHO, SELECT, QUIT and RESET.
 
-use super::auth;
 use crate::dispatch::options::int;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::keyspace::DbIndex;
@@ -89,7 +88,8 @@ fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
         cx.engine.monitors.left();
     }
     cx.engine.leave_channels(cx.session);
-    cx.session.reset(!auth::is_password_needed(cx.engine));
+    cx.engine.stop_tracking(cx.session);
+    cx.session.reset(&cx.engine.acl);
     cx.session.publish();
     let proto = cx.session.proto;
     Ok(reply.in_proto(proto).status("RESET"))

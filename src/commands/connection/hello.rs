@@ -50,9 +50,10 @@ fn hello(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
     let proto = if req.len() > 1 { Some(parse_proto(req.arg(1))?) } else { None };
     let options = parse_options(req.args.cursor(2))?;
     if let Some((user, password)) = options.login {
-        log_in(cx, user, password)?;
+        log_in(cx, req, user, password)?;
     }
-    if !cx.session.authenticated {
+    cx.session.follow(&cx.engine.acl);
+    if !cx.session.is_known() {
         return Err(CmdError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at \

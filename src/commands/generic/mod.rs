@@ -8,6 +8,7 @@
 //! | [`expire`] | EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT |
 //! | [`rename`] | RENAME, RENAMENX |
 //! | [`copy`] | COPY, MOVE |
+//! | [`dump`] | DUMP, RESTORE |
 //! | [`walk`] | KEYS, SCAN, RANDOMKEY, DBSIZE |
 //! | [`object`] | OBJECT |
 //! | [`databases`] | FLUSHDB, FLUSHALL, SWAPDB |
@@ -15,6 +16,7 @@
 pub mod copy;
 pub mod databases;
 pub mod delete;
+pub mod dump;
 pub mod expire;
 pub mod look;
 pub mod object;

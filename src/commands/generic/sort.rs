@@ -146,7 +146,7 @@ struct SortOptions<'a> {
 }
 
 impl<'a> SortOptions<'a> {
-    fn parse(req: &Request<'a>, may_store: bool) -> Result<SortOptions<'a>, CmdError> {
+    fn parse(cx: &ReadCx<'_, '_>, req: &Request<'a>, may_store: bool) -> Result<SortOptions<'a>, CmdError> {
         let mut options = SortOptions { count: -1, ..SortOptions::default() };
         let mut cursor = req.args.cursor(2);
         while cursor.remaining() > 0 {
@@ -165,9 +165,14 @@ impl<'a> SortOptions<'a> {
             } else if cursor.take_word("BY") {
                 let pattern = Pattern::of(value(&mut cursor)?);
                 options.keeps_order |= matches!(pattern, Pattern::Nothing | Pattern::Element);
+                if matches!(pattern, Pattern::Key { .. }) {
+                    check_all_keys(cx, req, "BY")?;
+                }
                 options.by = Some(pattern);
             } else if cursor.take_word("GET") {
-                options.gets.push(Pattern::of(value(&mut cursor)?));
+                let pattern = Pattern::of(value(&mut cursor)?);
+                check_all_keys(cx, req, "GET")?;
+                options.gets.push(pattern);
             } else {
                 return Err(CmdError::Syntax);
             }
@@ -181,6 +186,14 @@ impl<'a> SortOptions<'a> {
         let count = usize::try_from(self.count).unwrap_or(usize::MAX).min(len - start);
         start..start + count
     }
+}
+
+/// Options that make names of keys out of elements are for clients who may read every key.
+fn check_all_keys(cx: &ReadCx<'_, '_>, req: &Request<'_>, option: &str) -> Result<(), CmdError> {
+    if cx.may_read_all(req) {
+        return Ok(());
+    }
+    Err(CmdError::owned(format!("ERR {option} option of SORT denied due to insufficient ACL permissions.")))
 }
 
 /// Where a value for an element is found.
@@ -401,7 +414,7 @@ fn results(
 }
 
 fn sort_ro(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let options = SortOptions::parse(req, false)?;
+    let options = SortOptions::parse(cx, req, false)?;
     answer(cx, req, reply, &options)
 }
 
@@ -420,7 +433,7 @@ fn answer(
 }
 
 fn sort(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let options = SortOptions::parse(req, true)?;
+    let options = SortOptions::parse(cx, req, true)?;
     if !options.stores {
         return answer(cx, req, reply, &options);
     }

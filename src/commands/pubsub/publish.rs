@@ -1,7 +1,7 @@
 //! Saying something: PUBLISH, SPUBLISH.
 
 use crate::dispatch::{Command, Outcome, ReplySlot, Request, SessionCx};
-use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
+use crate::spec::{Arg, ChannelSpec, CommandFlags, Group, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
     Command::session("publish", 3, publish)
@@ -12,6 +12,7 @@ pub const COMMANDS: &[Command] = &[
             "O(N+M) for the N subscribers of the channel and the M patterns that may match it.",
         )
         .flags(FLAGS)
+        .channels(ChannelSpec::ONE)
         .args(&[Arg::string("channel"), Arg::string("message")]),
     Command::session("spublish", 3, spublish)
         .doc(
@@ -21,6 +22,7 @@ pub const COMMANDS: &[Command] = &[
             "O(N) in the subscribers of the channel.",
         )
         .flags(FLAGS)
+        .channels(ChannelSpec::ONE)
         .keys(&[KeySpec::one(1, KeyFlags::NOT_KEY)])
         .args(&[Arg::string("shardchannel"), Arg::string("message")]),
 ];

@@ -7,12 +7,13 @@
 use crate::dispatch::{Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::resp::Writer;
 use crate::session::{Session, Space};
-use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
+use crate::spec::{Arg, ChannelSpec, CommandFlags, Group, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
     Command::session("subscribe", -2, subscribe)
         .doc(Group::PubSub, "2.0.0", "Listens to channels.", "O(N) in the number of channels.")
         .flags(FLAGS)
+        .channels(ChannelSpec::ALL)
         .args(&[Arg::string("channel").multiple()])
         .while_subscribed(),
     Command::session("unsubscribe", -1, unsubscribe)
@@ -33,6 +34,7 @@ pub const COMMANDS: &[Command] = &[
             "O(N) in the number of patterns.",
         )
         .flags(FLAGS)
+        .channels(ChannelSpec::PATTERNS)
         .args(&[Arg::pattern("pattern").multiple()])
         .while_subscribed(),
     Command::session("punsubscribe", -1, punsubscribe)
@@ -48,6 +50,7 @@ pub const COMMANDS: &[Command] = &[
     Command::session("ssubscribe", -2, ssubscribe)
         .doc(Group::PubSub, "7.0.0", "Listens to shard channels.", "O(N) in the number of channels.")
         .flags(FLAGS)
+        .channels(ChannelSpec::ALL)
         .keys(&[KeySpec::range(1, -1, 1, KeyFlags::NOT_KEY)])
         .args(&[Arg::string("shardchannel").multiple()])
         .while_subscribed(),
@@ -110,7 +113,19 @@ fn begin(
             confirm(cx.session, writer, space, kind, Some(name));
         }
         cx.session.publish_subscriptions();
+        leave_if_forbidden(cx, req, space);
     }))
+}
+
+/// Whoever changed the rules since this request was let through may have looked for listeners before this one was there.
+fn leave_if_forbidden(cx: &mut SessionCx<'_>, req: &Request<'_>, space: Space) {
+    cx.session.follow(&cx.engine.acl);
+    let user = cx.session.user();
+    if !user.is_unlimited
+        && !req.args.iter().skip(1).all(|name| user.may_listen(name, space == Space::Pattern))
+    {
+        cx.session.close_after_reply = true;
+    }
 }
 
 fn end(

@@ -114,7 +114,9 @@ fn apply(
 }
 
 fn rewrite(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    match cx.engine.config.rewrite() {
+    // Where users have a file of their own, the configuration holds none.
+    let users = if cx.config.aclfile.is_some() { Vec::new() } else { cx.engine.acl.declarations() };
+    match cx.engine.config.rewrite_with_users(Some(&users)) {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success.");
             Ok(reply.ok())

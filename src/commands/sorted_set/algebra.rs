@@ -135,9 +135,13 @@ fn inputs_at_1(args: &Args<'_>, visit: &mut dyn FnMut(usize, KeyFlags)) -> Resul
 
 /// The same for the STORE forms, whose destination comes first.
 fn inputs_at_2(args: &Args<'_>, visit: &mut dyn FnMut(usize, KeyFlags)) -> Result<(), InvalidKeys> {
+    let inputs = input_positions(args, 2);
+    if inputs.is_empty() {
+        return Ok(());
+    }
     visit(1, KeyFlags::OW.union(KeyFlags::UPDATE));
     let flags = KeyFlags::RO.union(KeyFlags::ACCESS);
-    input_positions(args, 2).for_each(|position| visit(position, flags));
+    inputs.for_each(|position| visit(position, flags));
     Ok(())
 }
 

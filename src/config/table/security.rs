@@ -7,12 +7,12 @@ macro_rules! security_options {
 /// The password of the default user; empty for none.
 requirepass: Option<Secret> = "requirepass" [], Kind::Secret, "", SENSITIVE, Acts;
 /// A file of users that ACL LOAD and ACL SAVE work with; not together with `user` lines.
-aclfile: Option<PathBuf> = "aclfile" [], TEXT, "", IMMUTABLE, ActsWith(Acl);
+aclfile: Option<PathBuf> = "aclfile" [], TEXT, "", IMMUTABLE, Acts;
 /// How many refusals ACL LOG remembers.
-acllog_max_len: u64 = "acllog-max-len" [], LONG, "128", MUTABLE, ActsWith(Acl);
+acllog_max_len: u64 = "acllog-max-len" [], LONG, "128", MUTABLE, Acts;
 /// What a new user may do with channels: everything or nothing.
 acl_pubsub_default: AclPubsubDefault = "acl-pubsub-default" [], choice(AclPubsubDefault::NAMES), "resetchannels",
-    MUTABLE, ActsWith(Acl);
+    MUTABLE, Acts;
 /// Who may change guarded options (`dir`, `dbfilename`) with CONFIG SET: nobody, everybody, local clients.
 enable_protected_configs: EnableCommand = "enable-protected-configs" [], choice(EnableCommand::NAMES), "no", IMMUTABLE, Acts;
 /// Who may use DEBUG: nobody, everybody, local clients.

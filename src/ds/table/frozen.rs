@@ -112,7 +112,7 @@ impl<S: Slot> Table<S> {
     /// Makes the segment of `hash` ready for change.
     #[inline]
     pub(super) fn thaw(&mut self, hash: u64) {
-        if self.freezes.is_some()
+        if (self.freezes.is_some() || self.watch.is_some())
             && let Some(id) = self.route(hash).map(|route| route.id)
         {
             self.thaw_segment(id);
@@ -134,8 +134,14 @@ impl<S: Slot> Table<S> {
         is_read
     }
 
-    /// Makes a segment ready for change: replaces it by a copy if a frozen one reads it.
+    /// Makes a segment ready for change: replaces it by a copy if a frozen one reads it, and shows it to who watches.
     pub(super) fn thaw_segment(&mut self, id: SegmentId) {
+        self.thaw_frozen(id);
+        self.show(id, false);
+    }
+
+    /// Replaces a segment by a copy if a frozen one reads it.
+    pub(super) fn thaw_frozen(&mut self, id: SegmentId) {
         if !self.is_frozen(id) {
             return;
         }
@@ -143,7 +149,7 @@ impl<S: Slot> Table<S> {
             return;
         };
         let segment = &self.segments[id];
-        let (old, len) = (segment.route, segment.len as usize);
+        let (old, len, shown) = (segment.route, segment.len as usize, segment.shown);
         let mut copies = Vec::with_capacity(len);
         for bucket in old.all_buckets() {
             self.prefetch_chain(bucket);
@@ -155,6 +161,8 @@ impl<S: Slot> Table<S> {
         // The copy has the shape of the old one, whose bytes are not the table's any more.
         self.bytes = counted;
         self.install(new, len, false);
+        // Copying shows nobody anything.
+        self.segments[id].shown = shown;
         retired.segments.lock().unwrap_or_else(PoisonError::into_inner).push(old);
     }
 

@@ -33,6 +33,9 @@
 //! **Deadlines** (`deadlines`). Entries may carry a time of death; finding the due ones is exact and needs
 //! no second index of keys.
 //!
+//! **Watching** (`watch`). Somebody may ask to see every entry as it is now before it changes: a snapshot of all, without
+//! a copy of any.
+//!
 //! **Freezing** (`frozen`). A frozen copy takes one reference, at any size; from then on whoever changes a segment first
 //! copies that one.
 //!
@@ -54,11 +57,13 @@ mod slab;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod watch;
 
 pub use entry::{Entry, Occupied, Vacant};
 pub use frozen::Frozen;
 pub use seed::HashSeed;
 pub use walk::Iter;
+pub use watch::{Keeper, Touch};
 
 use bucket::Place;
 use directory::Directory;
@@ -96,6 +101,8 @@ pub struct Table<S: Slot> {
     skip: u8,
     /// Who holds frozen copies, if somebody may; see [`frozen`].
     freezes: Option<Box<frozen::Freezes<S>>>,
+    /// Who must see what changes before it does; see [`watch`].
+    watch: Option<Box<watch::Watch<S>>>,
     owns: PhantomData<S>,
 }
 
@@ -125,6 +132,7 @@ impl<S: Slot> Table<S> {
             by_depth: Vec::new(),
             skip: skip_bits as u8,
             freezes: None,
+            watch: None,
             owns: PhantomData,
         }
     }
@@ -256,6 +264,7 @@ impl<S: Slot> Table<S> {
 
 impl<S: Slot> Drop for Table<S> {
     fn drop(&mut self) {
+        self.show_rest();
         if self.retire_all() {
             return;
         }

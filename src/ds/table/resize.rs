@@ -133,8 +133,8 @@ impl<S: Slot> Table<S> {
     /// The record of a new segment without entries.
     pub(super) fn add_segment(&mut self, route: Route, prefix: u32) -> SegmentId {
         let id = self.segments.next_id();
-        let born = self.epoch();
-        self.segments.push(Segment { route, prefix, len: 0, minima: None, due: u64::MAX, born });
+        let (born, shown) = (self.epoch(), self.shown());
+        self.segments.push(Segment { route, prefix, len: 0, minima: None, due: u64::MAX, born, shown });
         self.count_depth(route.shape.depth(), 1);
         id
     }
@@ -246,12 +246,12 @@ impl<S: Slot> Table<S> {
 
     /// Makes `route` the buckets of its segment, which hold `len` entries.
     pub(super) fn install(&mut self, route: Route, len: usize, has_deadlines: bool) {
-        let born = self.epoch();
+        let (born, shown) = (self.epoch(), self.shown());
         let segment = &mut self.segments[route.id];
         let old_depth = segment.route.shape.depth();
         segment.route = route;
         segment.len = len as u32;
-        segment.born = born;
+        (segment.born, segment.shown) = (born, shown);
         self.directory.publish(segment.prefix, route);
         if old_depth != route.shape.depth() {
             self.count_depth(old_depth, -1);

@@ -193,6 +193,8 @@ pub(super) struct Segment {
     pub(super) due: u64,
     /// The table's epoch when these buckets were made; frozen copies from later epochs hold them too.
     pub(super) born: u32,
+    /// The last watch that has seen these entries; see `watch`.
+    pub(super) shown: u32,
 }
 
 fn array_layout(buckets: usize) -> Layout {

@@ -343,7 +343,7 @@ impl<'e> Loading<'e> {
         Loading {
             engine,
             executor: Executor::new(engine, config, stats, 0),
-            session: Session::new(Arc::new(client), true),
+            session: Session::internal(Arc::new(client), &engine.acl),
             output: Output::default(),
             commands: 0,
             failures: 0,

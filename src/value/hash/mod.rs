@@ -17,6 +17,7 @@
 
 mod iter;
 mod packed;
+pub mod raw;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use crate::ds::table::{Entry, HashSeed, Table};
 use packed::Packed;
 
 /// A field of a big hash with its value and deadline.
-type Field = Blob<LongString>;
+pub type Field = Blob<LongString>;
 
 /// How big a hash may get in a packed form: `hash-max-listpack-entries`, `hash-max-listpack-value`.
 #[derive(Clone, Copy, Debug)]

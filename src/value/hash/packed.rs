@@ -27,6 +27,15 @@ fn deadline_of(element: Element<'_>) -> Option<u64> {
 }
 
 impl Packed {
+    /// Sound pairs or triples.
+    pub(super) fn new(list: ListPack, has_deadlines: bool) -> Packed {
+        Packed { list, has_deadlines }
+    }
+
+    pub(super) fn has_deadlines(&self) -> bool {
+        self.has_deadlines
+    }
+
     #[inline]
     fn stride(&self) -> usize {
         if self.has_deadlines { 3 } else { 2 }

@@ -84,6 +84,50 @@ impl Block {
         Block { first: id, live: 1, deleted: 0, pack }
     }
 
+    /// A block of bytes from outside, every element of which is looked at; `None` if it is none.
+    pub fn validate(first: StreamId, pack: ListPack) -> Option<Block> {
+        let mut elements = pack.iter();
+        let mut left = pack.len();
+        let mut number = |left: &mut usize| {
+            *left = left.checked_sub(1)?;
+            elements.next()?.int()
+        };
+        let (live, deleted) = (number(&mut left)?, number(&mut left)?);
+        let name_count = usize::try_from(number(&mut left)?).ok()?;
+        left = left.checked_sub(name_count)?;
+        let mut elements = pack.iter();
+        elements.nth((MASTER_HEAD + name_count).checked_sub(1)?);
+        // The zero that ends the master.
+        left = left.checked_sub(1)?;
+        if elements.next()?.int()? != 0 {
+            return None;
+        }
+        let (mut found_live, mut found_deleted) = (0_u32, 0_u32);
+        while left > 0 {
+            let flags = elements.next()?.int()?;
+            elements.next()?.int()?;
+            elements.next()?.int()?;
+            let (head, parts) = match flags & SAME_NAMES {
+                0 => (ENTRY_HEAD + 1, usize::try_from(elements.next()?.int()?).ok()?.checked_mul(2)?),
+                _ => (ENTRY_HEAD, name_count),
+            };
+            // What the entry consists of, and its length behind it.
+            left = left.checked_sub(head.checked_add(parts)?.checked_add(1)?)?;
+            if flags & !(DELETED | SAME_NAMES) != 0 {
+                return None;
+            }
+            if let Some(last) = parts.checked_sub(1) {
+                elements.nth(last)?;
+            }
+            if usize::try_from(elements.next()?.int()?).ok()? != head + parts {
+                return None;
+            }
+            if flags & DELETED == 0 { found_live += 1 } else { found_deleted += 1 }
+        }
+        let is_told = i64::from(found_live) == live && i64::from(found_deleted) == deleted;
+        is_told.then_some(Block { first, live: found_live, deleted: found_deleted, pack })
+    }
+
     /// Whether an entry of so many names and values, `bytes` in all, can be stored.
     pub fn fits(fields: usize, bytes: usize) -> bool {
         packed_bytes(fields, bytes) <= BLOCK_MAX_BYTES

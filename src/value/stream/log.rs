@@ -98,6 +98,29 @@ impl Log {
         self.range_back(StreamId::MIN, StreamId::MAX).next().map_or(StreamId::MIN, |entry| entry.id)
     }
 
+    /// A log of blocks from outside, each of which has live entries, in the order of their first ids; `None` if the ids of
+    /// live entries don't ascend up to `last_id`.
+    pub fn from_blocks(
+        blocks: Vec<Block>,
+        last_id: StreamId,
+        max_deleted_id: StreamId,
+        entries_added: u64,
+    ) -> Option<Log> {
+        let mut before: Option<StreamId> = None;
+        for entry in blocks.iter().flat_map(Block::walk) {
+            if before.replace(entry.id).is_some_and(|before| before >= entry.id) {
+                return None;
+            }
+        }
+        if before.is_some_and(|top| top > last_id) {
+            return None;
+        }
+        let blocks: Tree<Block> = blocks.into_iter().collect();
+        let mut log = Log { blocks, last_id, first_id: StreamId::MIN, max_deleted_id, entries_added };
+        log.find_first();
+        Some(log)
+    }
+
     // Changing
 
     /// The id that an entry gets which asks for `*` at `now_ms`; `None` when there is no higher one.

@@ -4,9 +4,38 @@ use super::big::Big;
 use super::{Limits, ZSet, small};
 use crate::ds::listpack::ListPack;
 use crate::ds::member::{Member, order};
-use crate::ds::table::Table;
+use crate::ds::table::{HashSeed, Table};
+
+/// Collects members in whatever order, and notices those that are there twice.
+pub struct Builder {
+    members: Vec<(f64, Member)>,
+    index: Table<Member>,
+}
+
+impl Builder {
+    /// Adds a member, whose score is a number; `false` if it is there already.
+    pub fn push(&mut self, member: &[u8], score: f64) -> bool {
+        let new = Member::new(member, score);
+        let hash = self.index.seed().hash(member);
+        self.members.push((score, new.clone()));
+        self.index.insert(hash, new).is_none()
+    }
+
+    /// The set of the members, small if it is within the limits.
+    pub fn finish(self, limits: Limits) -> ZSet {
+        ZSet::from_members(self.members, Some(self.index), limits)
+    }
+}
 
 impl ZSet {
+    /// A builder with room for so many members.
+    pub fn builder(expected: usize) -> Builder {
+        Builder {
+            members: Vec::with_capacity(expected),
+            index: Table::expecting(HashSeed::of_process(), 0, expected),
+        }
+    }
+
     /// The set of these members, which must all be different, in whatever order they come: small if it is within the
     /// limits.
     pub fn from_scores<M: AsRef<[u8]>>(members: impl Iterator<Item = (M, f64)>, limits: Limits) -> ZSet {

@@ -27,6 +27,7 @@ use std::ops::Range;
 
 pub use algebra::{Aggregate, Input, Source, difference, intersection, intersection_count, union};
 use big::Big;
+pub use build::Builder;
 pub use items::Items;
 pub use range::{LexBound, LexRange, ScoreRange};
 

@@ -26,15 +26,6 @@ pub(super) const SETINFO: Command = Command::session("setinfo", 4, setinfo)
         &[Arg::string("libname").with_token("LIB-NAME"), Arg::string("libver").with_token("LIB-VER")],
     )]);
 
-pub(super) const GETREDIR: Command = Command::session("getredir", 2, getredir)
-    .doc(
-        Group::Connection,
-        "6.0.0",
-        "Tells which connection gets the invalidation messages of this one.",
-        "O(1)",
-    )
-    .flags(CommandFlags::LOADING.union(CommandFlags::NOSCRIPT).union(CommandFlags::STALE));
-
 /// Names stand in the lines of CLIENT LIST, so they may hold visible ASCII only.
 fn is_visible(word: &[u8]) -> bool {
     word.iter().all(|byte| (b'!'..=b'~').contains(byte))
@@ -82,9 +73,4 @@ fn setinfo(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         *field = value.to_vec();
     });
     Ok(reply.ok())
-}
-
-/// -1: there is no tracking, so nothing is sent elsewhere.
-fn getredir(_: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    Ok(reply.int(-1))
 }

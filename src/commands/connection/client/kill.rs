@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::list::parse_kind;
 use crate::base::clock::Clock;
 use crate::base::num::parse_i64;
-use crate::commands::connection::auth::is_user;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::session::{Client, ClientKind};
 use crate::spec::{Arg, CommandFlags, Group};
@@ -77,11 +76,11 @@ fn kill(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outc
             _ => Ok(reply.ok()),
         };
     }
-    let filter = parse(req)?;
+    let filter = parse(cx, req)?;
     Ok(reply.count(close_all(cx, &filter)))
 }
 
-fn parse<'a>(req: &Request<'a>) -> Result<Filter<'a>, CmdError> {
+fn parse<'a>(cx: &SessionCx<'_>, req: &Request<'a>) -> Result<Filter<'a>, CmdError> {
     let mut filter = Filter::default();
     let mut cursor = req.args.cursor(2);
     while let Some(word) = cursor.next() {
@@ -92,7 +91,7 @@ fn parse<'a>(req: &Request<'a>) -> Result<Filter<'a>, CmdError> {
             b"type" => filter.kind = Some(parse_kind(value)?),
             b"addr" => filter.addr = Some(value),
             b"laddr" => filter.laddr = Some(value),
-            b"user" if is_user(value) => filter.user = Some(value),
+            b"user" if cx.engine.acl.find(value).is_some() => filter.user = Some(value),
             b"user" => return Err(CmdError::quoting("ERR No such user '", value, "'")),
             b"skipme" if value.eq_ignore_ascii_case(b"yes") => filter.includes_caller = false,
             b"skipme" if value.eq_ignore_ascii_case(b"no") => filter.includes_caller = true,

@@ -1,14 +1,16 @@
 //! CLIENT: what is known of connections, and what one may do to others.
 //!
 //! ```text
-//! identity  ID GETNAME SETNAME SETINFO GETREDIR      list  LIST INFO, and the line of one client
+//! identity  ID GETNAME SETNAME SETINFO               list  LIST INFO, and the line of one client
 //! kill      KILL and its filters                     modes PAUSE UNPAUSE REPLY NO-EVICT NO-TOUCH UNBLOCK
+//! tracking  TRACKING CACHING TRACKINGINFO GETREDIR
 //! ```
 
 pub mod identity;
 pub mod kill;
 pub mod list;
 pub mod modes;
+pub mod tracking;
 
 use crate::dispatch::{Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::spec::{CommandFlags, Group};
@@ -26,7 +28,10 @@ const SUBCOMMANDS: &[Command] = &[
     identity::GETNAME,
     identity::SETNAME,
     identity::SETINFO,
-    identity::GETREDIR,
+    tracking::TRACKING,
+    tracking::CACHING,
+    tracking::TRACKINGINFO,
+    tracking::GETREDIR,
     list::INFO,
     list::LIST,
     kill::KILL,
@@ -44,6 +49,8 @@ const HELP: Command = Command::session("help", 2, help)
     .flags(CommandFlags::LOADING.union(CommandFlags::STALE));
 
 const HELP_LINES: &[&str] = &[
+    "CACHING (YES|NO)",
+    "    Say whether changes of what the next command reads are to be told.",
     "GETNAME",
     "    Tell the name of this connection.",
     "GETREDIR",
@@ -77,6 +84,10 @@ const HELP_LINES: &[&str] = &[
     "    Note the client library's name or version.",
     "SETNAME <name>",
     "    Name this connection.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Tell this connection, or another one, when keys that it has read change.",
+    "TRACKINGINFO",
+    "    Tell what this connection tracks, and how.",
     "UNBLOCK <client-id> [TIMEOUT|ERROR]",
     "    Wake a connection from a blocking command.",
     "UNPAUSE",

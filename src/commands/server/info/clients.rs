@@ -19,6 +19,7 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let waits = facts.waits();
     let [timed, waited, waited_or_none] =
         [waits.with_timeout, waits.keys, waits.keys_or_none].map(Value::Uint);
+    let tracking = Value::Uint(engine.tracking.clients() as u64);
     say(
         out,
         &[
@@ -40,7 +41,7 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::gauge("blocked_clients", "Connections whose command waits"),
                 Value::Uint(engine.clients.blocked_count() as u64),
             ),
-            (Field::gauge("tracking_clients", "Connections with client-side caching"), zero),
+            (Field::gauge("tracking_clients", "Connections with client-side caching"), tracking),
             (Field::gauge("pubsub_clients", "Connections with subscriptions"), subscribers),
             (Field::gauge("watching_clients", "Connections that watch keys"), watchers),
             (Field::gauge("clients_in_timeout_table", "Blocked connections with a timeout"), timed),

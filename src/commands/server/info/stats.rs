@@ -113,6 +113,8 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
 fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
     let names = |space| Value::Uint(facts.engine.pubsub.len(space) as u64);
+    let tracking = &facts.engine.tracking;
+    let count = |count: usize| Value::Uint(count as u64);
     say(
         out,
         &[
@@ -129,9 +131,15 @@ fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::counter("active_defrag_key_misses", "Keys left by defragmentation"), zero),
             (Field::counter("total_active_defrag_time", "Milliseconds of defragmentation"), zero),
             (Field::gauge("current_active_defrag_time", "The same, of this round"), zero),
-            (Field::gauge("tracking_total_keys", "Keys that clients cache"), zero),
-            (Field::gauge("tracking_total_items", "Clients counted for each such key"), zero),
-            (Field::gauge("tracking_total_prefixes", "Prefixes that clients cache"), zero),
+            (Field::gauge("tracking_total_keys", "Keys that clients cache"), count(tracking.keys())),
+            (
+                Field::gauge("tracking_total_items", "Clients counted for each such key"),
+                count(tracking.items()),
+            ),
+            (
+                Field::gauge("tracking_total_prefixes", "Prefixes that clients cache"),
+                count(tracking.prefixes()),
+            ),
         ],
     );
 }
@@ -201,9 +209,18 @@ fn emit_refusals(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Value::Uint(gauges.batch_us.load(Relaxed)),
             ),
             (Field::counter("acl_access_denied_auth", "Logins refused"), Value::Uint(totals.acl_denied_auth)),
-            (Field::counter("acl_access_denied_cmd", "Commands refused to users"), Value::Uint(0)),
-            (Field::counter("acl_access_denied_key", "Keys refused to users"), Value::Uint(0)),
-            (Field::counter("acl_access_denied_channel", "Channels refused to users"), Value::Uint(0)),
+            (
+                Field::counter("acl_access_denied_cmd", "Commands refused to users"),
+                Value::Uint(totals.acl_denied_command),
+            ),
+            (
+                Field::counter("acl_access_denied_key", "Keys refused to users"),
+                Value::Uint(totals.acl_denied_key),
+            ),
+            (
+                Field::counter("acl_access_denied_channel", "Channels refused to users"),
+                Value::Uint(totals.acl_denied_channel),
+            ),
         ],
     );
 }

@@ -1,0 +1,290 @@
+//! A watch over a table: everything that it holds now is shown to somebody once, before it changes.
+//!
+//! ```text
+//!  watch(n, keeper)     costs nothing, at any size
+//!  keep_next(position)  shows the entries of segments that were not shown yet, some at a time, in hash order
+//!  any change           shows the segment that is about to change first, if it was not shown yet
+//!  the last segment, or the table's end: shown, and the watch is over
+//! ```
+//!
+//! Every segment remembers the number of the last watch that it was shown to. Whatever moves entries between segments
+//! (a split, a merge, a rebuild) changes them, so both sides were shown before, and what comes out is marked as shown.
+//!
+//! Example. Watch 3 begins, a segment was last shown to watch 2. A write shows it and marks it 3; the next write there finds
+//! 3 and goes on; so does `keep_next`, when it comes by.
+//!
+//! Reading through [`Table::find_touch`] is no change: what may be touched (the access clock) is nothing that is kept.
+//!
+//! Invariant: while a watch lasts, a segment that is not marked holds exactly the entries it held when the watch began.
+
+#![allow(unsafe_code)] // Entries lie in raw slots; here they are lent out.
+
+use super::bucket;
+use super::segment::SegmentId;
+use super::{Slot, Table};
+use std::sync::Arc;
+
+/// Who is shown the entries.
+pub trait Keeper<S>: Send + Sync {
+    /// Takes what it needs of some entries, all of one segment. `may_wait`: nobody waits for the caller.
+    ///
+    /// A keeper may freeze what the values consist of, but leaves keys, values and deadlines as they are.
+    fn keep(&self, entries: Vec<&mut S>, may_wait: bool);
+}
+
+/// A watch that lasts.
+pub(super) struct Watch<S> {
+    number: u32,
+    keeper: Arc<dyn Keeper<S>>,
+}
+
+/// Tables of more entries are dropped where nobody waits.
+const LARGE: usize = 64;
+
+/// What [`Table::find_touch`] found.
+pub enum Touch<'t, S> {
+    Missing,
+    /// It is there, but the caller does not want it.
+    Refused,
+    Found(&'t mut S),
+}
+
+impl<S: Slot> Table<S> {
+    /// Begins a watch, whose number is above that of every watch before. One that lasts is over then, with what
+    /// it has been shown.
+    pub fn watch(&mut self, number: u32, keeper: Arc<dyn Keeper<S>>) {
+        self.watch = (!self.is_empty()).then(|| Box::new(Watch { number, keeper }));
+    }
+
+    /// The number of the watch that lasts.
+    pub fn watched(&self) -> Option<u32> {
+        self.watch.as_ref().map(|watch| watch.number)
+    }
+
+    /// Ends the watch, whatever it has been shown.
+    pub fn unwatch(&mut self) {
+        self.watch = None;
+    }
+
+    /// The mark of segments that are made now.
+    #[inline]
+    pub(super) fn shown(&self) -> u32 {
+        self.watched().unwrap_or(0)
+    }
+
+    /// Shows segments from `position` (relative to the table) on, until about `entries` were shown. The position to go on
+    /// from; `None` at the end, when the watch is over.
+    pub fn keep_next(&mut self, mut position: u64, entries: usize) -> Option<u64> {
+        let mut shown = 0;
+        while self.watch.is_some() {
+            let Some(&route) = self.directory.route(position) else { break };
+            // Frozen copies may read it: what is lent must be the table's own.
+            self.thaw_frozen(route.id);
+            shown += self.show(route.id, false);
+            let depth = route.shape.depth();
+            // Two shifts, because a depth of 0 would shift by 64.
+            let end = (u128::from(position >> (63 - depth) >> 1) + 1) << (64 - depth);
+            let Ok(next) = u64::try_from(end) else { break };
+            position = next;
+            if shown >= entries {
+                return Some(position);
+            }
+        }
+        self.unwatch();
+        None
+    }
+
+    /// Shows a segment, if it was not yet; how many entries were shown.
+    pub(super) fn show(&mut self, id: SegmentId, may_wait: bool) -> usize {
+        let Some(watch) = &self.watch else { return 0 };
+        let segment = &mut self.segments[id];
+        if segment.shown == watch.number {
+            return 0;
+        }
+        segment.shown = watch.number;
+        let (route, len) = (segment.route, segment.len as usize);
+        let keeper = Arc::clone(&watch.keeper);
+        for bucket in route.all_buckets() {
+            self.prefetch_chain(bucket);
+        }
+        let mut entries = Vec::with_capacity(len);
+        for bucket in route.all_buckets() {
+            let mut k = 0;
+            // SAFETY: the bucket belongs to this table, which is borrowed exclusively; slots hold values of type `S`, and
+            // each is lent once.
+            while let Some(place) = unsafe { bucket::nth(bucket, k) } {
+                // SAFETY: as above.
+                entries.push(unsafe { &mut *place.slot().cast::<S>() });
+                k += 1;
+            }
+        }
+        if len > 0 {
+            keeper.keep(entries, may_wait);
+        }
+        len
+    }
+
+    /// Shows what was not shown yet: the table goes.
+    pub(super) fn show_rest(&mut self) {
+        if self.watch.is_none() {
+            return;
+        }
+        let (count, may_wait) = (self.segments.len(), self.len > LARGE);
+        for index in 0..count {
+            let id = SegmentId::new(index as u32);
+            self.thaw_frozen(id);
+            self.show(id, may_wait);
+        }
+        self.unwatch();
+    }
+
+    /// The entry with this key, to be used but not changed: only what no watch keeps may be written (see the module's
+    /// head). `wants` decides whether it is given out.
+    #[inline]
+    pub fn find_touch(&mut self, hash: u64, key: &[u8], wants: impl FnOnce(&S) -> bool) -> Touch<'_, S> {
+        if self.freezes.is_some()
+            && let Some(id) = self.route(hash).map(|route| route.id)
+        {
+            self.thaw_frozen(id);
+        }
+        let Some((_, place)) = self.probe(hash, key) else { return Touch::Missing };
+        // SAFETY: the slot holds an `S`, and the table is borrowed exclusively.
+        let entry = unsafe { &mut *place.slot().cast::<S>() };
+        if wants(entry) { Touch::Found(entry) } else { Touch::Refused }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ds::blob::{Blob, Payload};
+    use crate::ds::table::HashSeed;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
+
+    /// Notes what it is shown, and that it is shown nothing twice.
+    #[derive(Default)]
+    struct Notes(Mutex<Contents>);
+
+    impl Keeper<Blob<u64>> for Notes {
+        fn keep(&self, entries: Vec<&mut Blob<u64>>, _: bool) {
+            let mut notes = self.0.lock().unwrap();
+            for entry in entries {
+                let Payload::Inline(value) = entry.payload() else { panic!("all values are inline") };
+                assert_eq!(notes.insert(entry.key().to_vec(), value.to_vec()), None, "shown twice");
+            }
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u16, u8),
+        InsertMany(u16, u16),
+        Change(u16, u8),
+        Remove(u16),
+        RemoveMany(u16, u16),
+        Touch(u16),
+        Expire(u16),
+        Keep(u8),
+        Freeze,
+        Melt,
+        Drop,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (any::<u16>(), any::<u8>()).prop_map(|(key, value)| Step::Insert(key % 4000, value)),
+            2 => (any::<u16>(), 0..900u16).prop_map(|(key, count)| Step::InsertMany(key % 4000, count)),
+            4 => (any::<u16>(), any::<u8>()).prop_map(|(key, value)| Step::Change(key % 4000, value)),
+            4 => any::<u16>().prop_map(|key| Step::Remove(key % 4000)),
+            2 => (any::<u16>(), 0..900u16).prop_map(|(key, count)| Step::RemoveMany(key % 4000, count)),
+            2 => any::<u16>().prop_map(|key| Step::Touch(key % 4000)),
+            1 => (0..200u16).prop_map(Step::Expire),
+            3 => any::<u8>().prop_map(Step::Keep),
+            1 => Just(Step::Freeze),
+            1 => Just(Step::Melt),
+            1 => Just(Step::Drop),
+        ]
+    }
+
+    fn key(number: u16) -> Vec<u8> {
+        format!("key:{number}").into_bytes()
+    }
+
+    fn put(table: &mut Table<Blob<u64>>, number: u16, value: u8) {
+        let key = key(number);
+        // Some are due at once.
+        let deadline = value.is_multiple_of(5).then_some(u64::from(value));
+        table.insert(table.seed().hash(&key), Blob::inline(&key, &[value], deadline, 0));
+    }
+
+    fn contents(table: &Table<Blob<u64>>) -> Contents {
+        let pair = |entry: &Blob<u64>| match entry.payload() {
+            Payload::Inline(value) => (entry.key().to_vec(), value.to_vec()),
+            Payload::Value(_) => panic!("all values are inline"),
+        };
+        table.iter().map(pair).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_watch_sees_what_there_was_when_it_began(
+            before in 0..3000u16,
+            steps in proptest::collection::vec(step(), 1..60),
+        ) {
+            let mut table = Table::new(HashSeed::random_from([1, 2, 3]), 0);
+            (0..before).for_each(|number| put(&mut table, number, number as u8));
+            // One that was before, so that marks are not all fresh.
+            table.watch(1, Arc::new(Notes::default()));
+            while table.keep_next(0, usize::MAX).is_some() {}
+            let notes = Arc::new(Notes::default());
+            let expected = contents(&table);
+            table.watch(2, Arc::clone(&notes) as Arc<dyn Keeper<_>>);
+            let (mut position, mut frozen) = (Some(0), Vec::new());
+            for step in steps {
+                match step {
+                    Step::Insert(number, value) => put(&mut table, number, value),
+                    Step::InsertMany(first, count) => {
+                        (first..first + count).for_each(|number| put(&mut table, number, 7));
+                    }
+                    Step::Change(number, value) => {
+                        let hash = table.seed().hash(&key(number));
+                        if let Some(entry) = table.find_mut(hash, &key(number)) {
+                            entry.set_inline(&[value]);
+                        }
+                    }
+                    Step::Remove(number) => drop(table.remove(table.seed().hash(&key(number)), &key(number))),
+                    Step::RemoveMany(first, count) => {
+                        for number in first..first + count {
+                            table.remove(table.seed().hash(&key(number)), &key(number));
+                        }
+                    }
+                    Step::Touch(number) => {
+                        let hash = table.seed().hash(&key(number));
+                        if let Touch::Found(entry) = table.find_touch(hash, &key(number), |_| true) {
+                            entry.set_clock(u32::from(number));
+                        }
+                    }
+                    Step::Expire(now) => drop(table.take_due(u64::from(now), 5, |_| {})),
+                    Step::Keep(count) => {
+                        position = position.and_then(|from| table.keep_next(from, usize::from(count)));
+                    }
+                    Step::Freeze => frozen.push((table.freeze(), contents(&table))),
+                    Step::Melt => drop(frozen.pop()),
+                    Step::Drop => drop(table.take()),
+                }
+            }
+            while let Some(from) = position {
+                position = table.keep_next(from, 100);
+            }
+            prop_assert!(*notes.0.lock().unwrap() == expected);
+            prop_assert_eq!(table.watched(), None);
+            for (frozen, then) in frozen {
+                prop_assert_eq!(frozen.iter().count(), then.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Client-side caching: which clients have read which keys, and telling them when these change.
+//!
+//! ```text
+//! GET k  (A tracks)  ─▶ keys: k → [A]                    under the shard's lock
+//! SET k  (B)         ─▶ commit ─▶ keys: k → A hears "invalidate k", k is forgotten
+//! a client that tracks a prefix hears of every key that begins with it, read or not
+//! ```
+//!
+//! Names count, not databases, as in Redis: a change of `k` in any of them is told to whoever has read any.
+//!
+//! A read is remembered before its shard is let go, and a change is told before its shard is let go, so no change between
+//! the two is missed. Who has gone stays in the lists until their keys change; numbers of clients are not used again.
+//!
+//! The table is bounded by `tracking-table-max-keys`: beyond it some key is forgotten and its readers are told that it has
+//! changed, so the bound costs cache hits, never truth.
+
+mod message;
+mod prefixes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+
+use crate::keyspace::{Effects, What};
+use crate::session::{ClientId, Registry, Scope, Tracker};
+use message::{tell_all, tell_keys};
+use prefixes::Prefixes;
+
+/// Who has read a key.
+type Readers = SmallVec<[ClientId; 2]>;
+
+/// All tracking.
+#[derive(Default)]
+pub struct Tracking {
+    trackers: DashMap<ClientId, Arc<Tracker>>,
+    keys: DashMap<Box<[u8]>, Readers>,
+    prefixes: RwLock<Prefixes>,
+    /// Lengths of the tables above, which they would have to lock themselves to tell.
+    tracker_count: AtomicUsize,
+    key_count: AtomicUsize,
+    item_count: AtomicUsize,
+}
+
+impl Tracking {
+    /// Whether anybody tracks.
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.tracker_count.load(Ordering::Relaxed) > 0
+    }
+
+    /// Clients that track.
+    pub fn clients(&self) -> usize {
+        self.tracker_count.load(Ordering::Relaxed)
+    }
+
+    /// Keys that clients have read.
+    pub fn keys(&self) -> usize {
+        self.key_count.load(Ordering::Relaxed)
+    }
+
+    /// Readers of all keys.
+    pub fn items(&self) -> usize {
+        self.item_count.load(Ordering::Relaxed)
+    }
+
+    /// Distinct prefixes.
+    pub fn prefixes(&self) -> usize {
+        self.prefixes.read().len()
+    }
+
+    /// What a client tracks.
+    pub fn tracker(&self, client: ClientId) -> Option<Arc<Tracker>> {
+        if !self.is_active() {
+            return None;
+        }
+        self.trackers.get(&client).map(|tracker| Arc::clone(&tracker))
+    }
+
+    /// Lets a client track, or changes how it does.
+    pub fn start(&self, tracker: &Arc<Tracker>) {
+        let id = tracker.client.id;
+        let mut prefixes = self.prefixes.write();
+        match self.trackers.insert(id, Arc::clone(tracker)) {
+            Some(before) => before.prefixes.iter().for_each(|prefix| prefixes.remove(prefix, id)),
+            None => _ = self.tracker_count.fetch_add(1, Ordering::SeqCst),
+        }
+        tracker.prefixes.iter().for_each(|prefix| prefixes.add(prefix, tracker));
+    }
+
+    /// Ends what [`Tracking::start`] began.
+    pub fn stop(&self, client: ClientId) {
+        let Some((_, tracker)) = self.trackers.remove(&client) else { return };
+        self.tracker_count.fetch_sub(1, Ordering::SeqCst);
+        let mut prefixes = self.prefixes.write();
+        tracker.prefixes.iter().for_each(|prefix| prefixes.remove(prefix, client));
+    }
+
+    /// Remembers that a client has read a key; there are at most `max_keys` keys, 0 being no bound.
+    pub fn remember(&self, client: ClientId, key: &[u8], max_keys: u64, clients: &Registry) {
+        let is_new = match self.keys.entry(key.into()) {
+            Entry::Occupied(mut readers) => {
+                if readers.get().contains(&client) {
+                    return;
+                }
+                readers.get_mut().push(client);
+                false
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(SmallVec::from_slice(&[client]));
+                true
+            }
+        };
+        self.item_count.fetch_add(1, Ordering::Relaxed);
+        let count = self.key_count.fetch_add(usize::from(is_new), Ordering::Relaxed) + usize::from(is_new);
+        if is_new && max_keys > 0 && count as u64 > max_keys {
+            self.forget_one(key, clients);
+        }
+    }
+
+    /// Makes room: the readers of some key other than `but` have to read it again.
+    #[cold]
+    fn forget_one(&self, but: &[u8], clients: &Registry) {
+        let victim = self.keys.iter().map(|readers| readers.key().clone()).find(|key| **key != *but);
+        if let Some(key) = victim {
+            self.invalidate(&key, None, clients);
+        }
+    }
+
+    /// Tells who has read what a command of `origin` has changed.
+    pub fn commit(&self, effects: &Effects, origin: Option<ClientId>, clients: &Registry) {
+        let mut is_flushed = false;
+        for record in &effects.records {
+            match record.what {
+                What::Modified => self.invalidate(&record.key, origin, clients),
+                // That was nobody's change, even if somebody's look has found it.
+                What::Expired => self.invalidate(&record.key, None, clients),
+                What::Flushed => is_flushed = true,
+                What::Event(..) | What::ElementsExpired(_) => {}
+            }
+        }
+        if is_flushed {
+            return self.flush(clients);
+        }
+        let prefixes = self.prefixes.read();
+        if prefixes.len() > 0 {
+            let changed = effects.records.iter().filter_map(|record| match record.what {
+                What::Modified => Some((&*record.key, origin)),
+                What::Expired => Some((&*record.key, None)),
+                _ => None,
+            });
+            prefixes.tell(changed, clients);
+        }
+    }
+
+    /// Tells the readers of a key, and forgets them.
+    fn invalidate(&self, key: &[u8], origin: Option<ClientId>, clients: &Registry) {
+        let Some((_, readers)) = self.keys.remove(key) else { return };
+        self.key_count.fetch_sub(1, Ordering::Relaxed);
+        self.item_count.fetch_sub(readers.len(), Ordering::Relaxed);
+        for reader in readers {
+            let Some(tracker) = self.tracker(reader) else { continue };
+            let is_own = origin == Some(reader) && tracker.no_loop;
+            if tracker.scope != Scope::Broadcast && !is_own {
+                tell_keys(&tracker, &[key], clients);
+            }
+        }
+    }
+
+    /// Everything has changed.
+    fn flush(&self, clients: &Registry) {
+        self.keys.clear();
+        self.key_count.store(0, Ordering::Relaxed);
+        self.item_count.store(0, Ordering::Relaxed);
+        // Sending takes locks of its own.
+        let trackers: Vec<_> = self.trackers.iter().map(|tracker| Arc::clone(&tracker)).collect();
+        trackers.iter().for_each(|tracker| tell_all(tracker, clients));
+    }
+}

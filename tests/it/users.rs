@@ -1,0 +1,138 @@
+//! Users beyond single requests: files, other people's connections, pipelines, what is kept secret.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::support::{connect, eventually, server};
+use super::wire::{Reply, request};
+
+/// All texts in a reply.
+fn texts(reply: &Reply) -> String {
+    match reply {
+        Reply::Bulk(bytes) | Reply::Status(bytes) => format!("{} ", String::from_utf8_lossy(bytes)),
+        Reply::Array(items) => items.iter().map(texts).collect(),
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn users_come_from_a_file_and_go_back_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.acl");
+    std::fs::write(&path, "user alice on >pw ~a* +@read\n").unwrap();
+    let server = server(&["--aclfile", path.to_str().unwrap()]);
+    let (mut admin, mut alice, mut bob) = (connect(&server), connect(&server), connect(&server));
+    assert_eq!(alice.ask("AUTH alice pw"), Reply::ok());
+    assert_eq!(alice.ask("GET b").error_text(), "NOPERM No permissions to access a key");
+    assert_eq!(admin.ask("ACL SETUSER bob on nopass ~* &* +@all"), Reply::ok());
+    assert_eq!(bob.ask("AUTH bob x"), Reply::ok());
+    assert_eq!(admin.ask("ACL SAVE"), Reply::ok());
+    let saved = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(saved.lines().count(), 3, "{saved}");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // Nothing changes for those who stay; who is gone is disconnected.
+    std::fs::write(&path, "user alice on >other ~b* +@read\n").unwrap();
+    assert_eq!(admin.ask("ACL LOAD"), Reply::ok());
+    assert_eq!(alice.ask("GET b"), Reply::NilBulk);
+    assert!(bob.is_closed());
+    std::fs::write(&path, "user alice on\nnonsense\n").unwrap();
+    assert!(admin.ask("ACL LOAD").error_text().contains(":2 should start with user keyword"));
+    assert_eq!(alice.ask("GET b"), Reply::NilBulk);
+    std::fs::remove_file(&path).unwrap();
+    let error = admin.ask("ACL LOAD").error_text();
+    assert!(error.ends_with("No such file or directory"), "{error}");
+}
+
+#[test]
+fn a_bad_user_stops_the_start() {
+    use ochre::base::clock::Time;
+    use ochre::server::embed::Server;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("redis.conf");
+    std::fs::write(&path, "user alice on +nope\n").unwrap();
+    let error = Server::start(&["--include", path.to_str().unwrap()], Time::system()).err().unwrap();
+    assert_eq!(error, "Error in user declaration 'alice': Unknown command or category name in ACL");
+    let error = Server::start(&["--aclfile", "/nowhere/users.acl"], Time::system()).err().unwrap();
+    assert!(error.ends_with("opening file '/nowhere/users.acl': No such file or directory"), "{error}");
+}
+
+#[test]
+fn rules_count_from_the_next_request_of_the_pipeline_and_for_everybody() {
+    let server = server(&["--io-threads", "2"]);
+    let mut admin = connect(&server);
+    admin.ask("ACL SETUSER u on nopass ~* &* +@all");
+    let mut other = connect(&server);
+    other.ask("AUTH u x");
+    other.ask("SUBSCRIBE c");
+    let mut user = connect(&server);
+    let pipeline = [
+        &["AUTH", "u", "x"][..],
+        &["SET", "k", "v"],
+        &["ACL", "SETUSER", "u", "-set", "resetchannels"],
+        &["SET", "k", "w"],
+        &["GET", "k"],
+        &["AUTH", "default", "x"],
+        &["SET", "k", "x"],
+    ];
+    user.send_raw(&pipeline.map(request).concat()).unwrap();
+    let mut replies = Vec::new();
+    for _ in pipeline {
+        replies.push(user.read().unwrap());
+    }
+    assert_eq!(replies[3].error_text(), "NOPERM User u has no permissions to run the 'set' command");
+    assert_eq!((&replies[4], &replies[6]), (&Reply::bulk("v"), &Reply::ok()));
+    assert!(other.is_closed());
+}
+
+#[test]
+fn whose_user_is_deleted_is_disconnected_and_nobody_by_that_name() {
+    let server = server(&["--io-threads", "1", "--requirepass", "secret"]);
+    let (mut admin, mut user) = (connect(&server), connect(&server));
+    admin.ask("AUTH secret");
+    admin.ask("ACL SETUSER u on nopass ~* +@all");
+    user.ask("AUTH u x");
+    let pipeline = [
+        &["MULTI"][..],
+        &["ACL", "DELUSER", "u"],
+        &["ACL", "SETUSER", "u", "on", "nopass", "~*", "+@all"],
+        &["SET", "k", "v"],
+        &["EXEC"],
+        &["SET", "k", "v"],
+    ];
+    user.send_raw(&pipeline.map(request).concat()).unwrap();
+    eventually("the connection ends", || {
+        while user.read().is_ok() {}
+        true
+    });
+    assert_eq!(admin.ask("GET k"), Reply::NilBulk);
+}
+
+#[test]
+fn secrets_are_shown_to_nobody() {
+    let server = server(&["--io-threads", "1", "--slowlog-log-slower-than", "0"]);
+    let (mut admin, mut monitor) = (connect(&server), connect(&server));
+    monitor.ask("MONITOR");
+    for line in [
+        "ACL SETUSER u on >hunter2 ~*",
+        "AUTH u hunter2",
+        "AUTH hunter2",
+        "HELLO 3 AUTH u hunter2",
+        "CONFIG SET requirepass hunter2",
+        "ACL SETUSER u <hunter2 (>hunter2)",
+        "ACL SETUSER",
+        "RESET",
+        "AUTH default hunter2",
+        "PING",
+    ] {
+        admin.ask(line);
+    }
+    let log = texts(&admin.ask("SLOWLOG GET -1"));
+    assert!(log.contains("redacted") && !log.contains("hunter2"), "{log}");
+    loop {
+        let line = texts(&monitor.read().unwrap());
+        assert!(!line.contains("hunter2"), "{line}");
+        if line.contains("PING") {
+            break;
+        }
+    }
+}
