@@ -76,12 +76,6 @@ pub fn crc64(crc: u64, bytes: &[u8]) -> u64 {
     if bytes.len() < FOLD_MIN_BYTES { crc64_sliced(crc, bytes) } else { crc64_folded(crc, bytes) }
 }
 
-/// The checksum of two pieces in a row from those of each: `crc64_join(crc64(0, a), crc64(0, b), b.len())` is that of
-/// `a` and `b`.
-pub fn crc64_join(first: u64, second: u64, second_len: u64) -> u64 {
-    crc_fast::checksum_combine_with_params(params(), first, second, second_len)
-}
-
 fn params() -> CrcParams {
     static PARAMS: OnceLock<CrcParams> = OnceLock::new();
     *PARAMS.get_or_init(|| {
@@ -155,7 +149,6 @@ mod tests {
             let whole = crc64_by_bits(&bytes);
             prop_assert_eq!(crc64(crc64(0, head), tail), whole);
             prop_assert_eq!(crc64_sliced(0, &bytes), whole);
-            prop_assert_eq!(crc64_join(crc64(0, head), crc64(0, tail), tail.len() as u64), whole);
         }
     }
 }

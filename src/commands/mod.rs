@@ -111,6 +111,7 @@ pub const FAMILIES: &[&[Command]] = &[
     server::slowlog::COMMANDS,
     server::latency::COMMANDS,
     server::debug::COMMANDS,
+    server::save::COMMANDS,
     server::shutdown::COMMANDS,
     server::lolwut::COMMANDS,
     server::module::COMMANDS,

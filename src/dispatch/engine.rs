@@ -96,6 +96,8 @@ pub struct Lifecycle {
     requested: Notify,
     /// Loading a data set: most commands answer LOADING.
     pub loading: AtomicBool,
+    /// The last save failed.
+    unsaved: AtomicBool,
 }
 
 impl Lifecycle {
@@ -108,6 +110,21 @@ impl Lifecycle {
     /// SHUTDOWN ABORT; whether there was something to abort.
     pub fn abort(&self) -> bool {
         self.request.lock().take().is_some()
+    }
+
+    /// Notes whether the last save failed.
+    pub fn set_unsaved(&self, unsaved: bool) {
+        self.unsaved.store(unsaved, Ordering::Relaxed);
+    }
+
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Relaxed)
+    }
+
+    /// Whether some requests are refused because of the state of the data.
+    #[inline]
+    pub fn is_obstructed(&self) -> bool {
+        self.loading.load(Ordering::Relaxed) | self.unsaved.load(Ordering::Relaxed)
     }
 
     /// Waits until somebody asks for the end.

@@ -202,6 +202,10 @@ impl<'k> Executor<'k> {
             self.view.release();
             return Step::Parked(Parked::Pause);
         }
+        if self.engine.keyspace.is_choked() && writes(session, registered) {
+            self.view.release();
+            return Step::Parked(Parked::Lock(Busy::Snapshot));
+        }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
             // Nearly all requests have one key at a fixed place.
@@ -358,8 +362,7 @@ impl<'k> Executor<'k> {
 
     #[cold]
     fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
-        let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-        let flags = registered.command.spec.flags | queued.unwrap_or_default();
+        let flags = flags_of(session, registered);
         match self.engine.pause.mode_at(now) {
             None => false,
             // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
@@ -714,6 +717,17 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(line);
     }
+}
+
+/// What the request does, or all the requests that EXEC runs.
+fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
+    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+    registered.command.spec.flags | queued.unwrap_or_default()
+}
+
+#[cold]
+fn writes(session: &Session, registered: &Registered) -> bool {
+    flags_of(session, registered).contains(CommandFlags::WRITE)
 }
 
 fn is_exec(registered: &Registered) -> bool {

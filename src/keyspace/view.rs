@@ -29,7 +29,7 @@ use super::{
 };
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
-use crate::ds::table;
+use crate::ds::table::Touch;
 
 /// Distinct shards in ascending order.
 pub type ShardSet = SmallVec<[ShardId; 8]>;
@@ -510,14 +510,14 @@ fn live<'s>(
     key: Key<'_>,
 ) -> Option<&'s mut Entry> {
     let (db, audience) = shard.parts_mut(db_index);
-    if db.volatile == 0 {
-        return db.table.find_mut(key.hash(), key.bytes());
-    }
-    match db.table.entry(key.hash(), key.bytes()) {
-        table::Entry::Vacant(_) => None,
-        table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
-            if cx.expiry.removes_on_access() {
-                let entry = occupied.remove();
+    let now = cx.now;
+    match db.table.find_touch(key.hash(), key.bytes(), |entry| !is_expired(entry, now)) {
+        Touch::Found(entry) => Some(entry),
+        Touch::Missing => None,
+        Touch::Refused(expired) => {
+            if cx.expiry.removes_on_access()
+                && let Some(entry) = expired.remove(key.bytes())
+            {
                 db.volatile -= 1;
                 cx.expired(db_index, key.bytes());
                 audience.touch(db_index, key.bytes(), &mut cx.ready);
@@ -525,7 +525,6 @@ fn live<'s>(
             }
             None
         }
-        table::Entry::Occupied(occupied) => Some(occupied.into_mut()),
     }
 }
 

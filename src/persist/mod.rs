@@ -6,4 +6,6 @@
 //! ```
 
 pub mod aof;
+pub mod rdb;
+pub mod snapshot;
 pub mod storage;

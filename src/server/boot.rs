@@ -1,6 +1,6 @@
 //! From a configuration to an engine: log, process limits, identity, seeds.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,6 +19,8 @@ use crate::journal::Journal;
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::observe::log::{self, Format, Level, LogHandle};
 use crate::observe::{latency, slowlog};
+use crate::persist::rdb::Saver;
+use crate::persist::storage::Real;
 use crate::pubsub::PubSub;
 use crate::session::Registry;
 use crate::tracking::Tracking;
@@ -46,6 +48,7 @@ pub fn boot(store: Store) -> Result<Booted, String> {
     })
     .map_err(|error| error.to_string())?;
     let engine = engine(store, time)?;
+    Saver::install(&engine, PathBuf::new(), Arc::new(Real));
     tracing::info!(
         "Ochre {} (Redis {} compatible) starting, PID: {}",
         env!("CARGO_PKG_VERSION"),

@@ -10,6 +10,7 @@ use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
+use crate::persist::rdb::Saver;
 use crate::session::{Client, bump};
 
 /// Pace of the samples behind `instantaneous_ops_per_sec`.
@@ -29,6 +30,10 @@ pub async fn run(engine: Arc<Engine>) {
         ticks += 1;
         engine.used_memory();
         engine.gauges.sample(&engine);
+        if let Some(saver) = engine.parts.find::<Saver>() {
+            // It waits for locks, and starts a thread.
+            saver.tick(&engine);
+        }
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
             let now_us = engine.time.monotonic_us();

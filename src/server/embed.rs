@@ -26,10 +26,11 @@ use crate::dispatch::Engine;
 use crate::dispatch::engine::ShutdownRequest;
 use crate::net::{Listening, bind_all};
 use crate::persist::aof::Aof;
+use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 
 /// Options that come before those of the caller.
-const DEFAULTS: [&str; 4] = ["--bind", "127.0.0.1", "--port", "0"];
+const DEFAULTS: [&str; 6] = ["--bind", "127.0.0.1", "--port", "0", "--save", ""];
 
 /// A running server.
 pub struct Server {
@@ -46,6 +47,7 @@ impl Server {
         let store = Startup::from_args(arguments).and_then(Store::load).map_err(|error| error.to_string())?;
         let engine = boot::engine(store, time)?;
         let root = engine.config.snapshot().dir.clone();
+        Saver::install(&engine, root.clone(), Arc::new(Real));
         let aof = Aof::install(&engine, root, Arc::new(Real));
         aof.begin(&engine).map_err(|error| error.to_string())?;
         let mut bound = bind_all(&engine.config.snapshot()).map_err(|error| error.to_string())?;

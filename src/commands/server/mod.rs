@@ -16,5 +16,6 @@ pub mod memory;
 pub mod module;
 pub mod monitor;
 pub mod replication;
+pub mod save;
 pub mod shutdown;
 pub mod slowlog;

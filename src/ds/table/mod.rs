@@ -63,7 +63,7 @@ pub use entry::{Entry, Occupied, Vacant};
 pub use frozen::Frozen;
 pub use seed::HashSeed;
 pub use walk::Iter;
-pub use watch::{Keeper, Touch};
+pub use watch::{Keeper, Refused, Touch};
 
 use bucket::Place;
 use directory::Directory;

@@ -42,11 +42,24 @@ pub(super) struct Watch<S> {
 const LARGE: usize = 64;
 
 /// What [`Table::find_touch`] found.
-pub enum Touch<'t, S> {
+pub enum Touch<'t, S: Slot> {
     Missing,
     /// It is there, but the caller does not want it.
-    Refused,
+    Refused(Refused<'t, S>),
     Found(&'t mut S),
+}
+
+/// An entry that was not wanted.
+pub struct Refused<'t, S: Slot> {
+    table: &'t mut Table<S>,
+    hash: u64,
+}
+
+impl<S: Slot> Refused<'_, S> {
+    /// Takes it out; it has that key.
+    pub fn remove(self, key: &[u8]) -> Option<S> {
+        self.table.remove(self.hash, key)
+    }
 }
 
 impl<S: Slot> Table<S> {
@@ -150,7 +163,7 @@ impl<S: Slot> Table<S> {
         let Some((_, place)) = self.probe(hash, key) else { return Touch::Missing };
         // SAFETY: the slot holds an `S`, and the table is borrowed exclusively.
         let entry = unsafe { &mut *place.slot().cast::<S>() };
-        if wants(entry) { Touch::Found(entry) } else { Touch::Refused }
+        if wants(entry) { Touch::Found(entry) } else { Touch::Refused(Refused { table: self, hash }) }
     }
 }
 

@@ -11,11 +11,13 @@
 
 pub mod draft;
 pub mod file;
+pub mod stream;
 pub mod value;
 
 use std::convert::Infallible;
 
 pub use draft::Draft;
+pub use stream::Stream;
 pub use value::{Format, Handle};
 
 use super::length;

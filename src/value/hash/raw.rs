@@ -29,6 +29,7 @@ impl Hash {
 
     /// A hash of triples that are complete, without duplicates, and ascending by deadline, those without last.
     pub fn from_triples(triples: ListPack) -> Hash {
+        super::note_deadlines();
         Hash(Form::Packed(Packed::new(triples, true)))
     }
 

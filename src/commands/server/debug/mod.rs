@@ -12,6 +12,7 @@
 mod digest;
 mod keys;
 mod protocol;
+mod reload;
 
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ const HELP_LINES: &[&str] = &[
     "    push, verbatim, true or false.",
     "QUICKLIST-PACKED-THRESHOLD <size>",
     "    Taken without effect.",
+    "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+    "    Save, forget everything, and load it again.",
     "REPLYBUFFER PEAK-RESET-TIME <never|reset|ms> | RESIZING <0|1>",
     "    Taken without effect.",
     "SET-ACTIVE-EXPIRE <0|1>",
@@ -92,6 +95,7 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
             Ok(reply.ok())
         }
         (b"protocol", 3) => protocol::protocol(req.arg(2), reply),
+        (b"reload", 2..) => reload::reload(cx, req, reply),
         (b"object", 3) => keys::object(cx, req, reply),
         (b"populate", 3..=5) => keys::populate(cx, req, reply),
         (b"htstats", 3..=4) => keys::table_stats(cx, req, reply),

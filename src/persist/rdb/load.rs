@@ -1,0 +1,246 @@
+//! Loading a snapshot file: parsed key by key, put in by the batch.
+//!
+//! What Redis refuses to start with is refused: a damaged file, data of unknown modules, a database that is not there, a
+//! key twice. Keys that have expired meanwhile, and keys of long ago without elements, are passed over and counted.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::Saver;
+use crate::base::clock::{Clock, UnixMs};
+use crate::config::Config;
+use crate::dispatch::Engine;
+use crate::keyspace::entry::string_entry;
+use crate::keyspace::load::Arrival;
+use crate::keyspace::{AccessClock, DbIndex, Entry, LockSet, View};
+use crate::rdb::read::{Error, Item, Key, Limits, Loaded as Value, Options, Reader};
+use crate::rdb::write::file::Access;
+use crate::value::string::Encoding;
+
+/// Keys put in under one lock.
+const BATCH_KEYS: usize = 512;
+
+/// Why a file was not loaded. What it held up to there may be in the keyspace.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{path}: {error}")]
+    Disk { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Rdb(#[from] Error),
+    #[error("the file has a database {0}, and there are only {1} here (see the option databases)")]
+    Database(u64, u16),
+    #[error("the key '{0}' is there twice")]
+    Twice(String),
+}
+
+/// What a file held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub keys: u64,
+    /// Passed over because they had expired.
+    pub expired: u64,
+    /// Passed over because they had no elements.
+    pub empty: u64,
+    pub bytes: u64,
+    pub functions: Vec<Vec<u8>>,
+}
+
+/// How to load.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Keys that have expired are passed over; what comes behind an RDB file in an append-only file says itself what
+    /// becomes of them.
+    pub drops_expired: bool,
+    /// A key that is there already is replaced instead of refused.
+    pub replaces: bool,
+}
+
+impl Saver {
+    /// Loads the file at boot. `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`LoadError`]. The engine must not be used then.
+    pub fn load(&self, engine: &Arc<Engine>) -> Result<Option<Loaded>, LoadError> {
+        let config = engine.config.snapshot();
+        let mut view = View::new(&engine.keyspace, 0);
+        let manner = Manner { drops_expired: true, replaces: false };
+        let loaded = self.load_in(&mut view, engine, &config, manner)?;
+        Ok(loaded)
+    }
+
+    /// Loads the file under the locks of `view`, or under those it takes now and then.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load_in(
+        &self,
+        view: &mut View<'_>,
+        engine: &Engine,
+        config: &Config,
+        manner: Manner,
+    ) -> Result<Option<Loaded>, LoadError> {
+        let path = self.path(config);
+        let failed = |error: io::Error| LoadError::Disk { path: path.clone(), error };
+        let storage = self.storage();
+        let total = match storage.len(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(failed)?,
+        };
+        let file = storage.open(&path).map_err(failed)?;
+        engine.gauges.loading_total_bytes.store(total, Relaxed);
+        engine.gauges.loading_loaded_bytes.store(0, Relaxed);
+        engine.gauges.loading_began_seconds.store(engine.time.now_ms().seconds(), Relaxed);
+        let options = Options { total_bytes: Some(total), ..options(config) };
+        let loaded = load(view, engine, config, Reader::open(file, options)?, manner)?;
+        if !loaded.functions.is_empty() {
+            let count = loaded.functions.len();
+            tracing::warn!("{count} libraries of functions are kept for the next save, but can't be called");
+        }
+        self.keep_functions(loaded.functions.clone());
+        self.status.note_loaded(engine, loaded.keys, loaded.expired);
+        Ok(Some(loaded))
+    }
+}
+
+/// How files are read under a configuration.
+pub fn options(config: &Config) -> Options {
+    Options {
+        limits: Limits::of(config),
+        verifies_checksum: config.rdbchecksum,
+        skips_modules: false,
+        total_bytes: None,
+    }
+}
+
+/// Puts all that a reader gives into the keyspace: under the locks of `view` if it holds all shards, else under those it
+/// takes for each batch.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load<R: Read>(
+    view: &mut View<'_>,
+    engine: &Engine,
+    config: &Config,
+    mut reader: Reader<R>,
+    manner: Manner,
+) -> Result<Loaded, LoadError> {
+    let mut loader = Loader {
+        view,
+        engine,
+        manner,
+        now: engine.time.now_ms(),
+        db: DbIndex(0),
+        batch: Vec::with_capacity(BATCH_KEYS),
+        loaded: Loaded::default(),
+        delay: Duration::from_micros(u64::try_from(config.key_load_delay).unwrap_or(0)),
+    };
+    loop {
+        match reader.next_item()? {
+            Item::Aux(name, text) => tell_of(name, text),
+            Item::SelectDb(db) => loader.select(db)?,
+            Item::ResizeDb(keys, _) => loader.expect(keys),
+            Item::SlotInfo { .. } => {}
+            Item::Function(code) => loader.loaded.functions.push(code.to_vec()),
+            Item::Module { name, .. } => tracing::warn!("Data of the module {name} was passed over"),
+            Item::Key(key) => loader.add(key),
+            Item::EmptyKey(name) => {
+                loader.loaded.empty += 1;
+                tracing::info!("Passed over the key '{}', which has no elements", name.escape_ascii());
+            }
+            Item::End => {
+                loader.put_in()?;
+                loader.loaded.bytes = reader.offset();
+                return Ok(loader.loaded);
+            }
+        }
+        if loader.batch.len() >= BATCH_KEYS {
+            loader.put_in()?;
+            engine.gauges.loading_loaded_bytes.store(reader.offset(), Relaxed);
+        }
+    }
+}
+
+struct Loader<'l, 'k> {
+    view: &'l mut View<'k>,
+    engine: &'l Engine,
+    manner: Manner,
+    now: UnixMs,
+    db: DbIndex,
+    batch: Vec<Arrival>,
+    loaded: Loaded,
+    delay: Duration,
+}
+
+impl Loader<'_, '_> {
+    fn select(&mut self, db: u64) -> Result<(), LoadError> {
+        let databases = self.engine.keyspace.databases();
+        match u16::try_from(db) {
+            Ok(db) if db < databases => self.db = DbIndex(db),
+            _ => return Err(LoadError::Database(db, databases)),
+        }
+        Ok(())
+    }
+
+    /// A hint only: as much room is made as the file can fill.
+    fn expect(&mut self, keys: u64) {
+        /// The shortest key: type, name of one byte, value of one byte.
+        const KEY_MIN_BYTES: u64 = 5;
+        let total = self.engine.gauges.loading_total_bytes.load(Relaxed);
+        let keys = usize::try_from(keys.min(total / KEY_MIN_BYTES)).unwrap_or(0);
+        let held = self.view.holds_all();
+        if !held {
+            self.view.lock_blocking(&LockSet::All);
+        }
+        self.view.expect(self.db, keys);
+        if !held {
+            self.view.release();
+        }
+    }
+
+    fn add(&mut self, key: Key<'_>) {
+        if self.manner.drops_expired && key.deadline.is_some_and(|deadline| deadline < self.now.0) {
+            self.loaded.expired += 1;
+            return;
+        }
+        let entry = entry_of(key, self.view.access_clock(), self.now);
+        self.batch.push(self.engine.keyspace.arrival(self.db, entry));
+    }
+
+    fn put_in(&mut self) -> Result<(), LoadError> {
+        self.loaded.keys += self.batch.len() as u64;
+        if !self.delay.is_zero() {
+            std::thread::sleep(self.delay.saturating_mul(self.batch.len() as u32));
+        }
+        let refused = self.view.load(&mut self.batch, self.manner.replaces);
+        match refused.first() {
+            Some(arrival) => Err(LoadError::Twice(arrival.key().escape_ascii().to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn entry_of(key: Key<'_>, clock: AccessClock, now: UnixMs) -> Entry {
+    let mut entry = match key.value {
+        Value::Text(text) => string_entry(key.name, text, Encoding::of(text), key.deadline),
+        Value::Collection(value) => Entry::boxed(key.name, value, key.deadline, 0),
+    };
+    entry.set_clock(match key.access {
+        Some(Access::Idle(seconds)) => clock.idle_for(seconds, now),
+        Some(Access::Frequency(counter)) => clock.counted(counter, now),
+        None => clock.initial(now),
+    });
+    entry
+}
+
+fn tell_of(name: &[u8], text: &[u8]) {
+    match name {
+        b"redis-ver" | b"valkey-ver" => {
+            tracing::info!("Loading RDB produced by version {}", text.escape_ascii());
+        }
+        b"used-mem" => tracing::info!("RDB memory usage when created: {} bytes", text.escape_ascii()),
+        _ => {}
+    }
+}

@@ -1,0 +1,288 @@
+//! The snapshot file: saving it, on request or by save points, and loading it at boot.
+//!
+//! ```text
+//! temp-PID.rdb ─ write ─ sync ─▶ rename to dbfilename ─▶ sync of the folder          or the old file stays
+//! ```
+//!
+//! * [`Saver`] is what commands and the server see: one save at a time, in the background or while the asker waits;
+//! * [`load`] is the way back;
+//! * [`status`] is what INFO tells.
+//!
+//! After a save in the background that failed, writes are refused until one succeeds, if save points ask for saves and
+//! `stop-writes-on-bgsave-error` says so: data that can't be saved should not grow unnoticed.
+
+pub mod load;
+pub mod status;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::snapshot::{Snapshot, Style, Written, cut, cut_in};
+use crate::base::clock::Clock;
+use crate::config::Config;
+use crate::dispatch::Engine;
+use crate::keyspace::View;
+use crate::persist::storage::{File, Storage, folder_of};
+use status::Status;
+
+/// Bytes that are synced at once while a file is written, so that the last sync is short.
+const SYNC_BYTES: u64 = 32 << 20;
+/// After a failure save points wait so long, in seconds.
+const RETRY_SECONDS: u64 = 5;
+/// How much less the saving thread matters than others when processors are scarce.
+const NICE: i32 = 10;
+
+/// See the module's head.
+pub struct Saver {
+    storage: Arc<dyn Storage>,
+    root: PathBuf,
+    pub status: Status,
+    /// BGSAVE SCHEDULE asked for one behind what is under way.
+    is_scheduled: AtomicBool,
+    job: Mutex<Option<JoinHandle<()>>>,
+    /// Libraries of functions that a loaded file held: they go into the next one.
+    functions: Mutex<Vec<Vec<u8>>>,
+}
+
+/// Why nothing is saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    #[error("a save is under way")]
+    AlreadySaving,
+    #[error("another snapshot is under way")]
+    OtherSnapshot,
+    #[error("{0}")]
+    Disk(#[from] io::Error),
+}
+
+impl Saver {
+    /// Puts the snapshot file of `engine` within `root`. Nothing is read or written yet.
+    pub fn install(engine: &Engine, root: PathBuf, storage: Arc<dyn Storage>) -> Arc<Saver> {
+        let saver = Arc::new(Saver {
+            storage,
+            root,
+            status: Status::default(),
+            is_scheduled: AtomicBool::new(false),
+            job: Mutex::default(),
+            functions: Mutex::default(),
+        });
+        engine.parts.put(Arc::clone(&saver));
+        saver
+    }
+
+    /// Where the file is.
+    pub fn path(&self, config: &Config) -> PathBuf {
+        self.root.join(&config.dbfilename)
+    }
+
+    /// Saves now, while the caller waits.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; the file is what it was.
+    pub fn save(&self, engine: &Arc<Engine>) -> Result<Written, SaveError> {
+        let snapshot = self.begin(engine, |style| cut(engine, style, || {}))?;
+        let written = self.write(engine, snapshot);
+        Ok(self.finish(engine, written)?)
+    }
+
+    /// Saves in the background. Blocks until it has all locks.
+    ///
+    /// # Errors
+    /// [`SaveError::AlreadySaving`], [`SaveError::OtherSnapshot`], or there is no thread to be had.
+    pub fn start(self: &Arc<Self>, engine: &Arc<Engine>) -> Result<(), SaveError> {
+        let snapshot = self.begin(engine, |style| cut(engine, style, || {}))?;
+        self.spawn(engine, snapshot)
+    }
+
+    /// As [`start`](Self::start), for who holds all shards.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_in(self: &Arc<Self>, view: &mut View<'_>, engine: &Arc<Engine>) -> Result<(), SaveError> {
+        let snapshot = self.begin(engine, |style| cut_in(view, engine, style, || {}))?;
+        self.spawn(engine, snapshot)
+    }
+
+    fn spawn(self: &Arc<Self>, engine: &Arc<Engine>, snapshot: Snapshot) -> Result<(), SaveError> {
+        let (saver, on) = (Arc::clone(self), Arc::clone(engine));
+        let work = move || {
+            give_way();
+            let written = saver.write(&on, snapshot);
+            // It was logged, and INFO tells it.
+            let _ = saver.finish(&on, written);
+        };
+        let mut job = self.job.lock();
+        match std::thread::Builder::new().name("ochre-save".into()).spawn(work) {
+            Ok(thread) => *job = Some(thread),
+            Err(error) => {
+                self.finish(engine, Err(error))?;
+            }
+        }
+        tracing::info!("Background saving started");
+        Ok(())
+    }
+
+    /// Saves in the background as soon as nothing else is under way.
+    pub fn schedule(&self) {
+        self.is_scheduled.store(true, Ordering::Release);
+    }
+
+    /// Waits for a save in the background.
+    pub fn wait(&self) {
+        let job = self.job.lock().take();
+        if let Some(job) = job {
+            // What went wrong is in the log.
+            let _ = job.join();
+        }
+    }
+
+    /// What is due: a scheduled save, or one that a save point asks for. Call now and then.
+    pub fn tick(self: &Arc<Self>, engine: &Arc<Engine>) {
+        if self.status.is_saving() || engine.lifecycle.loading.load(Ordering::Relaxed) {
+            return;
+        }
+        let is_due = self.is_scheduled.load(Ordering::Acquire) || self.is_due(engine);
+        if !is_due || engine.keyspace.is_being_saved() {
+            return;
+        }
+        self.is_scheduled.store(false, Ordering::Release);
+        if let Err(error) = self.start(engine) {
+            tracing::warn!("Background saving can't start: {error}");
+        }
+    }
+
+    fn is_due(&self, engine: &Engine) -> bool {
+        let config = engine.config.snapshot();
+        let (now, changes) = (engine.time.now_ms().seconds(), self.status.unsaved_changes(engine));
+        let since = now.saturating_sub(engine.gauges.last_save_seconds.load(Ordering::Relaxed));
+        if !self.status.is_fine() && now.saturating_sub(self.status.last_try_seconds()) < RETRY_SECONDS {
+            return false;
+        }
+        let point =
+            config.save.iter().find(|point| changes >= point.changes as u64 && since > point.seconds as u64);
+        if let Some(point) = point {
+            tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        }
+        point.is_some()
+    }
+
+    /// Cuts, if no save is under way.
+    fn begin(
+        &self,
+        engine: &Engine,
+        cut: impl FnOnce(Style) -> Option<Snapshot>,
+    ) -> Result<Snapshot, SaveError> {
+        if !self.status.begin(engine) {
+            return Err(SaveError::AlreadySaving);
+        }
+        match cut(Style::of(&engine.config.snapshot())) {
+            Some(mut snapshot) => {
+                snapshot.set_functions(self.functions.lock().clone());
+                self.status.follow(&snapshot);
+                Ok(snapshot)
+            }
+            None => {
+                self.status.give_up();
+                Err(SaveError::OtherSnapshot)
+            }
+        }
+    }
+
+    /// Writes the file, in the place of the old one once it is whole and on the disk.
+    fn write(&self, engine: &Engine, snapshot: Snapshot) -> io::Result<Written> {
+        let config = engine.config.snapshot();
+        let path = self.path(&config);
+        let temporary = self.root.join(format!("temp-{}.rdb", std::process::id()));
+        let written = self.write_temporary(&temporary, snapshot, config.rdb_save_incremental_fsync);
+        let moved = written.and_then(|written| self.storage.rename(&temporary, &path).map(|()| written));
+        if moved.is_err() {
+            // Best effort: it is only litter.
+            let _ = self.storage.remove(&temporary);
+        }
+        let written = moved?;
+        self.storage.sync_dir(folder_of(&path))?;
+        Ok(written)
+    }
+
+    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> io::Result<Written> {
+        let file = self.storage.create(path)?;
+        let mut disk = Disk { file, unsynced: 0, syncs };
+        let written = snapshot.write(&mut disk)?;
+        disk.file.sync()?;
+        Ok(written)
+    }
+
+    fn finish(&self, engine: &Engine, written: io::Result<Written>) -> io::Result<Written> {
+        self.status.end(engine, &written);
+        let has_failed = written.is_err();
+        match &written {
+            Ok(written) => tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes),
+            Err(error) => {
+                let config = engine.config.snapshot();
+                let text = self.describe(&self.path(&config), error);
+                tracing::warn!("Saving failed: {text}");
+                self.status.set_error(text);
+            }
+        }
+        engine.lifecycle.set_unsaved(has_failed);
+        written
+    }
+
+    /// What an operator needs to know of a disk that does not take the file.
+    fn describe(&self, path: &Path, error: &io::Error) -> String {
+        let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let uid = rustix::process::geteuid().as_raw();
+        let free = match self.storage.free_bytes(folder_of(path)) {
+            Ok(free) => format!("{free} bytes free"),
+            Err(_) => "free space unknown".to_owned(),
+        };
+        format!("{}: {error} (uid {uid}, {free})", shown.display())
+    }
+
+    /// Keeps the libraries of functions of a loaded file.
+    pub(super) fn keep_functions(&self, functions: Vec<Vec<u8>>) {
+        *self.functions.lock() = functions;
+    }
+
+    pub(super) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+}
+
+/// A file that is synced while it grows.
+struct Disk {
+    file: Box<dyn File>,
+    unsynced: u64,
+    syncs: bool,
+}
+
+impl io::Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written as u64;
+        if self.syncs && self.unsynced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets other threads of the process go first.
+fn give_way() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
+        tracing::debug!("The saving thread keeps its priority: {error}");
+    }
+}

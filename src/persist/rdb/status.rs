@@ -1,0 +1,149 @@
+//! What is known of saving and loading: for INFO, save points, and the refusal of writes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+
+use parking_lot::Mutex;
+
+use super::super::snapshot::{Snapshot, Written};
+use crate::base::clock::Clock;
+use crate::dispatch::Engine;
+
+/// See the module's head.
+pub struct Status {
+    is_saving: AtomicBool,
+    began_seconds: AtomicU64,
+    /// Keys of the present save, and how many of them are written.
+    keys: AtomicU64,
+    keys_done: Mutex<Option<Arc<AtomicU64>>>,
+    /// Changes that the server had counted at the present save's cut, and at that of the last one that succeeded.
+    changes_at_cut: AtomicU64,
+    changes_saved: AtomicU64,
+    has_failed: AtomicBool,
+    error: Mutex<String>,
+    last_try_seconds: AtomicU64,
+    /// −1 before the first.
+    last_took_seconds: AtomicI64,
+    saves: AtomicU64,
+    /// What the last load found.
+    pub keys_loaded: AtomicU64,
+    pub keys_expired: AtomicU64,
+}
+
+impl Default for Status {
+    fn default() -> Status {
+        Status {
+            is_saving: AtomicBool::new(false),
+            began_seconds: AtomicU64::new(0),
+            keys: AtomicU64::new(0),
+            keys_done: Mutex::default(),
+            changes_at_cut: AtomicU64::new(0),
+            changes_saved: AtomicU64::new(0),
+            has_failed: AtomicBool::new(false),
+            error: Mutex::default(),
+            last_try_seconds: AtomicU64::new(0),
+            last_took_seconds: AtomicI64::new(-1),
+            saves: AtomicU64::new(0),
+            keys_loaded: AtomicU64::new(0),
+            keys_expired: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Status {
+    /// Notes that a save begins; `false` if one is under way.
+    pub(super) fn begin(&self, engine: &Engine) -> bool {
+        if self.is_saving.swap(true, AcqRel) {
+            return false;
+        }
+        let now = engine.time.now_ms().seconds();
+        self.began_seconds.store(now, Relaxed);
+        self.last_try_seconds.store(now, Relaxed);
+        true
+    }
+
+    /// Nothing came of what began.
+    pub(super) fn give_up(&self) {
+        self.is_saving.store(false, Release);
+    }
+
+    pub(super) fn follow(&self, snapshot: &Snapshot) {
+        self.keys.store(snapshot.keys(), Relaxed);
+        self.changes_at_cut.store(snapshot.changes(), Relaxed);
+        *self.keys_done.lock() = Some(snapshot.progress());
+    }
+
+    pub(super) fn end(&self, engine: &Engine, written: &io::Result<Written>) {
+        let now = engine.time.now_ms().seconds();
+        let took = now.saturating_sub(self.began_seconds.load(Relaxed));
+        self.last_took_seconds.store(i64::try_from(took).unwrap_or(i64::MAX), Relaxed);
+        self.has_failed.store(written.is_err(), Relaxed);
+        if written.is_ok() {
+            self.saves.fetch_add(1, Relaxed);
+            self.changes_saved.store(self.changes_at_cut.load(Relaxed), Relaxed);
+            engine.gauges.last_save_seconds.store(now, Relaxed);
+        }
+        *self.keys_done.lock() = None;
+        self.is_saving.store(false, Release);
+    }
+
+    pub(super) fn set_error(&self, error: String) {
+        *self.error.lock() = error;
+    }
+
+    /// Forgets the changes so far: they are in the file that was loaded.
+    pub(super) fn note_loaded(&self, engine: &Engine, keys: u64, expired: u64) {
+        self.keys_loaded.store(keys, Relaxed);
+        self.keys_expired.store(expired, Relaxed);
+        self.changes_saved.store(engine.stats.lifetime_totals().changes, Relaxed);
+    }
+
+    pub fn is_saving(&self) -> bool {
+        self.is_saving.load(Acquire)
+    }
+
+    /// Whether the last save succeeded, or there was none.
+    pub fn is_fine(&self) -> bool {
+        !self.has_failed.load(Relaxed)
+    }
+
+    /// What went wrong last.
+    pub fn error(&self) -> String {
+        self.error.lock().clone()
+    }
+
+    /// Changes since the cut of the last save.
+    pub fn unsaved_changes(&self, engine: &Engine) -> u64 {
+        engine.stats.lifetime_totals().changes.saturating_sub(self.changes_saved.load(Relaxed))
+    }
+
+    pub fn last_try_seconds(&self) -> u64 {
+        self.last_try_seconds.load(Relaxed)
+    }
+
+    /// Seconds that the last save took; −1 before the first.
+    pub fn last_took_seconds(&self) -> i64 {
+        self.last_took_seconds.load(Relaxed)
+    }
+
+    /// Seconds that the present save has taken; `None` without one.
+    pub fn takes_seconds(&self, engine: &Engine) -> Option<u64> {
+        let now = engine.time.now_ms().seconds();
+        self.is_saving().then(|| now.saturating_sub(self.began_seconds.load(Relaxed)))
+    }
+
+    /// How many saves succeeded.
+    pub fn saves(&self) -> u64 {
+        self.saves.load(Relaxed)
+    }
+
+    /// Keys written so far, and keys in all; zeros without a save.
+    pub fn progress(&self) -> (u64, u64) {
+        match &*self.keys_done.lock() {
+            Some(done) => (done.load(Relaxed), self.keys.load(Relaxed)),
+            None => (0, 0),
+        }
+    }
+}
