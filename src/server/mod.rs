@@ -29,6 +29,7 @@ use crate::dispatch::Engine;
 use crate::net::{Crew, Listening, bind_all};
 use crate::observe::log::LogHandle;
 use crate::persist::aof::Aof;
+use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 
 /// Runs `ochre` with the process's arguments.
@@ -107,14 +108,23 @@ async fn load(engine: &Arc<Engine>, aof: &Arc<Aof>) -> std::io::Result<()> {
     let (shared, aof) = (Arc::clone(engine), Arc::clone(aof));
     let began = engine.time.now_ms().seconds();
     engine.gauges.loading_began_seconds.store(began, Ordering::Relaxed);
-    let loaded = tokio::task::spawn_blocking(move || aof.begin(&shared)).await;
+    let loaded = tokio::task::spawn_blocking(move || load_data(&shared, &aof)).await;
     let loaded = loaded.map_err(std::io::Error::other)?;
     if let Err(error) = loaded {
         tracing::error!("{error}");
-        return Err(std::io::Error::other(error.to_string()));
+        return Err(std::io::Error::other(error));
     }
     engine.lifecycle.loading.store(false, Ordering::SeqCst);
     Ok(())
+}
+
+/// The append-only file if there is to be one, else the snapshot. The error is a line for the log.
+fn load_data(engine: &Arc<Engine>, aof: &Arc<Aof>) -> Result<(), String> {
+    if engine.config.snapshot().appendonly {
+        return aof.begin(engine).map_err(|error| error.to_string());
+    }
+    let Some(saver) = engine.parts.find::<Saver>() else { return Ok(()) };
+    saver.load(engine).map(drop).map_err(|error| format!("Fatal error loading the DB: {error}"))
 }
 
 /// Writes what is not written yet.

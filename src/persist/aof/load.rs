@@ -9,7 +9,7 @@
 //!
 //! What is cut from an end that is more than unfinished is kept beside it, in a file whose name says from which offset.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,9 @@ use super::writer::OpenLog;
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::{Engine, Executor, ReplayError};
+use crate::persist::rdb;
 use crate::persist::storage::{Storage, folder_of};
+use crate::rdb::read::Reader;
 use crate::resp::{Args, Output};
 use crate::session::{Client, ClientId, Session, Transport};
 
@@ -57,8 +59,8 @@ pub enum LoadError {
     Broken { path: PathBuf, manifest: PathBuf, offset: u64, what: &'static str },
     #[error("{error} reading the append only file {} at offset {offset}", path.display())]
     Command { path: PathBuf, offset: u64, error: ReplayError },
-    #[error("{} is an RDB file, which this version can't load", path.display())]
-    Rdb { path: PathBuf },
+    #[error("Error reading the RDB preamble of the AOF file {}: {error}", path.display())]
+    Rdb { path: PathBuf, error: rdb::load::LoadError },
 }
 
 impl LoadError {
@@ -275,7 +277,6 @@ pub(super) fn settle(
 /// # Errors
 /// Those of the disk.
 pub fn cut(storage: &dyn Storage, path: &Path, verdict: &Verdict) -> io::Result<u64> {
-    use std::io::Read;
     let Some((start, body)) = verdict.unfinished else {
         let mut file = storage.append(path)?;
         file.truncate(verdict.valid_bytes)?;
@@ -297,7 +298,6 @@ pub fn cut(storage: &dyn Storage, path: &Path, verdict: &Verdict) -> io::Result<
 
 /// Copies what is behind `offset` into another file.
 fn keep_beside(storage: &dyn Storage, path: &Path, side: &Path, offset: u64) -> io::Result<()> {
-    use std::io::Read;
     let mut reader = storage.open(path)?;
     io::copy(&mut (&mut reader).take(offset), &mut io::sink())?;
     let mut file = storage.create(side)?;
@@ -315,6 +315,7 @@ fn keep_beside(storage: &dyn Storage, path: &Path, side: &Path, offset: u64) -> 
 /// Runs commands of logs on a session of its own.
 struct Loading<'e> {
     engine: &'e Arc<Engine>,
+    config: &'e Config,
     executor: Executor<'e>,
     session: Session,
     output: Output,
@@ -342,6 +343,7 @@ impl<'e> Loading<'e> {
         let client = Client::new(ClientId(0), Transport::Unix, Default::default(), -1, engine.workers, 0);
         Loading {
             engine,
+            config,
             executor: Executor::new(engine, config, stats, 0),
             session: Session::internal(Arc::new(client), &engine.acl),
             output: Output::default(),
@@ -353,10 +355,9 @@ impl<'e> Loading<'e> {
 
     fn file(&mut self, storage: &dyn Storage, path: &Path, is_base: bool) -> Result<Verdict, LoadError> {
         let mut reader = storage.open(path).map_err(LoadError::disk(path))?;
-        let mut log = LogReader::new(&mut *reader, 0);
-        if is_base && log.peek(5).map_err(LoadError::disk(path))? == b"REDIS" {
-            return Err(LoadError::Rdb { path: path.into() });
-        }
+        let preamble_bytes = if is_base { self.preamble(storage, path)? } else { 0 };
+        io::copy(&mut (&mut reader).take(preamble_bytes), &mut io::sink()).map_err(LoadError::disk(path))?;
+        let log = LogReader::new(&mut *reader, preamble_bytes);
         self.session.db = crate::keyspace::DbIndex(0);
         let read = log.read(&mut |args, offset| self.command(args, offset));
         self.executor.release();
@@ -364,6 +365,26 @@ impl<'e> Loading<'e> {
             Interrupted::Disk(error) => LoadError::Disk { path: path.into(), error },
             Interrupted::Command(error, offset) => LoadError::Command { path: path.into(), offset, error },
         })
+    }
+
+    /// Loads the RDB file that a base is or begins with; returns its bytes, 0 if there is none.
+    fn preamble(&mut self, storage: &dyn Storage, path: &Path) -> Result<u64, LoadError> {
+        let mut magic = Vec::new();
+        let reader = storage.open(path).map_err(LoadError::disk(path))?;
+        reader.take(5).read_to_end(&mut magic).map_err(LoadError::disk(path))?;
+        if magic != b"REDIS" {
+            return Ok(0);
+        }
+        tracing::info!("Reading RDB base file on AOF loading...");
+        let failed = |error: rdb::load::LoadError| LoadError::Rdb { path: path.into(), error };
+        let reader = storage.open(path).map_err(LoadError::disk(path))?;
+        let reader =
+            Reader::open(reader, rdb::load::options(self.config)).map_err(|error| failed(error.into()))?;
+        // What comes behind says itself what becomes of keys that have expired.
+        let manner = rdb::load::Manner { drops_expired: false, replaces: false };
+        let mut view = crate::keyspace::View::new(&self.engine.keyspace, 0);
+        let loaded = rdb::load::load(&mut view, self.engine, self.config, reader, manner).map_err(failed)?;
+        Ok(loaded.bytes)
     }
 
     fn command(&mut self, args: Args<'_>, offset: u64) -> Result<(), Interrupted> {

@@ -43,6 +43,7 @@ use crate::config::{AppendFsync, Config};
 use crate::dispatch::Engine;
 use crate::journal::Release;
 use crate::keyspace::{DbIndex, LockSet, View};
+use crate::persist::snapshot::{self, Style};
 use crate::persist::storage::Storage;
 use load::{LoadError, Loaded};
 use manifest::{Manifest, Part, Role};
@@ -121,9 +122,18 @@ impl Aof {
         self.sweep(&mut desk.manifest);
         let mut is_new = false;
         if desk.manifest.files().next().is_none() {
-            let name = self.names.base(1, false);
+            let name = self.names.base(1, config.aof_use_rdb_preamble);
             tracing::info!("Creating AOF base file {name} on server start");
             let mut file = self.storage.create(&self.names.path(&name))?;
+            if config.aof_use_rdb_preamble {
+                let style = Style { is_aof_base: true, ..Style::of(config) };
+                let mut bytes = Vec::new();
+                let snapshot = snapshot::cut(engine, style, || {});
+                snapshot
+                    .ok_or_else(|| io::Error::other("another snapshot is under way"))?
+                    .write(&mut bytes)?;
+                file.write_all(&bytes)?;
+            }
             file.sync()?;
             desk.manifest.base = Some(Part::new(name, 1, Role::Base));
             is_new = true;
