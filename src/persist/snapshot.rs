@@ -86,6 +86,15 @@ pub enum WriteError {
     Disk(#[from] io::Error),
 }
 
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> io::Error {
+        match error {
+            WriteError::Disk(error) => error,
+            version => io::Error::other(version),
+        }
+    }
+}
+
 /// The data at one moment. Dropping it ends it.
 pub struct Snapshot {
     engine: Arc<Engine>,

@@ -41,7 +41,7 @@ const NICE: i32 = 10;
 pub struct Saver {
     storage: Arc<dyn Storage>,
     root: PathBuf,
-    pub status: Status,
+    pub status: Arc<Status>,
     /// BGSAVE SCHEDULE asked for one behind what is under way.
     is_scheduled: AtomicBool,
     job: Mutex<Option<JoinHandle<()>>>,
@@ -68,7 +68,7 @@ impl Saver {
         let saver = Arc::new(Saver {
             storage,
             root,
-            status: Status::default(),
+            status: Arc::default(),
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
             functions: Mutex::default(),
@@ -218,10 +218,7 @@ impl Saver {
             }
             other => other,
         };
-        let written = written.map_err(|error| match error {
-            WriteError::Disk(error) => error,
-            WriteError::Version(_) => io::Error::other(error),
-        })?;
+        let written = written?;
         self.last_version.store(written.version, Ordering::Relaxed);
         Ok(written)
     }
@@ -255,17 +252,18 @@ impl Saver {
 
     fn finish(&self, engine: &Engine, written: io::Result<Written>) -> io::Result<Written> {
         self.status.end(engine, &written);
-        let has_failed = written.is_err();
         match &written {
-            Ok(written) => tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes),
+            Ok(written) => {
+                tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes);
+                engine.lifecycle.set_unsaved(None);
+            }
             Err(error) => {
                 let config = engine.config.snapshot();
-                let text = self.describe(&self.path(&config), error);
-                tracing::warn!("Saving failed: {text}");
-                self.status.set_error(text);
+                let reason = self.describe(&self.path(&config), error);
+                tracing::warn!("Saving failed: {reason}");
+                engine.lifecycle.set_unsaved(Some(reason));
             }
         }
-        engine.lifecycle.set_unsaved(has_failed);
         written
     }
 
