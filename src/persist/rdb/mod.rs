@@ -23,9 +23,10 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::snapshot::{Snapshot, Style, WriteError, Written, cut, cut_in};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
+use crate::dispatch::pause::PauseMode;
 use crate::keyspace::View;
 use crate::persist::storage::{File, Storage, folder_of};
 use status::Status;
@@ -45,6 +46,8 @@ pub struct Saver {
     /// BGSAVE SCHEDULE asked for one behind what is under way.
     is_scheduled: AtomicBool,
     job: Mutex<Option<JoinHandle<()>>>,
+    /// What is being written in the background is not wanted any more.
+    is_given_up: Arc<AtomicBool>,
     /// Libraries of functions that a loaded file held: they go into the next one.
     functions: Mutex<Vec<Vec<u8>>>,
     /// The version that the last save needed; 0 before the first.
@@ -71,6 +74,7 @@ impl Saver {
             status: Arc::default(),
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
+            is_given_up: Arc::default(),
             functions: Mutex::default(),
             last_version: AtomicU32::new(0),
         });
@@ -141,6 +145,35 @@ impl Saver {
         if let Some(job) = job {
             // What went wrong is in the log.
             let _ = job.join();
+        }
+    }
+
+    /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `save` says so, or
+    /// save points do. Requests wait from then on, so that nothing is acknowledged behind the save.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; then requests go on.
+    pub fn prepare_exit(&self, engine: &Arc<Engine>, save: Option<bool>) -> Result<(), SaveError> {
+        self.is_given_up.store(true, Ordering::Release);
+        self.wait();
+        self.is_given_up.store(false, Ordering::Release);
+        if !save.unwrap_or_else(|| !engine.config.snapshot().save.is_empty()) {
+            return Ok(());
+        }
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        engine.pause.start(PauseMode::All, UnixMs(u64::MAX), engine.time.now_ms());
+        let saved = self.save(engine);
+        if saved.is_err() {
+            engine.pause.end();
+        }
+        saved.map(drop)
+    }
+
+    /// Saves what came behind [`prepare_exit`](Self::prepare_exit), if anything did; nobody is served any more.
+    pub fn finish_exit(&self, engine: &Arc<Engine>, was_saved: bool) {
+        if was_saved && self.status.unsaved_changes(engine) > 0 {
+            // What went wrong was logged.
+            let _ = self.save(engine);
         }
     }
 
@@ -244,7 +277,8 @@ impl Saver {
 
     fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
         let file = self.storage.create(path)?;
-        let mut disk = Disk { file, unsynced: 0, syncs };
+        let is_given_up = Arc::clone(&self.is_given_up);
+        let mut disk = Disk { file, unsynced: 0, syncs, is_given_up };
         let written = snapshot.write(&mut disk)?;
         disk.file.sync()?;
         Ok(written)
@@ -293,10 +327,14 @@ struct Disk {
     file: Box<dyn File>,
     unsynced: u64,
     syncs: bool,
+    is_given_up: Arc<AtomicBool>,
 }
 
 impl io::Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_given_up.load(Ordering::Acquire) {
+            return Err(io::Error::other("the save was given up"));
+        }
         let written = self.file.write(bytes)?;
         self.unsynced += written as u64;
         if self.syncs && self.unsynced >= SYNC_BYTES {
