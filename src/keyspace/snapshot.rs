@@ -299,6 +299,9 @@ impl Cut {
             self.shard = None;
             return;
         }
+        // Where processors are scarce, others go first now, while nobody waits for this thread: a thread that has just
+        // begun its turn is not stopped with the lock in its hands.
+        std::thread::yield_now();
         let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
         // SWAPDB may have moved it: a table is known by its watch.
         let watched = (0..shard.databases()).map(DbIndex).filter_map(|db| {

@@ -114,7 +114,10 @@ pub struct Snapshot {
 pub fn cut(engine: &Arc<Engine>, style: Style, at_cut: impl FnOnce()) -> Option<Snapshot> {
     let mut view = View::new(&engine.keyspace, 0);
     view.lock_blocking(&LockSet::All);
-    cut_in(&mut view, engine, style, at_cut)
+    let snapshot = cut_in(&mut view, engine, style, at_cut);
+    // First of all: everybody waits.
+    view.release();
+    snapshot
 }
 
 /// As [`cut`], for who holds all shards already.
@@ -132,8 +135,10 @@ pub fn cut_in(
         () if policy.is_lru() => ClockKept::Idle,
         () => ClockKept::Nothing,
     };
+    let began_us = engine.time.monotonic_us();
     let cut = view.cut(style.format, clock_kept)?;
     at_cut();
+    engine.gauges.latest_cut_us.store(engine.time.monotonic_us().saturating_sub(began_us), Ordering::Relaxed);
     Some(Snapshot {
         engine: Arc::clone(engine),
         style,

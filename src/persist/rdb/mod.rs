@@ -35,8 +35,6 @@ use status::Status;
 const SYNC_BYTES: u64 = 32 << 20;
 /// After a failure save points wait so long, in seconds.
 const RETRY_SECONDS: u64 = 5;
-/// How much less the saving thread matters than others when processors are scarce.
-const NICE: i32 = 10;
 
 /// See the module's head.
 pub struct Saver {
@@ -118,7 +116,6 @@ impl Saver {
     fn spawn(self: &Arc<Self>, engine: &Arc<Engine>, snapshot: Snapshot) -> Result<(), SaveError> {
         let (saver, on) = (Arc::clone(self), Arc::clone(engine));
         let work = move || {
-            give_way();
             let written = saver.write(&on, snapshot);
             // It was logged, and INFO tells it.
             let _ = saver.finish(&on, written);
@@ -346,13 +343,5 @@ impl io::Write for Disk {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Lets other threads of the process go first.
-fn give_way() {
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
-        tracing::debug!("The saving thread keeps its priority: {error}");
     }
 }
