@@ -24,6 +24,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
@@ -39,6 +40,10 @@ use crate::rdb::write::{Draft, Format};
 const QUEUE_MAX_BYTES: usize = 32 << 20;
 /// Entries that the saver drafts under one lock: about a segment.
 const SLICE_ENTRIES: usize = 256;
+/// After somebody had to wait for the saver, it rests before so many slices, each time several times as long as a slice
+/// takes: so clients have the shard most of the time, and a machine with one processor goes on serving.
+const RESTS: u32 = 8;
+const REST: Duration = Duration::from_micros(150);
 /// Drafts that are kept for their room.
 const SPARE_MAX: usize = 8;
 
@@ -193,6 +198,8 @@ pub struct Cut {
     shard: Option<usize>,
     table: u32,
     position: u64,
+    /// Slices before which the saver still rests.
+    rests: u32,
     /// Taken from the queue, to be handed out.
     taken: Vec<(DbIndex, Draft)>,
 }
@@ -236,7 +243,16 @@ impl View<'_> {
         }
         snapshots.last.store(number, Ordering::Relaxed);
         let numbers = first..=number;
-        Some(Cut { shared, numbers, sizes, shard: Some(0), table: 0, position: 0, taken: Vec::new() })
+        Some(Cut {
+            shared,
+            numbers,
+            sizes,
+            shard: Some(0),
+            table: 0,
+            position: 0,
+            rests: 0,
+            taken: Vec::new(),
+        })
     }
 }
 
@@ -299,9 +315,10 @@ impl Cut {
             self.shard = None;
             return;
         }
-        // Where processors are scarce, others go first now, while nobody waits for this thread: a thread that has just
-        // begun its turn is not stopped with the lock in its hands.
-        std::thread::yield_now();
+        if self.rests > 0 {
+            self.rests -= 1;
+            std::thread::sleep(REST);
+        }
         let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
         // SWAPDB may have moved it: a table is known by its watch.
         let watched = (0..shard.databases()).map(DbIndex).filter_map(|db| {
@@ -320,6 +337,9 @@ impl Cut {
         }
         let next = shard.db_mut(db).table.keep_next(self.position, SLICE_ENTRIES);
         self.position = next.unwrap_or(0);
+        if shard.is_wanted() {
+            self.rests = RESTS;
+        }
     }
 
     /// Ends it; what was not given out is given up.
