@@ -37,7 +37,7 @@ use crate::rdb::write::file::{Access, Head};
 use crate::rdb::write::{Draft, Format};
 
 /// What drafts may take in memory before writers wait, in bytes.
-const QUEUE_MAX_BYTES: usize = 32 << 20;
+const QUEUE_MAX_BYTES: usize = 48 << 20;
 /// Entries that the saver drafts under one lock: about a segment.
 const SLICE_ENTRIES: usize = 256;
 /// After somebody had to wait for the saver, it rests before so many slices, each time several times as long as a slice
@@ -45,7 +45,7 @@ const SLICE_ENTRIES: usize = 256;
 const RESTS: u32 = 8;
 const REST: Duration = Duration::from_micros(150);
 /// Drafts that are kept for their room.
-const SPARE_MAX: usize = 8;
+const SPARE_MAX: usize = 64;
 
 /// What of an entry's access clock is put down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -301,7 +301,8 @@ impl Cut {
         if queue.spare.len() < SPARE_MAX {
             queue.spare.push(draft);
         }
-        if queue.bytes <= QUEUE_MAX_BYTES / 2 {
+        // At once, so that who waits does so for one draft, not for a queue of them.
+        if queue.bytes <= QUEUE_MAX_BYTES {
             self.shared.changed.notify_all();
             drop(queue);
             self.shared.snapshots.unchoke();
