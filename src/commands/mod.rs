@@ -104,6 +104,7 @@ pub const FAMILIES: &[&[Command]] = &[
     string::lcs::COMMANDS,
     string::many::COMMANDS,
     string::set::COMMANDS,
+    server::aof::COMMANDS,
     server::config::COMMANDS,
     server::clock::COMMANDS,
     server::info::COMMANDS,

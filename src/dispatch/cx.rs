@@ -41,6 +41,12 @@ impl<'k> ReadCx<'_, 'k> {
         self.view.now()
     }
 
+    /// The time on the wall, for what is not about deadlines: the same, except while a log is replayed, when
+    /// [`ReadCx::now`] is the beginning of time.
+    pub fn wall_now(&self) -> UnixMs {
+        self.view.wall_now()
+    }
+
     /// The value's entry, as a use of it.
     #[inline]
     pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
@@ -205,6 +211,16 @@ impl<'k> AdminCx<'_, 'k> {
 
     pub fn now(&self) -> UnixMs {
         self.view.now()
+    }
+
+    /// Whether everything is locked already: inside a transaction, where nobody may wait for what needs a lock.
+    pub fn holds_all(&self) -> bool {
+        self.view.holds_all()
+    }
+
+    /// Whether all databases are locked already, and stay so: the request is part of a transaction.
+    pub fn is_in_transaction(&self) -> bool {
+        self.view.holds_all()
     }
 
     /// All databases, locked. Waits for other workers' commands, microseconds as a rule.

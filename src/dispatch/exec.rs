@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
@@ -35,6 +36,9 @@ use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 use crate::value::Stage;
+
+const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -181,6 +185,12 @@ impl<'k> Executor<'k> {
             self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
         }
+        if (self.engine.journal.is_refusing() || self.engine.lifecycle.is_obstructed())
+            && let Some(error) = self.objection_of_state(session, registered)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
         if self.config.maxmemory > 0
             && let Err(error) = self.make_room(session, registered, out)
         {
@@ -198,12 +208,6 @@ impl<'k> Executor<'k> {
         {
             let queued = Self::queue(transaction, registered, &args);
             self.answer_queued(session, registered, queued, out);
-            return Step::Done;
-        }
-        if self.engine.journal.is_refusing()
-            && let Some(error) = self.refusal(session, registered)
-        {
-            self.refuse_for_disk(session, registered, error, out);
             return Step::Done;
         }
         if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
@@ -368,37 +372,25 @@ impl<'k> Executor<'k> {
         Some(found)
     }
 
-    /// Why the request is refused while the journal can't be written.
+    /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.
     #[cold]
-    fn refusal(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
+    fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
         let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-        let flags = registered.command.spec.flags | queued.unwrap_or_default();
+        let own = registered.command.spec.flags;
+        if self.engine.lifecycle.loading.load(Ordering::Relaxed) && !own.contains(CommandFlags::LOADING) {
+            return Some(LOADING);
+        }
+        let flags = own | queued.unwrap_or_default();
         // As in Redis also PING, so that who checks a server's health hears of it.
         if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
             return None;
         }
-        let reason = self.engine.journal.refusal()?;
-        Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")))
-    }
-
-    /// Refuses a request, and with it the transaction that it is a part of.
-    #[cold]
-    fn refuse_for_disk(
-        &mut self,
-        session: &mut Session,
-        registered: &'k Registered,
-        error: CmdError,
-        out: &mut Output,
-    ) {
-        if let Some(transaction) = session.transaction.as_deref_mut() {
-            transaction.failed = true;
+        if let Some(reason) = self.engine.journal.refusal() {
+            return Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")));
         }
-        if is_exec(registered) {
-            session.transaction = None;
-            session.watch.clear();
-            return self.refuse(session, Some(registered), &refused_exec(&error), out);
-        }
-        self.refuse(session, Some(registered), &error, out);
+        let stops = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        let reason = self.engine.lifecycle.unsaved_reason().filter(|_| stops)?;
+        Some(CmdError::owned(format!("{UNSAVED} {reason}")))
     }
 
     #[cold]

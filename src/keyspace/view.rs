@@ -150,6 +150,11 @@ impl<'k> View<'k> {
         self.cx.now
     }
 
+    /// As [`View::now`], but also in a replay the time on the wall.
+    pub fn wall_now(&self) -> UnixMs {
+        self.cx.used_at
+    }
+
     pub fn access_clock(&self) -> AccessClock {
         self.cx.access
     }

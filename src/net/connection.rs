@@ -127,7 +127,7 @@ impl Connection {
             self.has_waker = true;
         }
         // Replies that wait for the disk leave before anything else runs: what follows would make them wait for more.
-        if self.must_hold(cx) {
+        if !self.attempts.owes() && self.must_hold(cx) {
             self.take_orders()?;
             return Ok(());
         }
@@ -137,7 +137,9 @@ impl Connection {
                 return Ok(());
             }
             if self.session.waiting.is_some() && self.poll_wait(cx).is_pending() {
-                self.flush(cx)?;
+                if !self.must_hold(cx) {
+                    self.flush(cx)?;
+                }
                 return self.listen_waiting(cx);
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
@@ -215,12 +217,17 @@ impl Connection {
                 return Err(End::Asked);
             }
             deliver(&self.session, &mut self.output);
-            if self.worker.engine.journal.is_holding() {
-                // Mail may tell of any write before it.
-                self.depends = self.worker.engine.journal.end();
-            }
+            self.depend_on_everything();
         }
         Ok(())
+    }
+
+    /// What others have put into the output may tell of any write before now.
+    fn depend_on_everything(&mut self) {
+        let journal = &self.worker.engine.journal;
+        if journal.is_holding() {
+            self.depends = journal.end();
+        }
     }
 
     /// While replies are held mail waits too, but an order to close is obeyed.

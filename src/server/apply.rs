@@ -11,6 +11,7 @@ use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
 use crate::observe::log::LogHandle;
+use crate::persist::aof::Aof;
 
 /// Installs the hook of CONFIG SET. `log` is `None` where somebody else owns the process's log.
 pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedSender<Rebind>) {
@@ -30,6 +31,11 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             }
             log.set_format(format(new.log_format));
             log.set_level(level(new.loglevel));
+        }
+        if let Some(aof) = engine.parts.find::<Aof>()
+            && changed.iter().any(|option| option.name.contains("append") || option.name.contains("aof"))
+        {
+            aof.configure(&engine, new);
         }
         if changed.iter().any(|option| option.name == "requirepass") {
             engine.acl.set_default_password(new.requirepass.as_ref().map(Secret::expose));

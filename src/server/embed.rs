@@ -25,6 +25,7 @@ use crate::config::{Startup, Store};
 use crate::dispatch::Engine;
 use crate::dispatch::engine::ShutdownRequest;
 use crate::net::{Listening, bind_all};
+use crate::persist::aof::Aof;
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 
@@ -45,7 +46,10 @@ impl Server {
         let arguments = DEFAULTS.iter().chain(arguments).map(OsString::from);
         let store = Startup::from_args(arguments).and_then(Store::load).map_err(|error| error.to_string())?;
         let engine = boot::engine(store, time)?;
-        Saver::install(&engine, engine.config.snapshot().dir.clone(), Arc::new(Real));
+        let root = engine.config.snapshot().dir.clone();
+        Saver::install(&engine, root.clone(), Arc::new(Real));
+        let aof = Aof::install(&engine, root, Arc::new(Real));
+        aof.begin(&engine).map_err(|error| error.to_string())?;
         let mut bound = bind_all(&engine.config.snapshot()).map_err(|error| error.to_string())?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
         listener.set_nonblocking(true).map_err(|error| error.to_string())?;
@@ -76,6 +80,9 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             // It panicked if this fails; its message is on the standard error.
             let _ = thread.join();
+        }
+        if let Some(aof) = self.engine.parts.find::<Aof>() {
+            super::close(&self.engine, &aof);
         }
     }
 }

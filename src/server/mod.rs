@@ -14,21 +14,30 @@ pub mod cron;
 pub mod daemon;
 pub mod embed;
 pub mod signals;
+mod tools;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use signals::Signals;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::base::clock::Clock;
 use crate::config::{Store, cli};
 use crate::dispatch::Engine;
 use crate::net::{Crew, Listening, bind_all};
 use crate::observe::log::LogHandle;
+use crate::persist::aof::Aof;
+use crate::persist::rdb::Saver;
+use crate::persist::storage::Real;
 
 /// Runs `ochre` with the process's arguments.
 pub fn main() -> ExitCode {
+    if let Some(code) = tools::run(std::env::args_os()) {
+        return code;
+    }
     let store = match cli::parse(std::env::args_os().skip(1)) {
         Ok(cli::Cli::Print(text)) => {
             print!("{text}");
@@ -60,7 +69,7 @@ fn run(booted: boot::Booted) -> std::io::Result<()> {
 async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     let boot::Booted { engine, log } = booted;
     // Before there is a socket: who can connect can also end this server in order.
-    let signals = Signals::install()?;
+    let mut signals = Signals::install()?;
     let bound = match bind_all(&engine.config.snapshot()) {
         Ok(bound) => bound,
         Err(error) => {
@@ -70,14 +79,81 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
         }
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
+    let aof = Aof::install(&engine, std::env::current_dir()?, Arc::new(Real));
+    // Who connects meanwhile is told to wait.
+    engine.lifecycle.loading.store(true, Ordering::SeqCst);
     let mut running = Running::start(&engine, bound, Some(log))?;
+    let loading = load(&engine, &aof);
+    tokio::select! {
+        loaded = loading => loaded?,
+        _ = signals.until_shutdown(&engine) => {
+            // Nothing was changed yet, and what is being loaded lies on the disk.
+            boot::remove_pidfile(&engine.config.snapshot());
+            std::process::exit(0);
+        }
+    }
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
-    signals.until_shutdown(&engine).await;
+    let saves = until_ready_to_end(&engine, &mut signals).await;
+    signals.exit_on_next();
     running.stop().await;
+    if let Some(saver) = engine.parts.find::<Saver>() {
+        saver.finish_exit(&engine, saves);
+    }
+    close(&engine, &aof);
     boot::remove_pidfile(&engine.config.snapshot());
     tracing::info!("Ochre is now ready to exit, bye bye...");
     Ok(())
+}
+
+/// Returns when the server is to end and its data is saved, if it is to be; whether it is.
+async fn until_ready_to_end(engine: &Arc<Engine>, signals: &mut Signals) -> bool {
+    loop {
+        let request = signals.until_shutdown(engine).await;
+        let asked = request.and_then(|request| request.save);
+        let saves = asked.unwrap_or_else(|| !engine.config.snapshot().save.is_empty());
+        // SHUTDOWN has saved already, and has told its client when that failed.
+        let (None, Some(saver)) = (request, engine.parts.find::<Saver>()) else { return saves };
+        let shared = Arc::clone(engine);
+        let ready = tokio::task::spawn_blocking(move || saver.prepare_exit(&shared, None)).await;
+        match ready {
+            Ok(Ok(())) => return saves,
+            Ok(Err(error)) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+            Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+        }
+    }
+}
+
+/// Loads the data on a thread of its own.
+async fn load(engine: &Arc<Engine>, aof: &Arc<Aof>) -> std::io::Result<()> {
+    let (shared, aof) = (Arc::clone(engine), Arc::clone(aof));
+    let began = engine.time.now_ms().seconds();
+    engine.gauges.loading_began_seconds.store(began, Ordering::Relaxed);
+    let loaded = tokio::task::spawn_blocking(move || load_data(&shared, &aof)).await;
+    let loaded = loaded.map_err(std::io::Error::other)?;
+    if let Err(error) = loaded {
+        tracing::error!("{error}");
+        return Err(std::io::Error::other(error));
+    }
+    engine.lifecycle.loading.store(false, Ordering::SeqCst);
+    Ok(())
+}
+
+/// The append-only file if there is to be one, else the snapshot. The error is a line for the log.
+fn load_data(engine: &Arc<Engine>, aof: &Arc<Aof>) -> Result<(), String> {
+    if engine.config.snapshot().appendonly {
+        return aof.begin(engine).map_err(|error| error.to_string());
+    }
+    let Some(saver) = engine.parts.find::<Saver>() else { return Ok(()) };
+    saver.load(engine).map(drop).map_err(|error| format!("Fatal error loading the DB: {error}"))
+}
+
+/// Writes what is not written yet.
+fn close(engine: &Engine, aof: &Aof) {
+    if let Err(error) = aof.close(engine) {
+        tracing::error!("The end of the append only file could not be written: {error}");
+    }
+    engine.parts.clear();
 }
 
 /// A server that accepts connections: its workers, and its tasks on the current runtime.
@@ -119,10 +195,7 @@ impl Running {
 }
 
 fn announce(kinds: &[&str], engine: &Engine) {
-    engine
-        .gauges
-        .startup_memory_bytes
-        .store(engine.used_memory() as u64, std::sync::atomic::Ordering::Relaxed);
+    engine.gauges.startup_memory_bytes.store(engine.used_memory() as u64, Ordering::Relaxed);
     for kind in ["unix", "tcp"] {
         if kinds.contains(&kind) {
             tracing::info!("Ready to accept connections {kind}");

@@ -43,6 +43,7 @@ impl Process {
         let starting = hold_starts();
         let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
             .args(options)
+            .args(["--save", ""])
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -200,7 +200,7 @@ fn expire_key(
     name: &'static str,
 ) -> Outcome {
     let options = Options::parse(&mut req.args.cursor(3))?;
-    let when_ms = unit.deadline_ms(int(req.arg(2))?, cx.now()).ok_or(CmdError::InvalidExpire(name))?;
+    let when_ms = unit.deadline_ms(int(req.arg(2))?, cx.wall_now()).ok_or(CmdError::InvalidExpire(name))?;
     let (done, old) = cx.edit(req.key(0)?, |entry| {
         let old = old_answer(entry, unit);
         if !entry.exists() || !options.hold(entry.deadline(), when_ms) {

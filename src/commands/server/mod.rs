@@ -3,6 +3,7 @@
 //! They run with a [`crate::dispatch::AdminCx`], which holds no locks when the handler begins and may take any. What
 //! is refused here (modules, a cluster, saving) is refused in Redis's words and never answered with an OK that is not true.
 
+pub mod aof;
 pub mod clock;
 pub mod cluster;
 pub mod command;

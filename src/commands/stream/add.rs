@@ -87,7 +87,7 @@ fn append(
     fields: &[&[u8]],
 ) -> Result<Option<Added>, CmdError> {
     const TOO_LARGE: CmdError = CmdError::text("ERR Elements are too large to be stored");
-    let (now_ms, limits) = (cx.now().0, limits(cx.config));
+    let (now_ms, limits) = (cx.wall_now().0, limits(cx.config));
     let bytes = fields.iter().map(|part| part.len()).sum();
     cx.edit(req.key(0)?, |entry| {
         let id = match entry.value::<Stream>()? {

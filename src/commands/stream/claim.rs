@@ -193,7 +193,7 @@ fn with_claim(
     just_ids: bool,
     claim: impl FnOnce(&mut Claiming<'_>),
 ) -> Result<(), CmdError> {
-    let now_ms = cx.now().0;
+    let now_ms = cx.wall_now().0;
     let mut deeds = Deeds::new(cx);
     cx.edit(key, |entry| {
         let Some(stream) = entry.value_mut::<Stream>()? else { return Ok(((), Effect::NONE)) };
@@ -219,7 +219,7 @@ fn with_claim(
 fn xclaim(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let (key, name) = (req.key(0)?, req.arg(2));
     group_of(cx.value::<Stream>(key)?, key.bytes(), name)?;
-    let options = Options::parse(req, cx.now().0)?;
+    let options = Options::parse(req, cx.wall_now().0)?;
     reply.try_write(|writer| {
         with_claim(cx, (key, name, req.arg(3)), options.just_ids, |claiming| {
             let is_ahead = options.last_id > claiming.group.last_id;

@@ -170,7 +170,7 @@ fn change<T, R>(
 }
 
 fn create_consumer(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let now_ms = cx.now().0;
+    let now_ms = cx.wall_now().0;
     let is_new = change(cx, req, Ok(()), |(), _, group| match group.create_consumer(req.arg(4), now_ms) {
         Some(_) => (true, event("xgroup-createconsumer")),
         None => (false, Effect::NONE),

@@ -142,7 +142,7 @@ fn read_one(
     wanted: Option<(Wanted, &mut Writer<'_>)>,
     reading: &Reading<'_>,
 ) -> Result<bool, CmdError> {
-    let now_ms = cx.now().0;
+    let now_ms = cx.wall_now().0;
     let mut deeds = Deeds::new(cx);
     let is_written = cx.edit(key, |entry| {
         entry.count_access();

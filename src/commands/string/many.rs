@@ -119,7 +119,7 @@ fn msetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         return Err(CmdError::Syntax);
     }
     let (condition, expiry) = msetex_options(&mut req.args.cursor(options_at))?;
-    let ttl = expiry.ttl(cx.now(), "msetex")?;
+    let ttl = expiry.ttl(cx.wall_now(), "msetex")?;
     if !condition.holds_for_all(cx, req) {
         return Ok(reply.flag(false));
     }

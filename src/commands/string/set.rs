@@ -108,7 +108,7 @@ fn set(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
 
 fn set_with_options(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let options = SetOptions::parse(&mut req.args.cursor(3))?;
-    let ttl = options.expiry.ttl(cx.now(), "set")?;
+    let ttl = options.expiry.ttl(cx.wall_now(), "set")?;
     let value = req.arg(2);
     let (replied, is_stored) = cx.edit(req.key(0)?, |entry| {
         let (replied, holds) = answer(entry, &options, reply)?;
@@ -185,7 +185,7 @@ fn set_for(
     unit: TimeUnit,
     command: &'static str,
 ) -> Outcome {
-    let when = deadline(req.arg(2), unit, cx.now(), command)?;
+    let when = deadline(req.arg(2), unit, cx.wall_now(), command)?;
     cx.edit(req.key(0)?, |entry| {
         entry.set_string(req.arg(3), Ttl::At(when));
         Ok(((), effect_of(Ttl::At(when))))

@@ -156,9 +156,7 @@ impl Check<'_> {
             writeln!(self.out, "Aborting...")?;
             return Ok(false);
         }
-        let mut file = self.storage.append(path)?;
-        file.truncate(valid_bytes)?;
-        file.sync()?;
+        super::load::cut(self.storage, path, verdict)?;
         writeln!(self.out, "Successfully truncated AOF {name}")?;
         Ok(true)
     }

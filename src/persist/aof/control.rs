@@ -17,13 +17,13 @@ use std::time::Duration;
 use super::checksum;
 use super::manifest::{Part, Role};
 use super::rewrite::push_entry;
-use super::writer::OpenLog;
 use super::{Aof, Desk};
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::keyspace::freeze::FrozenKeyspace;
 use crate::keyspace::{JournalOffset, LockSet, View};
+use crate::persist::snapshot::{Snapshot, Style, cut_in};
 use crate::persist::storage::File;
 use crate::resp::push_record;
 
@@ -79,6 +79,12 @@ impl Aof {
         }
         if desk.is_on && !desk.wanted {
             return Task::Stop;
+        }
+        // One snapshot at a time; what is wanted meanwhile waits.
+        let is_busy = engine.keyspace.is_being_saved();
+        self.status.is_scheduled.store(is_busy && desk.rewrite_wanted, Ordering::Relaxed);
+        if is_busy {
+            return Task::Nothing;
         }
         if std::mem::take(&mut desk.rewrite_wanted) {
             return Task::Rewrite;
@@ -170,31 +176,32 @@ impl Aof {
             }
             (self.cut(&mut desk, engine, config)?, desk.wanted)
         };
-        let base = self.write_base(&cut.frozen, config, wanted);
-        let base_bytes = base.inspect_err(|_| self.remove_temporaries(&cut))?;
-        drop(cut.frozen);
+        let Cut { source, generation, offset, increment, temporary } = cut;
+        let is_rdb = matches!(source, Source::Snapshot(_));
+        let base = self.write_base(source, config, wanted);
+        let base_bytes = base.inspect_err(|_| self.remove_temporaries_of(temporary.as_ref()))?;
         let mut desk = self.desk.lock();
         if desk.is_stopping || desk.wanted != wanted {
             drop(desk);
-            self.remove_temporaries_of(cut.temporary.as_ref());
+            self.remove_temporaries_of(temporary.as_ref());
             return Err(io::Error::other("cancelled"));
         }
         let number = desk.manifest.next_base();
-        let base = Part::new(self.names.base(number, false), number, Role::Base);
+        let base = Part::new(self.names.base(number, is_rdb), number, Role::Base);
         let mut manifest = desk.manifest.clone();
-        if let Some((_, part)) = &cut.temporary {
+        if let Some((_, part)) = &temporary {
             manifest.increments.push(part.clone());
         }
-        let first = cut.increment.unwrap_or_else(|| manifest.next_increment());
+        let first = increment.unwrap_or_else(|| manifest.next_increment());
         manifest.supersede(base.clone(), first);
-        self.commit_manifest(&manifest, &base, cut.temporary.as_ref())?;
+        self.commit_manifest(&manifest, &base, temporary.as_ref())?;
         desk.manifest = manifest;
         desk.rewritten_bytes = base_bytes;
         self.status.base_bytes.store(base_bytes, Ordering::Relaxed);
         self.status.earlier_bytes.store(base_bytes, Ordering::Relaxed);
         if desk.is_on {
             desk.is_vouched = true;
-            self.orders.vouch(cut.generation, cut.offset.0);
+            self.orders.vouch(generation, offset.0);
             self.set_release(engine, config, &desk);
             engine.journal.call();
         }
@@ -207,16 +214,9 @@ impl Aof {
     /// Freezes the data set, and leads the journal into a new increment at the same moment.
     fn cut(self: &Arc<Self>, desk: &mut Desk, engine: &Arc<Engine>, config: &Config) -> io::Result<Cut> {
         if !desk.wanted {
-            let mut view = View::new(&engine.keyspace, 0);
-            view.lock_blocking(&LockSet::All);
-            let frozen = view.freeze();
-            return Ok(Cut {
-                frozen,
-                generation: 0,
-                offset: JournalOffset(0),
-                increment: None,
-                temporary: None,
-            });
+            let source = freeze(engine, config, || ())?.0;
+            let offset = JournalOffset(0);
+            return Ok(Cut { source, generation: 0, offset, increment: None, temporary: None });
         }
         let number = desk.manifest.next_increment();
         let part = Part::new(self.names.increment(number), number, Role::Incremental);
@@ -224,7 +224,7 @@ impl Aof {
         let name = if is_named { part.name.clone() } else { self.names.temporary_increment(number) };
         tracing::info!("Creating AOF incr file {name} on background rewrite");
         let path = self.names.path(&name);
-        let log = OpenLog { file: self.storage.create(&path)?, path, len: 0, is_covered: false };
+        let log = self.create_log(engine, path, config)?;
         self.storage.sync_dir(&self.names.folder)?;
         if is_named {
             let mut manifest = desk.manifest.clone();
@@ -234,27 +234,42 @@ impl Aof {
             let before = self.status.total_bytes();
             self.status.earlier_bytes.store(before, Ordering::Relaxed);
         }
-        let (frozen, offset) = if desk.is_on {
+        let temporary = (!is_named).then_some((name, part));
+        let cut = if desk.is_on {
             desk.generation += 1;
             self.orders.hand_over(desk.generation, log);
-            let mut view = View::new(&engine.keyspace, 0);
-            view.lock_blocking(&LockSet::All);
-            (view.freeze(), engine.journal.cut(desk.generation))
+            freeze(engine, config, || engine.journal.cut(desk.generation))
         } else {
             self.launch(desk, engine, log, config)?;
-            let mut view = View::new(&engine.keyspace, 0);
-            view.lock_blocking(&LockSet::All);
-            engine.journal.switch(true);
-            engine.update_observation();
-            (view.freeze(), engine.journal.end())
+            let cut = freeze(engine, config, || {
+                engine.journal.switch(true);
+                engine.update_observation();
+                engine.journal.end()
+            });
+            if cut.is_err() {
+                // A writer without a journal is of no use, and has written nothing.
+                let _ = self.stop_writer(desk, engine);
+            }
+            cut
         };
-        let temporary = (!is_named).then_some((name, part));
-        Ok(Cut { frozen, generation: desk.generation, offset, increment: Some(number), temporary })
+        let (source, offset) = cut?;
+        Ok(Cut { source, generation: desk.generation, offset, increment: Some(number), temporary })
     }
 
     /// Writes the base under its temporary name and syncs it; returns its bytes.
-    fn write_base(&self, frozen: &FrozenKeyspace, config: &Config, wanted: bool) -> io::Result<u64> {
+    fn write_base(&self, source: Source, config: &Config, wanted: bool) -> io::Result<u64> {
         let mut file = self.storage.create(&self.names.temporary_base())?;
+        let frozen = match source {
+            Source::Frozen(frozen) => frozen,
+            Source::Snapshot(snapshot) => {
+                let syncs = config.aof_rewrite_incremental_fsync;
+                let is_cancelled = || self.is_cancelled(wanted);
+                let to = Growing { file: &mut *file, unsynced: 0, syncs, is_cancelled: &is_cancelled };
+                let written = snapshot.write(to)?;
+                file.sync()?;
+                return Ok(written.bytes);
+            }
+        };
         let mut base = BaseWriter::new(&mut *file, config);
         for (db, entries) in frozen.databases() {
             let number = db.0.to_string();
@@ -298,10 +313,6 @@ impl Aof {
         storage.sync_dir(folder)
     }
 
-    fn remove_temporaries(&self, cut: &Cut) {
-        self.remove_temporaries_of(cut.temporary.as_ref());
-    }
-
     /// Best effort: what stays is removed by the next start.
     fn remove_temporaries_of(&self, increment: Option<&(String, Part)>) {
         let _ = self.storage.remove(&self.names.temporary_base());
@@ -311,9 +322,60 @@ impl Aof {
     }
 }
 
+/// The data set at one moment, in the form that the base will have.
+enum Source {
+    /// For commands.
+    Frozen(FrozenKeyspace),
+    /// For an RDB file.
+    Snapshot(Snapshot),
+}
+
+/// Freezes the data set; `at_cut` runs at the same moment.
+fn freeze<R>(engine: &Arc<Engine>, config: &Config, at_cut: impl FnOnce() -> R) -> io::Result<(Source, R)> {
+    let mut view = View::new(&engine.keyspace, 0);
+    view.lock_blocking(&LockSet::All);
+    if !config.aof_use_rdb_preamble {
+        return Ok((Source::Frozen(view.freeze()), at_cut()));
+    }
+    let style = Style { is_aof_base: true, ..Style::of(config) };
+    let mut answer = None;
+    let snapshot = cut_in(&mut view, engine, style, || answer = Some(at_cut()));
+    match (snapshot, answer) {
+        (Some(snapshot), Some(answer)) => Ok((Source::Snapshot(snapshot), answer)),
+        _ => Err(io::Error::other("another snapshot is under way")),
+    }
+}
+
+/// A file that is synced while it grows, and that can be given up.
+struct Growing<'f> {
+    file: &'f mut dyn File,
+    unsynced: u64,
+    syncs: bool,
+    is_cancelled: &'f dyn Fn() -> bool,
+}
+
+impl io::Write for Growing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.is_cancelled)() {
+            return Err(io::Error::other("cancelled"));
+        }
+        let written = self.file.write(bytes)?;
+        self.unsynced += written as u64;
+        if self.syncs && self.unsynced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One moment of the data set.
 struct Cut {
-    frozen: FrozenKeyspace,
+    source: Source,
     generation: u64,
     offset: JournalOffset,
     /// Number of the increment that begins here.

@@ -9,11 +9,12 @@
 //!
 //! What is cut from an end that is more than unfinished is kept beside it, in a file whose name says from which offset.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::checksum;
 use super::manifest::{MANIFEST_MAX_BYTES, Manifest, ManifestError, Part, Role};
 use super::names::Names;
 use super::read::{LogReader, Stop, Verdict};
@@ -21,7 +22,9 @@ use super::writer::OpenLog;
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::{Engine, Executor, ReplayError};
+use crate::persist::rdb;
 use crate::persist::storage::{Storage, folder_of};
+use crate::rdb::read::Reader;
 use crate::resp::{Args, Output};
 use crate::session::{Client, ClientId, Session, Transport};
 
@@ -56,8 +59,8 @@ pub enum LoadError {
     Broken { path: PathBuf, manifest: PathBuf, offset: u64, what: &'static str },
     #[error("{error} reading the append only file {} at offset {offset}", path.display())]
     Command { path: PathBuf, offset: u64, error: ReplayError },
-    #[error("{} is an RDB file, which this version can't load", path.display())]
-    Rdb { path: PathBuf },
+    #[error("Error reading the RDB preamble of the AOF file {}: {error}", path.display())]
+    Rdb { path: PathBuf, error: rdb::load::LoadError },
 }
 
 impl LoadError {
@@ -227,7 +230,7 @@ fn report(engine: &Engine, total: u64, commands: u64, failures: u64, began_ns: u
 }
 
 /// Decides about the end of a file: how many bytes of it stay.
-fn settle(
+pub(super) fn settle(
     storage: &dyn Storage,
     names: &Names,
     path: &Path,
@@ -239,9 +242,13 @@ fn settle(
     let (manifest, offset) = (names.manifest(), verdict.stopped_at);
     match verdict.stop {
         Stop::End => return Ok(verdict.file_bytes),
-        Stop::CutOff if is_last && config.aof_load_truncated => {
+        Stop::CutOff if is_last && verdict.is_torn && config.aof_load_truncated => {
             tracing::warn!("!!! Warning: short read while loading the AOF file {}!!!", path.display());
             tracing::warn!("AOF {} loaded anyway because aof-load-truncated is enabled", path.display());
+        }
+        Stop::CutOff if !verdict.is_torn => {
+            let what = "the file ends in a block that was whole once";
+            return Err(LoadError::Broken { path: path.into(), manifest, offset, what });
         }
         Stop::CutOff => return Err(LoadError::CutOff { path: path.into(), manifest, offset }),
         Stop::Broken(what) => {
@@ -261,18 +268,36 @@ fn settle(
         }
     }
     tracing::warn!("Truncating the AOF {} at offset {}", path.display(), verdict.valid_bytes);
-    let cut = || {
+    cut(storage, path, verdict).map_err(LoadError::disk(path))
+}
+
+/// Cuts off what is not valid, so that the file can be written on; returns its length then. What is whole of a block that is not
+/// gets a checksum line of its own.
+///
+/// # Errors
+/// Those of the disk.
+pub fn cut(storage: &dyn Storage, path: &Path, verdict: &Verdict) -> io::Result<u64> {
+    let Some((start, body)) = verdict.unfinished else {
         let mut file = storage.append(path)?;
         file.truncate(verdict.valid_bytes)?;
-        file.sync()
+        file.sync()?;
+        return Ok(verdict.valid_bytes);
     };
-    cut().map_err(LoadError::disk(path))?;
-    Ok(verdict.valid_bytes)
+    let mut reader = storage.open(path)?;
+    io::copy(&mut (&mut reader).take(body), &mut io::sink())?;
+    let mut block = Vec::new();
+    (&mut reader).take(verdict.valid_bytes - body).read_to_end(&mut block)?;
+    let line = checksum::block_line(start, start, &block);
+    let mut file = storage.append(path)?;
+    file.truncate(start)?;
+    file.write_all(&line)?;
+    file.write_all(&block)?;
+    file.sync()?;
+    Ok(start + (line.len() + block.len()) as u64)
 }
 
 /// Copies what is behind `offset` into another file.
 fn keep_beside(storage: &dyn Storage, path: &Path, side: &Path, offset: u64) -> io::Result<()> {
-    use std::io::Read;
     let mut reader = storage.open(path)?;
     io::copy(&mut (&mut reader).take(offset), &mut io::sink())?;
     let mut file = storage.create(side)?;
@@ -290,6 +315,7 @@ fn keep_beside(storage: &dyn Storage, path: &Path, side: &Path, offset: u64) -> 
 /// Runs commands of logs on a session of its own.
 struct Loading<'e> {
     engine: &'e Arc<Engine>,
+    config: &'e Config,
     executor: Executor<'e>,
     session: Session,
     output: Output,
@@ -317,6 +343,7 @@ impl<'e> Loading<'e> {
         let client = Client::new(ClientId(0), Transport::Unix, Default::default(), -1, engine.workers, 0);
         Loading {
             engine,
+            config,
             executor: Executor::new(engine, config, stats, 0),
             session: Session::internal(Arc::new(client), &engine.acl),
             output: Output::default(),
@@ -328,10 +355,9 @@ impl<'e> Loading<'e> {
 
     fn file(&mut self, storage: &dyn Storage, path: &Path, is_base: bool) -> Result<Verdict, LoadError> {
         let mut reader = storage.open(path).map_err(LoadError::disk(path))?;
-        let mut log = LogReader::new(&mut *reader, 0);
-        if is_base && log.peek(5).map_err(LoadError::disk(path))? == b"REDIS" {
-            return Err(LoadError::Rdb { path: path.into() });
-        }
+        let preamble_bytes = if is_base { self.preamble(storage, path)? } else { 0 };
+        io::copy(&mut (&mut reader).take(preamble_bytes), &mut io::sink()).map_err(LoadError::disk(path))?;
+        let log = LogReader::new(&mut *reader, preamble_bytes);
         self.session.db = crate::keyspace::DbIndex(0);
         let read = log.read(&mut |args, offset| self.command(args, offset));
         self.executor.release();
@@ -339,6 +365,26 @@ impl<'e> Loading<'e> {
             Interrupted::Disk(error) => LoadError::Disk { path: path.into(), error },
             Interrupted::Command(error, offset) => LoadError::Command { path: path.into(), offset, error },
         })
+    }
+
+    /// Loads the RDB file that a base is or begins with; returns its bytes, 0 if there is none.
+    fn preamble(&mut self, storage: &dyn Storage, path: &Path) -> Result<u64, LoadError> {
+        let mut magic = Vec::new();
+        let reader = storage.open(path).map_err(LoadError::disk(path))?;
+        reader.take(5).read_to_end(&mut magic).map_err(LoadError::disk(path))?;
+        if magic != b"REDIS" {
+            return Ok(0);
+        }
+        tracing::info!("Reading RDB base file on AOF loading...");
+        let failed = |error: rdb::load::LoadError| LoadError::Rdb { path: path.into(), error };
+        let reader = storage.open(path).map_err(LoadError::disk(path))?;
+        let reader =
+            Reader::open(reader, rdb::load::options(self.config)).map_err(|error| failed(error.into()))?;
+        // What comes behind says itself what becomes of keys that have expired.
+        let manner = rdb::load::Manner { drops_expired: false, replaces: false };
+        let mut view = crate::keyspace::View::new(&self.engine.keyspace, 0);
+        let loaded = rdb::load::load(&mut view, self.engine, self.config, reader, manner).map_err(failed)?;
+        Ok(loaded.bytes)
     }
 
     fn command(&mut self, args: Args<'_>, offset: u64) -> Result<(), Interrupted> {
@@ -370,9 +416,13 @@ impl<'e> Loading<'e> {
 ///
 /// # Errors
 /// Those of the disk.
-pub fn reopen(storage: &dyn Storage, path: PathBuf, len: u64, is_covered: bool) -> io::Result<OpenLog> {
-    let mut file = storage.append(&path)?;
-    // What was read may never have been synced; from here on it counts as durable.
-    file.sync()?;
-    Ok(OpenLog { file, path, len, is_covered })
+pub fn reopen(
+    storage: &dyn Storage,
+    path: PathBuf,
+    len: u64,
+    is_covered: bool,
+    checksums: bool,
+) -> io::Result<OpenLog> {
+    let file = storage.append(&path)?;
+    OpenLog::open(file, path, len, is_covered, checksums, None)
 }

@@ -43,6 +43,7 @@ use crate::config::{AppendFsync, Config};
 use crate::dispatch::Engine;
 use crate::journal::Release;
 use crate::keyspace::{DbIndex, LockSet, View};
+use crate::persist::snapshot::{self, Style};
 use crate::persist::storage::Storage;
 use load::{LoadError, Loaded};
 use manifest::{Manifest, Part, Role};
@@ -121,29 +122,37 @@ impl Aof {
         self.sweep(&mut desk.manifest);
         let mut is_new = false;
         if desk.manifest.files().next().is_none() {
-            let name = self.names.base(1, false);
+            let name = self.names.base(1, config.aof_use_rdb_preamble);
             tracing::info!("Creating AOF base file {name} on server start");
             let mut file = self.storage.create(&self.names.path(&name))?;
+            if config.aof_use_rdb_preamble {
+                let style = Style { is_aof_base: true, ..Style::of(config) };
+                let mut bytes = Vec::new();
+                let snapshot = snapshot::cut(engine, style, || {});
+                snapshot
+                    .ok_or_else(|| io::Error::other("another snapshot is under way"))?
+                    .write(&mut bytes)?;
+                file.write_all(&bytes)?;
+            }
             file.sync()?;
             desk.manifest.base = Some(Part::new(name, 1, Role::Base));
             is_new = true;
         }
         let log = match desk.manifest.increments.last() {
-            Some(part) => load::reopen(
-                &*self.storage,
-                self.names.path(&part.name),
-                loaded.last_bytes,
-                loaded.is_covered,
-            )?,
+            Some(part) => {
+                let path = self.names.path(&part.name);
+                let (len, is_covered) = (loaded.last_bytes, loaded.is_covered);
+                load::reopen(&*self.storage, path, len, is_covered, config.aof_checksum)?
+            }
             None => {
                 let number = desk.manifest.next_increment();
                 let name = self.names.increment(number);
                 tracing::info!("Creating AOF incr file {name} on server start");
                 let path = self.names.path(&name);
-                let file = self.storage.create(&path)?;
+                let log = self.create_log(engine, path, config)?;
                 desk.manifest.increments.push(Part::new(name, number, Role::Incremental));
                 is_new = true;
-                OpenLog { file, path, len: 0, is_covered: false }
+                log
             }
         };
         if is_new {
@@ -218,6 +227,13 @@ impl Aof {
         if let Err(error) = self.persist(manifest) {
             tracing::warn!("The AOF manifest still names removed history files: {error}");
         }
+    }
+
+    /// An empty increment.
+    fn create_log(&self, engine: &Engine, path: PathBuf, config: &Config) -> io::Result<OpenLog> {
+        let file = self.storage.create(&path)?;
+        let stamp = config.aof_timestamp_enabled.then(|| engine.time.now_ms().seconds());
+        OpenLog::open(file, path, 0, false, config.aof_checksum, stamp)
     }
 
     fn persist(&self, manifest: &Manifest) -> io::Result<()> {

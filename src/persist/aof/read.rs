@@ -50,6 +50,8 @@ pub struct Verdict {
     pub is_covered: bool,
     /// The rest was not yet synced when the power failed, as far as the file itself can tell.
     pub is_torn: bool,
+    /// The block that the file ends in, if whole records of it count: offsets of its line and of the first byte behind it.
+    pub unfinished: Option<(u64, u64)>,
 }
 
 /// What the visitor says.
@@ -106,8 +108,8 @@ pub struct LogReader<'r> {
     is_covered: bool,
     /// End of the verified block that is being read.
     block_end: u64,
-    /// The block at hand can't be verified, because the file ends in it.
-    is_unfinished: bool,
+    /// Offsets of the block at hand and of its first record, if it can't be verified because the file ends in it.
+    unfinished: Option<(u64, u64)>,
     transaction: Option<Transaction>,
     commands: u64,
     valid: u64,
@@ -133,7 +135,7 @@ impl<'r> LogReader<'r> {
             parser: RecordParser::default(),
             is_covered: false,
             block_end: 0,
-            is_unfinished: false,
+            unfinished: None,
             transaction: None,
             commands: 0,
             valid: offset,
@@ -164,7 +166,7 @@ impl<'r> LogReader<'r> {
         let stopped_at = self.source.at;
         let is_torn = match stop {
             Stop::End => false,
-            Stop::CutOff => true,
+            Stop::CutOff => !self.is_covered || self.rest_is_unsynced()?,
             Stop::Broken(_) => self.is_covered && self.rest_is_unsynced()?,
         };
         while self.source.more(READ_BYTES)? {
@@ -178,12 +180,14 @@ impl<'r> LogReader<'r> {
             commands: self.commands,
             is_covered: self.is_covered,
             is_torn,
+            unfinished: self.unfinished.filter(|(_, body)| self.valid > *body),
         })
     }
 
-    /// Whether no later block says that what is bad here had been synced.
+    /// Whether no later block says that what is bad here had been synced. In a block that the file seems to end in, all of it is
+    /// suspect, its length first.
     fn rest_is_unsynced(&mut self) -> io::Result<bool> {
-        let bad = self.source.at;
+        let bad = self.unfinished.map_or(self.source.at, |(start, _)| start);
         while self.source.more(READ_BYTES)? {}
         let synced = checksum::synced_according_to_rest(self.source.rest(), self.source.at);
         Ok(synced.is_none_or(|synced| synced <= bad))
@@ -191,13 +195,13 @@ impl<'r> LogReader<'r> {
 
     fn step<E: From<io::Error>>(&mut self, visit: &mut Visit<'_, E>) -> Result<Step, E> {
         if self.source.rest().is_empty() && !self.source.more(READ_BYTES)? {
-            let is_inside = self.is_unfinished || self.source.at < self.block_end;
+            let is_inside = self.unfinished.is_some() || self.source.at < self.block_end;
             return Ok(Step::Stop(if is_inside { Stop::CutOff } else { Stop::End }));
         }
         if self.source.rest().first() == Some(&b'#') {
             return Ok(self.annotation()?);
         }
-        let is_inside = self.is_unfinished || self.source.at < self.block_end;
+        let is_inside = self.unfinished.is_some() || self.source.at < self.block_end;
         if self.is_covered && !is_inside {
             return Ok(Step::Stop(Stop::Broken("no checksum line where there must be one")));
         }
@@ -207,7 +211,8 @@ impl<'r> LogReader<'r> {
     /// Reads a line that begins with `#`.
     fn annotation(&mut self) -> io::Result<Step> {
         self.source.fill(ANNOTATION_MAX_BYTES as u64)?;
-        let (at, is_boundary) = (self.source.at, self.source.at >= self.block_end && !self.is_unfinished);
+        let (at, is_boundary) =
+            (self.source.at, self.source.at >= self.block_end && self.unfinished.is_none());
         let rest = self.source.rest();
         match checksum::find(rest, at) {
             Found::Line(Line::Start, used) if !self.is_covered => {
@@ -255,7 +260,7 @@ impl<'r> LogReader<'r> {
             }
             self.block_end = self.source.at + whole;
         } else {
-            self.is_unfinished = true;
+            self.unfinished = Some((self.source.at, self.source.at + used));
         }
         self.source.at += used;
         if len == 0 {
@@ -284,10 +289,10 @@ impl<'r> LogReader<'r> {
         };
         let at = self.source.at;
         let bytes = self.source.rest().get(..len).unwrap_or_default();
-        if self.is_unfinished && has_hole(bytes, at) {
+        if self.unfinished.is_some() && has_hole(bytes, at) {
             return Ok(Step::Stop(Stop::CutOff));
         }
-        if !self.is_unfinished && self.is_covered && at + len as u64 > self.block_end {
+        if self.unfinished.is_none() && self.is_covered && at + len as u64 > self.block_end {
             return Ok(Step::Stop(Stop::Broken("a command that reaches over the end of its block")));
         }
         let args = self.parser.args(bytes);

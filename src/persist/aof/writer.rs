@@ -58,6 +58,34 @@ pub struct OpenLog {
     pub is_covered: bool,
 }
 
+impl OpenLog {
+    /// Begins to cover an open file of `len` bytes with checksums if that is wanted, and syncs it, so that a start can always
+    /// tell a covered file. `stamp` is the time to be noted before, in unix seconds.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn open(
+        mut file: Box<dyn File>,
+        path: PathBuf,
+        len: u64,
+        is_covered: bool,
+        checksums: bool,
+        stamp: Option<u64>,
+    ) -> io::Result<OpenLog> {
+        let mut lines = Vec::new();
+        if checksums && !is_covered {
+            if let Some(seconds) = stamp {
+                lines.extend_from_slice(format!("#TS:{seconds}\r\n").as_bytes());
+            }
+            lines.extend(checksum::start_line(len + lines.len() as u64));
+            file.write_all(&lines)?;
+        }
+        // What was read from it may never have been synced; from here on it counts as durable.
+        file.sync()?;
+        Ok(OpenLog { file, path, len: len + lines.len() as u64, is_covered: is_covered || checksums })
+    }
+}
+
 /// Whether a restart would find what is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Health {
@@ -281,16 +309,9 @@ impl Writer {
             stamp = format!("#TS:{unix_seconds}\r\n");
         }
         self.buffer.clear();
-        if settings.checksums && !self.log.is_covered {
-            self.buffer.extend_from_slice(stamp.as_bytes());
-            stamp.clear();
-            let at = self.log.len + self.buffer.len() as u64;
-            self.buffer.extend(checksum::start_line(at));
-        }
-        let becomes_covered = settings.checksums || self.log.is_covered;
         let is_small = records.bytes.len() <= COPY_MAX_BYTES;
-        if becomes_covered {
-            let at = self.log.len + self.buffer.len() as u64;
+        if self.log.is_covered {
+            let at = self.log.len;
             if stamp.is_empty() {
                 self.buffer.extend(checksum::block_line(at, self.synced_len, &records.bytes));
             } else {
@@ -309,7 +330,6 @@ impl Writer {
             len += records.bytes.len() as u64;
         }
         self.log.len = len;
-        self.log.is_covered = becomes_covered;
         self.stamped = unix_seconds;
         self.status.current_bytes.store(len, Ordering::Relaxed);
         Ok(())

@@ -20,6 +20,7 @@ use super::module::check_guard;
 use crate::config::parse_memory;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::keyspace::ExpiryPolicy;
+use crate::persist::aof::Aof;
 use crate::spec::{CommandFlags, Group};
 
 /// The rows of this file.
@@ -52,6 +53,8 @@ const HELP_LINES: &[&str] = &[
     "    Show the size of a database's table.",
     "HTSTATS-KEY <key>",
     "    Show the size of the table inside a value.",
+    "LOADAOF",
+    "    Write what is left, forget everything and load the append only file.",
     "LOG <text>",
     "    Write this text to the log.",
     "OBJECT <key>",
@@ -83,6 +86,7 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     check_guard(cx.config.enable_debug_command, &cx.session.shared, "DEBUG")?;
     match (req.arg(1).to_ascii_lowercase().as_slice(), req.len()) {
         (b"help", 2) => Ok(reply.help("debug", HELP_LINES)),
+        (b"loadaof", 2) => load_aof(cx, reply),
         (b"sleep", 3) => sleep(cx, req, reply),
         (b"set-active-expire" | b"pause-cron", 3) => set_expiry(cx, req, reply),
         (b"error", 3) => Err(CmdError::Bytes(req.arg(2).to_vec())),
@@ -106,6 +110,19 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         (b"replybuffer", 4) if is_buffer_setting(req) => Ok(reply.ok()),
         _ => Err(CmdError::subcommand_syntax("debug", req.arg(1))),
     }
+}
+
+fn load_aof(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome {
+    let failed = CmdError::text("ERR Error trying to load the AOF files, check server logs.");
+    let aof = cx.engine.parts.find::<Aof>().filter(|_| !cx.holds_all());
+    let Some(aof) = aof else { return Err(failed) };
+    if let Err(error) = aof.reload(cx.engine) {
+        tracing::error!("{error}");
+        // A part of the data is gone from memory: what is on the disk is the truth, and a restart finds it.
+        std::process::exit(1);
+    }
+    tracing::info!("Append Only File loaded by DEBUG LOADAOF");
+    Ok(reply.ok())
 }
 
 /// Longest sleep: whoever wants the server to stand still for longer can stop the process.

@@ -10,6 +10,7 @@
 //!                                              … and on request: commandstats latencystats
 //! ```
 
+mod aof;
 mod clients;
 mod commands;
 pub mod facts;

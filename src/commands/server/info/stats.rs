@@ -133,7 +133,10 @@ fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("pubsub_channels", "Channels with subscribers"), names(Space::Channel)),
             (Field::gauge("pubsub_patterns", "Patterns with subscribers"), names(Space::Pattern)),
             (Field::gauge("pubsubshard_channels", "Shard channels with subscribers"), names(Space::Shard)),
-            (Field::gauge("latest_fork_usec", "Microseconds the last fork took"), zero),
+            (
+                Field::gauge("latest_fork_usec", "Microseconds that the cut of the last snapshot took"),
+                Value::Uint(facts.engine.gauges.latest_cut_us.load(Relaxed)),
+            ),
             (Field::counter("total_forks", "Forks"), zero),
             (Field::gauge("migrate_cached_sockets", "Connections kept for MIGRATE"), zero),
             (Field::gauge("slave_expires_tracked_keys", "Keys with deadlines on a writable replica"), zero),
