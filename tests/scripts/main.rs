@@ -32,6 +32,16 @@ static ALLOCATOR: ochre::alloc::CountingJemalloc = ochre::alloc::CountingJemallo
 
 /// The run that looks at data only: what the append-only file says happened must come to the same.
 const RELOADED: &str = "from its log";
+/// Scripts whose data their log can't bring back, and why.
+const NOT_RELOADED: [(&str, &str); 4] = [
+    ("server/debug", "DEBUG POPULATE is not logged"),
+    ("hyperloglog/pfadd", "the form depends on an option that the script changes"),
+    ("hyperloglog/pfmerge", "the form depends on an option that the script changes"),
+    (
+        "sorted_set/zunion",
+        "whether a score keeps its negative zero depends on an option that the script changes",
+    ),
+];
 /// Blocks between two reloads.
 const RELOAD_EVERY: usize = 8;
 
@@ -47,7 +57,9 @@ fn main() -> ExitCode {
     for path in scripts {
         for variant in variants(oracle.as_deref(), update) {
             let name = format!("{} ({variant})", name_of(&path));
-            if !arguments.select(&name) {
+            let is_exempt =
+                variant == RELOADED && NOT_RELOADED.iter().any(|(script, _)| name.starts_with(script));
+            if is_exempt || !arguments.select(&name) {
                 continue;
             }
             if arguments.list {
