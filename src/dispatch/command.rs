@@ -154,7 +154,7 @@ impl Command {
     /// A command about transactions.
     pub const fn control(name: &'static str, arity: i32, control: Control) -> Command {
         let mut command = Command::new(name, arity, Handler::Control(control));
-        command.is_queued = matches!(control, Control::Unwatch);
+        command.is_queued = matches!(control, Control::Unwatch | Control::WaitAof);
         command
     }
 

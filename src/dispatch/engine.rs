@@ -22,7 +22,7 @@ use crate::acl::Acl;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
 use crate::journal::Journal;
-use crate::keyspace::{JournalOffset, Keyspace, LockSet, View};
+use crate::keyspace::{JournalOffset, Keyspace, LockSet, Observed, View};
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
@@ -164,7 +164,12 @@ impl Engine {
     pub fn update_observation(&self) {
         let _one_at_a_time = self.observation.lock();
         let listens = self.notifier.is_active() || self.sinks.any() || self.tracking.is_active();
-        self.keyspace.observe(listens || self.journal.is_on());
+        let observed = match () {
+            () if listens => Observed::Everything,
+            () if self.journal.is_on() => Observed::Commands,
+            () => Observed::Nothing,
+        };
+        self.keyspace.observe(observed);
     }
 
     /// Tells a client of changes from now on.

@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 
 use super::command::{Handler, Request};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
+use super::durable::DiskWait;
 use super::engine::Engine;
 use super::error::CmdError;
 use super::pause::PauseMode;
@@ -63,6 +64,11 @@ pub enum Parked {
     Lock(Busy),
     /// CLIENT PAUSE.
     Pause,
+    /// WAITAOF: until the journal is durable up to there, or for so many ns.
+    Disk {
+        target: JournalOffset,
+        left_ns: Option<u64>,
+    },
 }
 
 /// What a connection keeps between its batches for the executor.
@@ -72,6 +78,8 @@ pub struct Attempts {
     failed: u32,
     /// Requests of others that the connection's last one made ready, but whose shards were busy.
     pub(super) debts: VecDeque<Arc<Waiter>>,
+    /// The wait of a WAITAOF.
+    pub(super) disk: Option<DiskWait>,
 }
 
 impl Attempts {
@@ -93,6 +101,8 @@ pub struct Executor<'k> {
     pub(super) acl_version: u64,
     pub(super) stats: &'k WorkerStats,
     pub(super) view: View<'k>,
+    /// What a WAITAOF has waited for.
+    pub(super) disk_target: Option<JournalOffset>,
     /// Behind what the batch has written to the journal.
     depends: JournalOffset,
     pub(super) rewrites: Vec<OwnedArgs>,
@@ -131,6 +141,7 @@ impl<'k> Executor<'k> {
             acl_version: engine.acl.version(),
             stats,
             view: View::new(&engine.keyspace, seed),
+            disk_target: None,
             depends: JournalOffset(0),
             rewrites: Vec::new(),
             gathered: None,
@@ -218,6 +229,12 @@ impl<'k> Executor<'k> {
             self.view.release();
             return Step::Parked(Parked::Lock(Busy::Snapshot));
         }
+        if matches!(registered.command.handler, Handler::Control(Control::WaitAof))
+            && let Some(place) = self.wait_for_disk(&args, attempts, now)
+        {
+            self.view.release();
+            return Step::Parked(place);
+        }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
             // Nearly all requests have one key at a fixed place.
@@ -300,7 +317,7 @@ impl<'k> Executor<'k> {
         is_big
     }
 
-    fn prefetch_keys<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
+    pub(super) fn prefetch_keys<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
         let keyspace = &self.engine.keyspace;
         let mut keys: SmallVec<[Key<'a>; 16]> = SmallVec::new();
         for args in requests {

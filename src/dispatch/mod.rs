@@ -11,6 +11,7 @@ pub mod access;
 pub mod client_line;
 pub mod command;
 pub mod cx;
+pub mod durable;
 pub mod engine;
 pub mod error;
 pub mod exec;

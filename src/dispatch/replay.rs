@@ -8,7 +8,7 @@ use super::command::{Handler, Request};
 use super::exec::{Executor, Keys};
 use super::reply::ReplySlot;
 use crate::base::clock::Clock;
-use crate::keyspace::DbIndex;
+use crate::keyspace::{DbIndex, LockSet};
 use crate::resp::{Args, Output};
 use crate::session::Session;
 
@@ -62,6 +62,13 @@ impl Executor<'_> {
             name: name(),
             error: String::from_utf8_lossy(&error.line()).into_owned(),
         })
+    }
+
+    /// Fetches the memory that the next commands of a log will need, under the locks of all shards; they stay held until
+    /// [`Executor::release`].
+    pub fn foresee_replay(&mut self, db: DbIndex, commands: &[Args<'_>]) {
+        self.view.lock_blocking_for(&LockSet::All);
+        self.prefetch_keys(db, commands.iter().copied());
     }
 
     /// SELECT of a log.

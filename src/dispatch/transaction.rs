@@ -29,6 +29,7 @@ pub enum Control {
     Discard,
     Watch,
     Unwatch,
+    WaitAof,
 }
 
 const NESTED: CmdError = CmdError::text("ERR MULTI calls can not be nested");
@@ -112,6 +113,7 @@ impl<'k> Executor<'k> {
             Control::Multi if session.transaction.is_some() => return Err(NESTED),
             Control::Multi => session.transaction = Some(Box::default()),
             Control::Exec => return self.execute(session, reply),
+            Control::WaitAof => return self.answer_waitaof(request, reply),
             Control::Discard => {
                 session.transaction.take().ok_or(DISCARD_ALONE)?;
                 session.watch.clear();

@@ -111,6 +111,8 @@ pub struct Journal {
     /// Something is held: `released` is not the end of time.
     is_holding: AtomicBool,
     parked: Mutex<Vec<(u64, Waker)>>,
+    /// Those that wait for durability whatever the rule is.
+    waiting: Mutex<Vec<(u64, Waker)>>,
     /// Why writes are refused.
     refusal: ArcSwapOption<String>,
     is_refusing: AtomicBool,
@@ -141,6 +143,8 @@ impl Journal {
         (queue.written, queue.durable) = (queue.end, queue.end);
         queue.release = Release::Freely;
         self.publish(&queue);
+        drop(queue);
+        wake_up_to(&self.waiting, u64::MAX);
     }
 
     /// Appends what one command or transaction did; the offset behind it, `None` if nobody reads or there is nothing to
@@ -282,6 +286,20 @@ impl Journal {
         queue.written = queue.written.max(written.0);
         queue.durable = queue.durable.max(durable.0);
         self.publish(&queue);
+        let durable = queue.durable;
+        drop(queue);
+        wake_up_to(&self.waiting, durable);
+    }
+
+    /// Leaves a waker until everything up to `offset` is durable; `false` when it is already.
+    pub fn park_until_durable(&self, offset: JournalOffset, waker: &Waker) -> bool {
+        let mut waiting = self.waiting.lock();
+        if self.durable() >= offset {
+            return false;
+        }
+        waiting.retain(|(_, other)| !other.will_wake(waker));
+        waiting.push((offset.0, waker.clone()));
+        true
     }
 
     /// Works out what is released, and wakes who waited for it.
@@ -293,20 +311,7 @@ impl Journal {
         };
         self.is_holding.store(released != u64::MAX, Ordering::SeqCst);
         self.released.store(released, Ordering::SeqCst);
-        let mut parked = self.parked.lock();
-        if parked.is_empty() {
-            return;
-        }
-        let mut woken = Vec::new();
-        parked.retain(|(offset, waker)| {
-            let is_free = *offset <= released;
-            if is_free {
-                woken.push(waker.clone());
-            }
-            !is_free
-        });
-        drop(parked);
-        woken.into_iter().for_each(Waker::wake);
+        wake_up_to(&self.parked, released);
     }
 
     /// Whether replies can have to wait at all.
@@ -349,4 +354,17 @@ impl Journal {
     pub fn refusal(&self) -> Option<Arc<String>> {
         self.refusal.load_full()
     }
+}
+
+/// Wakes those who wait for no more than `offset`.
+fn wake_up_to(parked: &Mutex<Vec<(u64, Waker)>>, offset: u64) {
+    let mut parked = parked.lock();
+    if parked.is_empty() {
+        return;
+    }
+    let (free, held) = std::mem::take(&mut *parked).into_iter().partition(|(wanted, _)| *wanted <= offset);
+    *parked = held;
+    drop(parked);
+    let free: Vec<(u64, Waker)> = free;
+    free.into_iter().for_each(|(_, waker)| waker.wake());
 }

@@ -102,7 +102,7 @@ impl<'k> View<'k> {
         // What is created and emptied by the same edit is told as both, if it is told at all.
         let emptied = closed.emptied && !effect.is_none();
         cx.apply(db_index, key.bytes(), effect, !closed.existed && (closed.exists || emptied));
-        if emptied && cx.observed {
+        if emptied && cx.tells {
             cx.effects.record(db_index, key.bytes(), What::Event(EventClass::Generic, "del"));
         }
         Ok(value)
@@ -153,7 +153,7 @@ impl<'k> View<'k> {
         self.place(to.0, to.1, entry);
         let [leaving, arriving] = events.map(|name| Effect::event(class, name));
         // Redis tells of the new key first, then of both halves of the move.
-        if self.cx.observed {
+        if self.cx.tells {
             self.cx.effects.record(to.0, to.1.bytes(), What::Event(EventClass::New, "new"));
         }
         self.cx.apply(from.0, from.1.bytes(), leaving, false);
@@ -184,7 +184,7 @@ impl Circumstances {
     #[inline]
     fn apply(&mut self, db: DbIndex, key: &[u8], effect: Effect, created: bool) {
         self.effects.changes += u64::from(effect.changes);
-        if self.observed && !effect.is_none() {
+        if self.tells && !effect.is_none() {
             self.apply_observed(db, key, effect, created);
         }
     }

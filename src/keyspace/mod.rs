@@ -39,7 +39,7 @@ pub mod waiters;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 pub use access::AccessClock;
 pub use edit::{EntryMut, Ttl, WrongType};
@@ -103,7 +103,7 @@ pub struct Keyspace {
     script_mutex: ParkingMutex<()>,
     /// Somebody wants to hear about effects (journal, notifications, tracking, tests). Only then are they
     /// recorded.
-    observed: AtomicBool,
+    observed: AtomicU8,
     /// How access times are kept; see [`access`].
     access: access::SharedAccess,
     expiry: expire::SharedPolicy,
@@ -127,7 +127,7 @@ impl Keyspace {
             seed,
             databases,
             script_mutex: ParkingMutex::new(()),
-            observed: AtomicBool::new(false),
+            observed: AtomicU8::new(Observed::Nothing as u8),
             access: access::SharedAccess::default(),
             expiry: expire::SharedPolicy::default(),
             earliest_deadline: AtomicU64::new(u64::MAX),
@@ -169,19 +169,33 @@ impl Keyspace {
     }
 
     /// Turns the recording of effects on or off.
-    pub fn observe(&self, observed: bool) {
-        self.observed.store(observed, Ordering::Release);
+    pub fn observe(&self, observed: Observed) {
+        self.observed.store(observed as u8, Ordering::Release);
     }
 
     #[inline]
-    pub fn is_observed(&self) -> bool {
-        self.observed.load(Ordering::Relaxed)
+    pub fn observed(&self) -> Observed {
+        match self.observed.load(Ordering::Relaxed) {
+            0 => Observed::Nothing,
+            1 => Observed::Commands,
+            _ => Observed::Everything,
+        }
     }
 
     /// Changes how access times are kept, from the next command on.
     pub fn set_access_clock(&self, clock: AccessClock) {
         self.access.store(clock);
     }
+}
+
+/// What of effects is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Observed {
+    Nothing,
+    /// What the journal needs to repeat them: other forms of commands, and what expired.
+    Commands,
+    /// Also which keys were modified, and events.
+    Everything,
 }
 
 /// What a [`View`] could not get at once.

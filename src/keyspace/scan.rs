@@ -128,7 +128,7 @@ impl View<'_> {
             }
         }
         cx.effects.changes += removed;
-        if cx.observed {
+        if cx.tells {
             cx.effects.record(db, b"", What::Flushed);
         }
         removed
@@ -149,7 +149,7 @@ impl View<'_> {
             shard.swap(one, other);
         }
         cx.effects.changes += u64::from(effect.changes);
-        if cx.observed {
+        if cx.tells {
             for db in [one, other] {
                 cx.effects.record(db, b"", What::Flushed);
             }

@@ -377,7 +377,7 @@ fn a_cursor_that_never_was_ours_ends_or_goes_on() {
 #[test]
 fn effects_tell_what_happened() {
     with_run(1, |run| {
-        run.view.keyspace().observe(true);
+        run.view.keyspace().observe(crate::keyspace::Observed::Everything);
         // Settings count from the next lock on, and from the next command.
         run.view.lock_blocking(&LockSet::All);
         run.view.begin(UnixMs(START), false);

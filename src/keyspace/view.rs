@@ -25,7 +25,8 @@ use super::entry::is_expired;
 use super::lock::ParkingGuard;
 use super::waiters::{ReadyKey, Waiter};
 use super::{
-    Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Shard, ShardId, WatchFlag,
+    Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Observed, Shard, ShardId,
+    WatchFlag,
 };
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
@@ -81,6 +82,8 @@ pub(super) struct Circumstances {
     pub no_touch: bool,
     pub expiry: ExpiryPolicy,
     pub observed: bool,
+    /// Also what the journal can do without is recorded.
+    pub tells: bool,
     pub rng: Rng,
     /// Keys that were changed and that somebody waits for, in order.
     pub ready: Vec<ReadyKey>,
@@ -104,6 +107,7 @@ impl<'k> View<'k> {
                 no_touch: false,
                 expiry: keyspace.expiry.load(),
                 observed: false,
+                tells: false,
                 rng: Rng::from_seed(seed),
                 ready: Vec::new(),
                 editing: false,
@@ -118,7 +122,7 @@ impl<'k> View<'k> {
         self.cx.used_at = now;
         self.cx.no_touch = no_touch;
         // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
-        self.cx.observed = self.keyspace.is_observed();
+        self.read_observed();
     }
 
     /// The next command is one of a log: it runs at the beginning of time, when nothing has expired yet.
@@ -129,12 +133,19 @@ impl<'k> View<'k> {
         self.cx.no_touch = false;
     }
 
+    #[inline]
+    fn read_observed(&mut self) {
+        let observed = self.keyspace.observed();
+        self.cx.observed = observed >= Observed::Commands;
+        self.cx.tells = observed >= Observed::Everything;
+    }
+
     /// Settings are read when a lock is taken: whoever changes one for good does it under all locks, or is content
     /// with it counting from the next lock on.
     fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
-        self.cx.observed = self.keyspace.is_observed();
+        self.read_observed();
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
@@ -579,7 +590,7 @@ impl Circumstances {
     #[inline]
     pub fn miss(&mut self, db: DbIndex, key: Key<'_>) {
         self.effects.misses += 1;
-        if self.observed {
+        if self.tells {
             self.miss_observed(db, key);
         }
     }
@@ -588,7 +599,9 @@ impl Circumstances {
     pub fn elements_expired(&mut self, db: DbIndex, key: &[u8], elements: Vec<Box<[u8]>>) {
         self.effects.expired_elements += elements.len() as u64;
         if self.observed {
-            self.effects.record(db, key, What::Modified);
+            if self.tells {
+                self.effects.record(db, key, What::Modified);
+            }
             self.effects.record(db, key, What::ElementsExpired(elements));
             self.effects.record(db, key, What::Event(EventClass::Hash, "hexpired"));
         }
@@ -596,7 +609,7 @@ impl Circumstances {
 
     /// Accounts for a key whose last element expired.
     pub fn emptied(&mut self, db: DbIndex, key: &[u8]) {
-        if self.observed {
+        if self.tells {
             self.effects.record(db, key, What::Event(EventClass::Generic, "del"));
         }
     }

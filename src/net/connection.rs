@@ -343,7 +343,7 @@ impl Connection {
             match stop {
                 Some(Stop::Park(place)) => {
                     executor.release();
-                    let is_paused = matches!(place, Parked::Pause);
+                    let is_paused = matches!(place, Parked::Pause | Parked::Disk { .. });
                     if park(&worker, place, cx) {
                         worker.engine.clients.set_blocked(&self.session.shared, is_paused);
                         break Pause::Parked;
@@ -521,6 +521,16 @@ fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
     match place {
         Parked::Lock(busy) => worker.engine.keyspace.park(busy, cx.waker()),
         Parked::Pause => worker.engine.pause.park(cx.waker()),
+        Parked::Disk { target, left_ns } => {
+            if let Some(left_ns) = left_ns {
+                let waker = cx.waker().clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(std::time::Duration::from_nanos(left_ns)).await;
+                    waker.wake();
+                });
+            }
+            worker.engine.journal.park_until_durable(target, cx.waker())
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use crate::dispatch::engine::ShutdownRequest;
 use crate::net::{Listening, bind_all};
 use crate::persist::aof::Aof;
 use crate::persist::rdb::Saver;
-use crate::persist::storage::Real;
+use crate::persist::storage::{Real, Storage};
 
 /// Options that come before those of the caller.
 const DEFAULTS: [&str; 6] = ["--bind", "127.0.0.1", "--port", "0", "--save", ""];
@@ -43,12 +43,17 @@ pub struct Server {
 impl Server {
     /// Starts a server with the options of a command line. The error is one line for a person.
     pub fn start(arguments: &[&str], time: Time) -> Result<Server, String> {
+        Server::start_on(arguments, time, Arc::new(Real))
+    }
+
+    /// As [`Server::start`], with the append-only file on a disk of the caller's.
+    pub fn start_on(arguments: &[&str], time: Time, storage: Arc<dyn Storage>) -> Result<Server, String> {
         let arguments = DEFAULTS.iter().chain(arguments).map(OsString::from);
         let store = Startup::from_args(arguments).and_then(Store::load).map_err(|error| error.to_string())?;
         let engine = boot::engine(store, time)?;
         let root = engine.config.snapshot().dir.clone();
         Saver::install(&engine, root.clone(), Arc::new(Real));
-        let aof = Aof::install(&engine, root, Arc::new(Real));
+        let aof = Aof::install(&engine, root, storage);
         aof.begin(&engine).map_err(|error| error.to_string())?;
         let mut bound = bind_all(&engine.config.snapshot()).map_err(|error| error.to_string())?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;

@@ -25,7 +25,7 @@ pub struct Outcome {
 
 /// The server under test.
 pub enum Target {
-    Ochre { server: Box<Server>, recorder: std::sync::Arc<Recorder> },
+    Ochre { server: Box<Server>, recorder: std::sync::Arc<Recorder>, _folder: Option<tempfile::TempDir> },
     Oracle { addr: SocketAddr, version: (u32, u32) },
 }
 
@@ -36,7 +36,30 @@ impl Target {
         let options = ["--io-threads", &workers, "--enable-debug-command", "yes", "--save", ""];
         let server = Box::new(Server::start(&options, Time::manual(START))?);
         let recorder = Recorder::attach(&server.engine);
-        Ok(Target::Ochre { server, recorder })
+        Ok(Target::Ochre { server, recorder, _folder: None })
+    }
+
+    /// A fresh server of ours that writes an append-only file.
+    pub fn with_log() -> Result<Target, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let dir = folder.path().to_str().ok_or("the temporary folder has no name")?;
+        let mut options =
+            vec!["--io-threads", "1", "--enable-debug-command", "yes", "--save", "", "--dir", dir];
+        options.extend(["--appendonly", "yes", "--appendfsync", "no", "--aof-use-rdb-preamble", "no"]);
+        let server = Box::new(Server::start(&options, Time::manual(START))?);
+        let recorder = Recorder::attach(&server.engine);
+        Ok(Target::Ochre { server, recorder, _folder: Some(folder) })
+    }
+
+    /// The hash of all data, now and after everything was forgotten and loaded from the log again.
+    pub fn digests_around_reload(&self) -> (String, String) {
+        let mut wire = Wire::connect(self.addr());
+        let before = format!("{:?}", wire.ask("DEBUG DIGEST"));
+        assert_eq!(
+            format!("{:?}", wire.ask("DEBUG LOADAOF")),
+            format!("{:?}", Reply::Status(b"OK".to_vec()))
+        );
+        (before, format!("{:?}", wire.ask("DEBUG DIGEST")))
     }
 
     /// The real server at that address.

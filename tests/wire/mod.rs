@@ -75,6 +75,31 @@ impl Wire {
     }
 }
 
+// Not every test needs every one of these.
+#[allow(dead_code)]
+impl Wire {
+    /// As [`Wire::connect`], where the server may be gone.
+    pub fn try_connect(addr: SocketAddr) -> io::Result<Wire> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Wire::over(stream))
+    }
+
+    /// As [`Wire::call`]; `None` when no reply comes in so many milliseconds, or never will. It can be read later.
+    pub fn call_within<W: AsRef<[u8]>>(&mut self, words: &[W], ms: u64) -> Option<Reply> {
+        self.stream.set_read_timeout(Some(Duration::from_millis(ms))).ok()?;
+        let reply = self.send(words).and_then(|()| self.read()).ok();
+        self.stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        reply
+    }
+
+    /// As [`Wire::call`]; `None` when the server is gone.
+    pub fn try_call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Option<Reply> {
+        self.send(words).and_then(|()| self.read()).ok()
+    }
+}
+
 #[allow(dead_code)]
 impl<S: Read + Write> Wire<S> {
     pub fn over(stream: S) -> Wire<S> {

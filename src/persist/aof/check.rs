@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::manifest::{MANIFEST_MAX_BYTES, Manifest};
 use super::read::{LogReader, Stop, Verdict};
 use crate::persist::storage::{Storage, folder_of};
+use crate::resp::Args;
 
 /// Files whose beginning is looked at to tell what they are.
 const MAGIC_BYTES: u64 = 5;
@@ -106,11 +107,11 @@ impl Check<'_> {
             }
         };
         let mut log = LogReader::new(&mut *reader, 0);
-        if log.peek(MAGIC_BYTES)? == b"REDIS" {
+        if [b"REDIS".as_slice(), b"VALKE"].contains(&log.peek(MAGIC_BYTES)?) {
             writeln!(self.out, "{kind} {name} begins with an RDB snapshot: check it with check-rdb")?;
             return Ok(true);
         }
-        let verdict = log.read::<io::Error>(&mut |_, _| Ok(()))?;
+        let verdict = log.read::<io::Error>(&mut |_: Args<'_>, _: u64| Ok(()))?;
         let Verdict { file_bytes, valid_bytes, stopped_at, commands, is_covered, .. } = verdict;
         match verdict.stop {
             Stop::End => {}

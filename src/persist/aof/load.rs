@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use super::checksum;
 use super::manifest::{MANIFEST_MAX_BYTES, Manifest, ManifestError, Part, Role};
 use super::names::Names;
-use super::read::{LogReader, Stop, Verdict};
+use super::read::{LogReader, Stop, Verdict, Visitor};
 use super::writer::OpenLog;
 use crate::base::clock::Clock;
 use crate::config::Config;
@@ -359,7 +359,7 @@ impl<'e> Loading<'e> {
         io::copy(&mut (&mut reader).take(preamble_bytes), &mut io::sink()).map_err(LoadError::disk(path))?;
         let log = LogReader::new(&mut *reader, preamble_bytes);
         self.session.db = crate::keyspace::DbIndex(0);
-        let read = log.read(&mut |args, offset| self.command(args, offset));
+        let read = log.read(self);
         self.executor.release();
         read.map_err(|interrupted| match interrupted {
             Interrupted::Disk(error) => LoadError::Disk { path: path.into(), error },
@@ -372,7 +372,7 @@ impl<'e> Loading<'e> {
         let mut magic = Vec::new();
         let reader = storage.open(path).map_err(LoadError::disk(path))?;
         reader.take(5).read_to_end(&mut magic).map_err(LoadError::disk(path))?;
-        if magic != b"REDIS" {
+        if magic != b"REDIS" && magic != b"VALKE" {
             return Ok(0);
         }
         tracing::info!("Reading RDB base file on AOF loading...");
@@ -386,10 +386,18 @@ impl<'e> Loading<'e> {
         let loaded = rdb::load::load(&mut view, self.engine, self.config, reader, manner).map_err(failed)?;
         Ok(loaded.bytes)
     }
+}
 
-    fn command(&mut self, args: Args<'_>, offset: u64) -> Result<(), Interrupted> {
+impl Visitor<Interrupted> for Loading<'_> {
+    fn foresee(&mut self, commands: &[Args<'_>]) {
+        self.executor.foresee_replay(self.session.db, commands);
+    }
+
+    fn visit(&mut self, args: Args<'_>, offset: u64) -> Result<(), Interrupted> {
         self.commands += 1;
         if self.commands.is_multiple_of(PROGRESS_EVERY) {
+            // Others want to look at the server meanwhile.
+            self.executor.release();
             let loaded = self.done_bytes + offset;
             self.engine.gauges.loading_loaded_bytes.store(loaded, Ordering::Relaxed);
         }

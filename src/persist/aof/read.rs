@@ -25,6 +25,9 @@ const ANNOTATION_MAX_BYTES: usize = 1024;
 /// The unit in which a disk loses data.
 const SECTOR_BYTES: u64 = 512;
 
+/// Commands that are foreseen at once.
+const AHEAD: usize = 16;
+
 /// Why reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -54,8 +57,23 @@ pub struct Verdict {
     pub unfinished: Option<(u64, u64)>,
 }
 
-/// What the visitor says.
-pub type Visit<'v, E> = dyn FnMut(Args<'_>, u64) -> Result<(), E> + 'v;
+/// Who hears of commands.
+pub trait Visitor<E> {
+    /// A command and its offset in the file.
+    ///
+    /// # Errors
+    /// Those of the visitor; they end the reading.
+    fn visit(&mut self, args: Args<'_>, offset: u64) -> Result<(), E>;
+
+    /// Commands that will probably be visited next, so that what they need can be fetched together.
+    fn foresee(&mut self, _: &[Args<'_>]) {}
+}
+
+impl<E, F: FnMut(Args<'_>, u64) -> Result<(), E>> Visitor<E> for F {
+    fn visit(&mut self, args: Args<'_>, offset: u64) -> Result<(), E> {
+        self(args, offset)
+    }
+}
 
 /// The file, as far as it is in memory.
 struct Source<'r> {
@@ -104,6 +122,9 @@ impl Source<'_> {
 pub struct LogReader<'r> {
     source: Source<'r>,
     parser: RecordParser,
+    /// Parsers of the commands that are foreseen, and how many of these are left.
+    foreseen: Vec<RecordParser>,
+    foreseen_left: usize,
     /// Since when everything must be covered.
     is_covered: bool,
     /// End of the verified block that is being read.
@@ -133,6 +154,8 @@ impl<'r> LogReader<'r> {
         LogReader {
             source,
             parser: RecordParser::default(),
+            foreseen: (0..AHEAD).map(|_| RecordParser::default()).collect(),
+            foreseen_left: 0,
             is_covered: false,
             block_end: 0,
             unfinished: None,
@@ -156,7 +179,7 @@ impl<'r> LogReader<'r> {
     ///
     /// # Errors
     /// Those of the disk and of `visit`.
-    pub fn read<E: From<io::Error>>(mut self, visit: &mut Visit<'_, E>) -> Result<Verdict, E> {
+    pub fn read<E: From<io::Error>>(mut self, visit: &mut dyn Visitor<E>) -> Result<Verdict, E> {
         let stop = loop {
             if let Step::Stop(stop) = self.step(visit)? {
                 break stop;
@@ -193,7 +216,7 @@ impl<'r> LogReader<'r> {
         Ok(synced.is_none_or(|synced| synced <= bad))
     }
 
-    fn step<E: From<io::Error>>(&mut self, visit: &mut Visit<'_, E>) -> Result<Step, E> {
+    fn step<E: From<io::Error>>(&mut self, visit: &mut dyn Visitor<E>) -> Result<Step, E> {
         if self.source.rest().is_empty() && !self.source.more(READ_BYTES)? {
             let is_inside = self.unfinished.is_some() || self.source.at < self.block_end;
             return Ok(Step::Stop(if is_inside { Stop::CutOff } else { Stop::End }));
@@ -276,7 +299,7 @@ impl<'r> LogReader<'r> {
         }
     }
 
-    fn record<E: From<io::Error>>(&mut self, visit: &mut Visit<'_, E>) -> Result<Step, E> {
+    fn record<E: From<io::Error>>(&mut self, visit: &mut dyn Visitor<E>) -> Result<Step, E> {
         let len = loop {
             match self.parser.parse(self.source.rest()) {
                 Record::Complete(len) => break len,
@@ -295,6 +318,10 @@ impl<'r> LogReader<'r> {
         if self.unfinished.is_none() && self.is_covered && at + len as u64 > self.block_end {
             return Ok(Step::Stop(Stop::Broken("a command that reaches over the end of its block")));
         }
+        if self.foreseen_left == 0 {
+            self.foreseen_left = foresee(self.source.rest(), &mut self.foreseen, visit);
+        }
+        self.foreseen_left -= 1;
         let args = self.parser.args(bytes);
         let word = args.at(0);
         let (is_multi, is_exec) = (word.eq_ignore_ascii_case(b"MULTI"), word.eq_ignore_ascii_case(b"EXEC"));
@@ -305,13 +332,13 @@ impl<'r> LogReader<'r> {
             (None, _, true) => {}
             (Some(_), _, true) => {
                 for (command, offset) in self.transaction.take().unwrap_or_default().commands {
-                    visit(command.as_args(), offset)?;
+                    visit.visit(command.as_args(), offset)?;
                     self.commands += 1;
                 }
             }
             (Some(transaction), ..) => transaction.commands.push((args.to_owned(), at)),
             (None, ..) => {
-                visit(args, at)?;
+                visit.visit(args, at)?;
                 self.commands += 1;
             }
         }
@@ -319,6 +346,20 @@ impl<'r> LogReader<'r> {
         self.settle();
         Ok(Step::On)
     }
+}
+
+/// Shows the next commands, as far as they are there; at least one is.
+fn foresee<E>(mut rest: &[u8], parsers: &mut [RecordParser], visit: &mut dyn Visitor<E>) -> usize {
+    let mut records: Vec<(&RecordParser, &[u8])> = Vec::with_capacity(AHEAD);
+    for parser in parsers {
+        let Record::Complete(len) = parser.parse(rest) else { break };
+        let (record, behind) = rest.split_at(len);
+        records.push((parser, record));
+        rest = behind;
+    }
+    let args: Vec<Args<'_>> = records.iter().map(|(parser, record)| parser.args(record)).collect();
+    visit.foresee(&args);
+    args.len().max(1)
 }
 
 /// Whether one of the disk's sectors is all zeros within these bytes, which begin at `offset` of the file.

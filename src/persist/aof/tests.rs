@@ -94,7 +94,7 @@ fn read(storage: &dyn Storage, path: &Path) -> (Vec<String>, Verdict) {
     let mut found = Vec::new();
     let mut reader = storage.open(path).expect("open");
     let verdict = LogReader::new(&mut *reader, 0)
-        .read::<std::io::Error>(&mut |args, _| {
+        .read::<std::io::Error>(&mut |args: Args<'_>, _: u64| {
             found.push(words(&args));
             Ok(())
         })

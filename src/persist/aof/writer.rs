@@ -13,8 +13,8 @@
 //! ```
 //!
 //! *Group commit* (`always`). While a sync runs, other commits queue up. When it is done the writer waits a moment for the
-//! clients that it has just released: as many commits as were released and are waiting, or a time of the order of a
-//! sync. So two groups of clients that take turns become one.
+//! clients that it has just released: until as many commits have come as were released and were waiting, or none has come
+//! for a time of the order of a sync. So two groups of clients that take turns become one.
 //!
 //! *Once a second* (`everysec`). Written about every millisecond, synced when a second has passed since the last
 //! sync began; what is appended meanwhile waits in the journal's queue.
@@ -39,7 +39,8 @@ use crate::persist::storage::File;
 const GATHER: Duration = Duration::from_millis(1);
 /// Bounds of the wait for more commits under `always`.
 const GROUP_MIN_NS: u64 = 100_000;
-const GROUP_MAX_NS: u64 = 2_000_000;
+const GROUP_STEP_MAX_NS: u64 = 500_000;
+const GROUP_MAX_NS: u64 = 10_000_000;
 /// Between two tries after a failure.
 const RETRY_NS: u64 = 100_000_000;
 /// Between two syncs under `everysec`.
@@ -124,6 +125,9 @@ pub struct Writer {
     commits: u64,
     expected: u64,
     group_began_ns: Option<u64>,
+    /// Commits that wait for the next sync, and when the last of them was seen to come.
+    gathered: u64,
+    last_came_ns: u64,
     /// Something was written since the file was last sealed.
     is_unsealed: bool,
     /// Unix seconds of the last time line.
@@ -159,6 +163,8 @@ impl Writer {
             commits: 0,
             expected: 0,
             group_began_ns: None,
+            gathered: 0,
+            last_came_ns: 0,
             is_unsealed: false,
             stamped: 0,
             spare: Vec::new(),
@@ -199,6 +205,7 @@ impl Writer {
             self.expected = self.commits + journal.waiting_commits();
             self.commits = 0;
             self.group_began_ns = None;
+            self.gathered = 0;
         }
         self.next_nap(journal, &settings, now_ns)
     }
@@ -222,7 +229,13 @@ impl Writer {
             return None;
         }
         let began = *self.group_began_ns.get_or_insert(now_ns);
-        let until = began + (2 * self.sync_ns).clamp(GROUP_MIN_NS, GROUP_MAX_NS);
+        if waiting > self.gathered {
+            // They are still coming.
+            self.gathered = waiting;
+            self.last_came_ns = now_ns;
+        }
+        let step = self.sync_ns.clamp(GROUP_MIN_NS, GROUP_STEP_MAX_NS);
+        let until = (self.last_came_ns.max(began) + step).min(began + GROUP_MAX_NS);
         (now_ns < until).then(|| self.nap_until(until, now_ns, Alarm::Commits(enough)))
     }
 
