@@ -128,6 +128,39 @@ pub fn push_f64(out: &mut Vec<u8>, value: f64) {
     push_f64_digits(out, value);
 }
 
+/// Appends what C's `%.*g` prints: at most `precision` (1 to 17) significant digits, without zeros at the end.
+///
+/// ```
+/// let mut out = Vec::new();
+/// ochre::base::float::push_g(&mut out, 1.0 / 3.0, 14);
+/// assert_eq!(out, b"0.33333333333333");
+/// ```
+pub fn push_g(out: &mut Vec<u8>, value: f64, precision: usize) {
+    if !value.is_finite() {
+        let text: &[u8] = if value.is_nan() { b"nan" } else { b"inf" };
+        if value.is_sign_negative() {
+            out.push(b'-');
+        }
+        return out.extend_from_slice(text);
+    }
+    let precision = precision.clamp(1, 17);
+    let scientific = format!("{value:.*e}", precision - 1);
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let is_short = exponent >= -4 && exponent < precision as i32;
+    let text = if is_short {
+        format!("{value:.*}", (precision as i32 - 1 - exponent).max(0) as usize)
+    } else {
+        digits.to_owned()
+    };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    out.extend_from_slice(text.as_bytes());
+    if !is_short {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        out.extend_from_slice(format!("e{sign}{:02}", exponent.abs()).as_bytes());
+    }
+}
+
 /// Appends the fewest digits that mean this value, whole numbers too: 1e17 is `1e+17`. Digests are made of it.
 pub fn push_f64_digits(out: &mut Vec<u8>, value: f64) {
     if value.is_nan() {

@@ -1,8 +1,139 @@
 //! The libraries that Redis gives to scripts: bit, cjson, cmsgpack, struct.
+//!
+//! They are written anew, after what the real ones answer. Each function gets all arguments and answers its results, or a
+//! [`Fault`]: a message that names the line of the script, as `luaL_error` would.
+//!
+//! **Invariant:** no depth that a script chooses is a depth of our own stack beyond [`DEPTH_MAX`].
 
-use mlua::{Lua, Table};
+mod bit;
+mod cjson;
+mod cmsgpack;
+mod structs;
+
+use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
+
+/// Levels of tables in tables that a library follows.
+const DEPTH_MAX: usize = 1500;
+
+/// Why a function failed.
+pub(super) enum Fault {
+    /// The message without its place.
+    Text(String),
+    Lua(mlua::Error),
+}
+
+impl From<mlua::Error> for Fault {
+    fn from(error: mlua::Error) -> Fault {
+        Fault::Lua(error)
+    }
+}
+
+impl From<String> for Fault {
+    fn from(text: String) -> Fault {
+        Fault::Text(text)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(text: &str) -> Fault {
+        Fault::Text(text.to_owned())
+    }
+}
+
+type Results = Result<MultiValue, Fault>;
 
 /// A table of each library, by its name.
 pub fn tables(lua: &Lua) -> mlua::Result<Table> {
-    lua.create_table()
+    let libraries = lua.create_table()?;
+    libraries.raw_set("bit", bit::table(lua)?)?;
+    libraries.raw_set("cjson", cjson::table(lua)?)?;
+    libraries.raw_set("cmsgpack", cmsgpack::table(lua)?)?;
+    libraries.raw_set("struct", structs::table(lua)?)?;
+    Ok(libraries)
+}
+
+/// Puts a function into a library.
+fn add(
+    lua: &Lua,
+    library: &Table,
+    name: &'static str,
+    function: impl Fn(&Lua, &Arguments<'_>) -> Results + 'static,
+) -> mlua::Result<()> {
+    let answer = lua.create_function(move |lua, values: MultiValue| {
+        match function(lua, &Arguments { name, values: &values }) {
+            Ok(mut results) => {
+                results.push_front(Value::Boolean(false));
+                Ok(results)
+            }
+            Err(Fault::Text(text)) => {
+                let text = lua.create_string(place(lua) + &text)?;
+                Ok(MultiValue::from_iter([Value::Boolean(true), Value::String(text)]))
+            }
+            Err(Fault::Lua(error)) => Err(error),
+        }
+    })?;
+    let raising: Function = lua.globals().raw_get("__raising")?;
+    library.raw_set(name, raising.call::<Function>(answer)?)
+}
+
+/// `user_script:1: `, the line from which the library was called.
+fn place(lua: &Lua) -> String {
+    // Below the function itself and the one that raises for it.
+    let found =
+        lua.inspect_stack(2, |frame| Some((frame.source().short_src?.into_owned(), frame.current_line()?)));
+    found.flatten().map(|(source, line)| format!("{source}:{line}: ")).unwrap_or_default()
+}
+
+/// The arguments of a call.
+struct Arguments<'a> {
+    name: &'static str,
+    values: &'a MultiValue,
+}
+
+impl Arguments<'_> {
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The argument at `index`, from 0.
+    fn get(&self, index: usize) -> Option<&Value> {
+        self.values.get(index)
+    }
+
+    /// `bad argument #1 to 'f' (why)`
+    fn bad(&self, index: usize, why: &str) -> Fault {
+        Fault::Text(format!("bad argument #{} to '{}' ({why})", index + 1, self.name))
+    }
+
+    fn expected(&self, index: usize, what: &str) -> Fault {
+        let got = self.get(index).map_or("no value", Value::type_name);
+        let got = if matches!(self.get(index), Some(Value::Integer(_))) { "number" } else { got };
+        self.bad(index, &format!("{what} expected, got {got}"))
+    }
+
+    /// A number, or a string that is one.
+    fn number(&self, index: usize) -> Result<f64, Fault> {
+        let number = match self.get(index) {
+            Some(Value::Integer(number)) => Some(*number as f64),
+            Some(Value::Number(number)) => Some(*number),
+            Some(Value::String(text)) => crate::base::float::parse_f64(text.as_bytes().trim_ascii()),
+            _ => None,
+        };
+        number.ok_or_else(|| self.expected(index, "number"))
+    }
+
+    /// A string, or a number as its text.
+    fn text(&self, lua: &Lua, index: usize) -> Result<LuaString, Fault> {
+        match self.get(index) {
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(number @ (Value::Integer(_) | Value::Number(_))) => {
+                Ok(lua.coerce_string(number.clone())?.ok_or_else(|| self.expected(index, "string"))?)
+            }
+            _ => Err(self.expected(index, "string")),
+        }
+    }
+}
+
+fn one(value: Value) -> Results {
+    Ok(MultiValue::from_iter([value]))
 }
