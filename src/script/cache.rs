@@ -156,7 +156,7 @@ mod tests {
     fn what_eval_brings_is_kept_for_a_while_only() {
         let scripts = Scripts::default();
         let loaded = scripts.load(b"return 0", true).unwrap();
-        assert_eq!(loaded.sha, *b"06d3d9b2060dd51343d5f17f0e531f15c507e3f9");
+        assert_eq!(loaded.sha, *b"06d3d9b2060dd51343d5f19f0e531f15c507e3d1");
         for number in 1..=EVAL_SCRIPTS_MAX + 1 {
             scripts.load(format!("return {number}").as_bytes(), false).unwrap();
         }
