@@ -5,7 +5,7 @@
 //! the command runs. When nothing may go, a command that needs memory (DENYOOM) is refused, and so is EXEC of a transaction with
 //! such a command in it.
 //!
-//! Counted is everything that is allocated, but for values on their way to be freed, and for buffers of clients as far as
+//! Counted is everything that is allocated, but for values on their way to be freed, and for large buffers of clients as far as
 //! `maxmemory-clients` allows them: these have a budget of their own ([`evict_clients`]), so that clients who read slowly push out
 //! each other, not data.
 //!
@@ -26,7 +26,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::keyspace::{EvictionPolicy, LockSet, Order, ShardId, View, reclaim};
 use crate::resp::Output;
-use crate::session::{Session, bump};
+use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 use crate::spec::CommandFlags;
 
 /// Smallest limit for clients, so that somebody can always speak to the server.
@@ -120,7 +120,10 @@ pub fn clients_limit(config: &Config) -> Option<u64> {
 pub fn uncounted_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
     match clients_limit(config) {
         None => 0,
-        Some(limit) => (engine.clients.buffer_bytes() + unsent as u64).min(limit),
+        Some(limit) => {
+            let unsent = unsent.saturating_sub(SMALL_BUFFERS_BYTES) as u64;
+            (engine.clients.large_buffer_bytes() + unsent).min(limit)
+        }
     }
 }
 
