@@ -202,13 +202,14 @@ impl<'k> Executor<'k> {
             self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
         }
-        if self.config.maxmemory > 0
-            && let Err(error) = self.make_room(session, registered, out)
-        {
-            self.refuse_queued(session, Some(registered), error, out);
-            // Some key may have gone nevertheless.
+        if self.config.maxmemory > 0 {
+            let room = self.make_room(session, registered, out);
+            // Some key may have gone, whatever becomes of the request.
             self.serve(attempts);
-            return Step::Done;
+            if let Err(error) = room {
+                self.refuse_queued(session, Some(registered), error, out);
+                return Step::Done;
+            }
         }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
             self.refuse_subscriber(session, registered, out);

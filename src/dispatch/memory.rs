@@ -5,7 +5,7 @@
 //! the command runs. When nothing may go, a command that needs memory (DENYOOM) is refused, and so is EXEC of a transaction with
 //! such a command in it.
 //!
-//! Counted is everything that is allocated, but for values on their way to be freed, and for buffers of clients as far as
+//! Counted is everything that is allocated, but for values on their way to be freed, and for large buffers of clients as far as
 //! `maxmemory-clients` allows them: these have a budget of their own ([`evict_clients`]), so that clients who read slowly push out
 //! each other, not data.
 //!
@@ -26,7 +26,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::keyspace::{EvictionPolicy, LockSet, Order, ShardId, View, reclaim};
 use crate::resp::Output;
-use crate::session::{Session, bump};
+use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 use crate::spec::CommandFlags;
 
 /// Smallest limit for clients, so that somebody can always speak to the server.
@@ -120,18 +120,27 @@ pub fn clients_limit(config: &Config) -> Option<u64> {
 pub fn uncounted_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
     match clients_limit(config) {
         None => 0,
-        Some(limit) => (engine.clients.buffer_bytes() + unsent as u64).min(limit),
+        Some(limit) => {
+            let unsent = unsent.saturating_sub(SMALL_BUFFERS_BYTES) as u64;
+            // Those who are over it are on their way out.
+            (engine.clients.large_buffer_bytes() + unsent).min(2 * limit)
+        }
     }
 }
 
 /// Whether more is used than `maxmemory` allows.
 pub(super) fn is_exceeded(engine: &Engine, config: &Config, unsent: usize) -> bool {
+    excess_bytes(engine, config, unsent) > 0
+}
+
+/// How much more is used than `maxmemory` allows.
+fn excess_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
     let used = alloc::allocated_bytes() as u64;
     if used <= config.maxmemory {
-        return false;
+        return 0;
     }
     let uncounted = reclaim::pending_bytes() as u64 + uncounted_bytes(engine, config, unsent);
-    used.saturating_sub(uncounted) > config.maxmemory
+    used.saturating_sub(uncounted).saturating_sub(config.maxmemory)
 }
 
 /// Removes keys until memory fits, time is up, or nothing may go. What `view` held it holds no more, unless nothing had to be
@@ -188,24 +197,30 @@ fn remove_keys(
     let mut shard = view.rng().index(shards);
     // Shards in a row that had nothing to give, and whether one of them could not be asked.
     let (mut fruitless, mut some_busy) = (0, false);
-    let mut removed: u64 = 0;
+    // What is told of a removal takes memory itself until it is sent. So what goes is decided now, not by what is used
+    // after each key, or telling of keys would be a reason to remove more of them.
+    let wanted = excess_bytes(engine, config, unsent);
+    let (mut removed, mut freed) = (0_u64, 0_u64);
     let room = loop {
-        let evicted = match view.lock(&LockSet::One(ShardId(shard as u16))) {
+        let before = removed;
+        match view.lock(&LockSet::One(ShardId(shard as u16))) {
             Ok(()) => {
                 view.begin(now, true);
-                // With many shards one key from each in turn; with one, a few before the next look.
-                let wanted = if shards == 1 { KEYS_PER_LOOK } else { 1 };
-                remove_some(engine, config, view, unsent, policy, samples, wanted)
+                // With many shards one key from each in turn; with one, a few before the next look at the clock.
+                for _ in 0..if shards == 1 { KEYS_PER_LOOK } else { 1 } {
+                    let Some(bytes) = view.evict_one(policy, samples) else { break };
+                    (removed, freed) = (removed + 1, freed + bytes as u64);
+                    if freed >= wanted {
+                        break;
+                    }
+                }
+                tell(engine, view);
             }
-            Err(_) => {
-                some_busy = true;
-                0
-            }
-        };
-        removed += evicted;
-        fruitless = if evicted > 0 { 0 } else { fruitless + 1 };
+            Err(_) => some_busy = true,
+        }
+        fruitless = if removed > before { 0 } else { fruitless + 1 };
         shard = (shard + 1) % shards;
-        if evicted > 0 && !is_exceeded(engine, config, unsent) {
+        if removed > 0 && freed >= wanted {
             break Room::Enough;
         }
         if fruitless >= shards {
@@ -221,31 +236,12 @@ fn remove_keys(
     room
 }
 
-/// Removes up to `wanted` keys of the shard that is held, and tells of them under its lock.
-fn remove_some(
-    engine: &Engine,
-    config: &Config,
-    view: &mut View<'_>,
-    unsent: usize,
-    policy: EvictionPolicy,
-    samples: usize,
-    wanted: usize,
-) -> u64 {
-    let mut evicted = 0;
-    for _ in 0..wanted {
-        if !view.evict_one(policy, samples) {
-            break;
-        }
-        evicted += 1;
-        if !is_exceeded(engine, config, unsent) {
-            break;
-        }
-    }
+/// Tells of what was removed, under the lock of where it was.
+fn tell(engine: &Engine, view: &mut View<'_>) {
     let effects = view.take_effects();
     if !effects.records.is_empty() {
         engine.commit(view, &Commit { commands: &[], effects: &effects, client: None, marks: &[] });
     }
-    evicted
 }
 
 impl Executor<'_> {

@@ -27,6 +27,8 @@ use crate::resp::Proto;
 const HOOK_INSTRUCTIONS: u32 = 100_000;
 /// The name of every script in messages.
 const CHUNK: &str = "@user_script";
+/// The name of our own code in Lua.
+const PRELUDE: &str = "=prelude";
 /// What INFO says too.
 const VERSION: &str = "8.0.6";
 const VERSION_NUM: i64 = 0x0008_0006;
@@ -239,11 +241,9 @@ fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
     host.set("random", lua.create_function(move |lua, args: MultiValue| draw(lua, &source, &args))?)?;
     let source = Rc::clone(random);
     host.set("randomseed", lua.create_function(move |_, seed: f64| Ok(source.seed(seed as i64 as u32)))?)?;
+    lua.set_named_registry_value(lib::RAISING, globals.get::<Function>("__raising")?)?;
     host.set("libraries", lib::tables(lua)?)?;
-    lua.load(include_str!("prelude.lua"))
-        .set_name("=prelude")
-        .set_mode(mlua::chunk::ChunkMode::Text)
-        .call(host)
+    lua.load(include_str!("prelude.lua")).set_name(PRELUDE).set_mode(mlua::chunk::ChunkMode::Text).call(host)
 }
 
 /// Looks now and then whether the script was killed.
@@ -272,7 +272,7 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         })
     };
     // What raised it is a function in C as a rule; who called that is meant.
-    let found = (1..=3).filter_map(place).find(|found| !found.0);
+    let found = (1..=3).filter_map(place).find(|found| !found.0 && found.1.as_deref() != Some(PRELUDE));
     let object: Table = match error {
         Value::Table(object) => object,
         other => {

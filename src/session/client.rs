@@ -3,8 +3,10 @@
 //! Counters are written by the connection's own worker alone (a relaxed load and store, no locked
 //! instruction) and read by CLIENT LIST on any worker.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -53,6 +55,9 @@ struct Mailbox {
     waker: Option<Waker>,
 }
 
+/// Bytes of a message in a mailbox beside its text.
+const MESSAGE_BYTES: usize = size_of::<Bytes>();
+
 /// See the module's head.
 pub struct Client {
     pub id: ClientId,
@@ -85,6 +90,8 @@ pub struct Client {
     pub usage: Usage,
     /// Bytes of its buffers that the registry counts.
     pub(super) counted_bytes: AtomicUsize,
+    /// Where the registry counts what waits in all mailboxes, once it knows the client.
+    pub(super) mail_bytes: OnceLock<Arc<AtomicI64>>,
 }
 
 /// Numbers of CLIENT LIST, written by the owning worker only.
@@ -123,6 +130,13 @@ pub fn bump(counter: &AtomicU64, by: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
 }
 
+impl Drop for Client {
+    fn drop(&mut self) {
+        // What nobody reads any more is no longer counted.
+        self.take_messages();
+    }
+}
+
 impl Client {
     pub fn new(
         id: ClientId,
@@ -156,6 +170,7 @@ impl Client {
             last_command: AtomicU32::new(0),
             usage,
             counted_bytes: AtomicUsize::new(0),
+            mail_bytes: OnceLock::new(),
         }
     }
 
@@ -203,8 +218,15 @@ impl Client {
     pub fn send(&self, message: Bytes) {
         let mut mailbox = self.mailbox.lock();
         mailbox.bytes += message.len();
+        self.count_mail((message.len() + MESSAGE_BYTES) as i64);
         mailbox.messages.push(message);
         self.call(&mailbox);
+    }
+
+    fn count_mail(&self, bytes: i64) {
+        if let Some(counter) = self.mail_bytes.get() {
+            counter.fetch_add(bytes, Ordering::Relaxed);
+        }
     }
 
     /// Closes the connection as soon as its worker gets to it.
@@ -229,6 +251,7 @@ impl Client {
 
     pub fn take_messages(&self) -> Vec<Bytes> {
         let mut mailbox = self.mailbox.lock();
+        self.count_mail(-((mailbox.bytes + mailbox.messages.len() * MESSAGE_BYTES) as i64));
         mailbox.bytes = 0;
         std::mem::take(&mut mailbox.messages)
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
-pub use registry::Registry;
+pub use registry::{Registry, SMALL_BUFFERS_BYTES};
 pub use subscriptions::{Space, Subscriptions};
 pub use tracker::{Scope, Tracker};
 pub use transaction::{Transaction, Watch};

@@ -7,6 +7,9 @@ use dashmap::DashMap;
 
 use super::client::{Client, ClientId};
 
+/// Buffers of one client that are nothing unusual, in bytes.
+pub const SMALL_BUFFERS_BYTES: usize = 64 << 10;
+
 /// The clients that are connected now.
 #[derive(Default)]
 pub struct Registry {
@@ -15,6 +18,10 @@ pub struct Registry {
     blocked: AtomicUsize,
     /// Bytes of all clients' buffers.
     buffers: AtomicI64,
+    /// What of these goes beyond [`SMALL_BUFFERS_BYTES`] of each client.
+    large: AtomicI64,
+    /// Bytes of messages that wait in mailboxes.
+    mail: Arc<AtomicI64>,
 }
 
 impl Registry {
@@ -24,6 +31,8 @@ impl Registry {
     }
 
     pub fn insert(&self, client: Arc<Client>) {
+        // Fails only for one that is known already, and then nothing changes.
+        let _ = client.mail_bytes.set(Arc::clone(&self.mail));
         self.clients.insert(client.id, client);
     }
 
@@ -62,7 +71,18 @@ impl Registry {
         }
         client.counted_bytes.store(bytes, Ordering::Relaxed);
         self.buffers.fetch_add(bytes as i64 - before as i64, Ordering::Relaxed);
+        let [large, was_large] =
+            [bytes, before].map(|bytes| bytes.saturating_sub(SMALL_BUFFERS_BYTES) as i64);
+        if large != was_large {
+            self.large.fetch_add(large - was_large, Ordering::Relaxed);
+        }
         bytes > before
+    }
+
+    /// Bytes of large buffers and of messages that wait: what slow clients make grow.
+    pub fn large_buffer_bytes(&self) -> u64 {
+        let bytes = self.large.load(Ordering::Relaxed) + self.mail.load(Ordering::Relaxed);
+        u64::try_from(bytes).unwrap_or(0)
     }
 
     /// Bytes of all clients' buffers.

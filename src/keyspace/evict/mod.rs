@@ -62,11 +62,11 @@ pub(super) struct Choice<'c> {
 const VOLATILE_DRAWS: usize = 8;
 
 impl View<'_> {
-    /// Removes one key of the held shards; whether there was one that the policy lets go. The effects are to be committed
+    /// Removes one key of the held shards; the bytes that it took, `None` when the policy lets none go. The effects are to be committed
     /// before the locks are released.
-    pub fn evict_one(&mut self, policy: EvictionPolicy, samples: usize) -> bool {
+    pub fn evict_one(&mut self, policy: EvictionPolicy, samples: usize) -> Option<usize> {
         let (mut shards, cx) = self.split_held();
-        shards.any(|shard| {
+        shards.find_map(|shard| {
             let choice = &mut Choice { policy, samples, now: cx.now, access: cx.access, rng: &mut cx.rng };
             let victim = match policy.order {
                 Order::Lru => ranked::victim(shard, choice, Rank::Idle),
@@ -74,29 +74,29 @@ impl View<'_> {
                 Order::Random => random::victim(shard, choice),
                 Order::Ttl => soonest::victim(shard, choice),
             };
-            let Some((db_index, key)) = victim else { return false };
+            let (db_index, key) = victim?;
             let (db, audience) = shard.parts_mut(db_index);
             let hash = db.table.seed().hash(&key);
-            let Some(entry) = db.remove(Key { bytes: &key, hash }) else { return false };
+            let entry = db.remove(Key { bytes: &key, hash })?;
             audience.touch(db_index, &key, &mut cx.ready);
             if cx.observed {
                 // For the journal it is as if the key had died by itself: a DEL.
                 cx.effects.record(db_index, &key, What::Expired);
                 cx.effects.record(db_index, &key, What::Event(EventClass::Evicted, "evicted"));
             }
-            discard(entry);
-            true
+            Some(discard(entry))
         })
     }
 }
 
-/// Frees a victim. What is freed elsewhere counts as free from now on, or too many keys would go meanwhile.
-fn discard(entry: Entry) {
+/// Frees a victim and tells its bytes. What is freed elsewhere counts as free from now on, or too many keys would go meanwhile.
+fn discard(entry: Entry) -> usize {
     const WEIGHED_ELEMENTS: usize = 16;
+    let bytes = super::entry::heap_bytes(&entry, WEIGHED_ELEMENTS);
     if edit::is_large(&entry) {
-        let bytes = super::entry::heap_bytes(&entry, WEIGHED_ELEMENTS);
         reclaim::free_weighed_elsewhere(entry, bytes);
     }
+    bytes
 }
 
 /// A random key of a database that the policy lets go.

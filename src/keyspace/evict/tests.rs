@@ -99,7 +99,7 @@ fn hit_ratios(order: Order, workers: usize) -> (f64, f64) {
             // As the dispatcher does: from one shard after the other.
             turn = (turn + 1) % keyspace.shard_count();
             view.lock_blocking(&LockSet::One(ShardId(turn as u16)));
-            len -= usize::from(view.evict_one(policy, 5));
+            len -= usize::from(view.evict_one(policy, 5).is_some());
         }
         view.forget_effects();
         let is_exact_hit = exact.access(number, time, CAPACITY);
@@ -138,14 +138,17 @@ fn the_policies_take_what_they_should() {
         }
         for order in [Order::Lru, Order::Lfu, Order::Random, Order::Ttl] {
             for _ in 0..5 {
-                assert!(view.evict_one(EvictionPolicy { order, is_volatile: true }, 5), "{order:?}");
+                assert!(
+                    view.evict_one(EvictionPolicy { order, is_volatile: true }, 5).is_some(),
+                    "{order:?}"
+                );
             }
         }
         assert_eq!((view.len(DB), view.volatile(DB).0), (19_980, 0));
         for order in [Order::Lru, Order::Lfu, Order::Random, Order::Ttl] {
-            assert!(!view.evict_one(EvictionPolicy { order, is_volatile: true }, 5), "{order:?}");
+            assert!(view.evict_one(EvictionPolicy { order, is_volatile: true }, 5).is_none(), "{order:?}");
         }
-        assert!(view.evict_one(EvictionPolicy { order: Order::Random, is_volatile: false }, 5));
+        assert!(view.evict_one(EvictionPolicy { order: Order::Random, is_volatile: false }, 5).is_some());
         assert_eq!(view.len(DB), 19_979);
         view.forget_effects();
     }
@@ -176,8 +179,8 @@ fn the_earliest_deadline_goes_first() {
         if expected % 50 == 0 {
             assert_eq!(earliest(&view), Some(expected));
         }
-        assert!(view.evict_one(policy, 5));
+        assert!(view.evict_one(policy, 5).is_some());
     }
     assert_eq!((view.len(DB), view.volatile(DB).0), (5_000, 0));
-    assert!(!view.evict_one(policy, 5));
+    assert!(view.evict_one(policy, 5).is_none());
 }

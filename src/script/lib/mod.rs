@@ -15,6 +15,9 @@ use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
 /// Levels of tables in tables that a library follows.
 const DEPTH_MAX: usize = 1500;
 
+/// Where the registry of Lua holds the function that makes functions raise (`__raising` of `build/main.rs`).
+pub const RAISING: &str = "raising";
+
 /// Why a function failed.
 pub(super) enum Fault {
     /// The message without its place.
@@ -72,7 +75,7 @@ fn add(
             Err(Fault::Lua(error)) => Err(error),
         }
     })?;
-    let raising: Function = lua.globals().raw_get("__raising")?;
+    let raising: Function = lua.named_registry_value(RAISING)?;
     library.raw_set(name, raising.call::<Function>(answer)?)
 }
 

@@ -136,12 +136,14 @@ impl Reader<'_> {
         let at = self.at;
         let len = float_len(self.rest());
         let text = self.rest().get(..len).unwrap_or_default();
-        match float::parse_f64(text.strip_prefix(b"+").unwrap_or(text)) {
+        let text = text.strip_prefix(b"+").unwrap_or(text);
+        // The parser of commands takes no number that is too big.
+        let overflown = || std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+        match float::parse_f64(text).or_else(overflown) {
             Some(number) => {
                 self.at += len;
                 Token { kind: Kind::Number(number), at }
             }
-            // The parser of commands takes no NaN.
             None if text.to_ascii_lowercase().ends_with(b"nan") => {
                 self.at += len;
                 Token { kind: Kind::Number(f64::NAN), at }

@@ -44,6 +44,11 @@ fn push_number(out: &mut Vec<u8>, number: f64, options: &Options) -> Result<(), 
                 out.extend_from_slice(b"null");
                 return Ok(());
             }
+            Invalid::Printed if number.is_nan() => {
+                // Without the sign that C would print.
+                out.extend_from_slice(b"nan");
+                return Ok(());
+            }
             Invalid::Printed => {}
         }
     }
