@@ -27,6 +27,7 @@ pub mod tracking;
 pub mod dispatch;
 
 pub mod persist;
+pub mod script;
 
 pub mod commands;
 

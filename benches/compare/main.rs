@@ -6,7 +6,7 @@
 //!   --server NAME=COMMAND…                            another server, started as `COMMAND --bind … --port …`
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
-//!                                                     types, elements, algebra or stall
+//!                                                     types, elements, algebra, stall or waiting
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -31,6 +31,7 @@ mod server;
 mod stall;
 mod throughput;
 mod types;
+mod waiting;
 mod workers;
 
 use std::time::Duration;
@@ -127,5 +128,8 @@ fn main() {
     }
     if plan.does("stall") {
         stall::run(&plan);
+    }
+    if plan.does("waiting") {
+        waiting::run(&plan);
     }
 }

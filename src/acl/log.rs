@@ -37,6 +37,7 @@ impl Reason {
 pub enum Context {
     TopLevel,
     Multi,
+    Lua,
 }
 
 impl Context {
@@ -44,6 +45,7 @@ impl Context {
         match self {
             Context::TopLevel => "toplevel",
             Context::Multi => "multi",
+            Context::Lua => "lua",
         }
     }
 }
@@ -134,10 +136,5 @@ impl Log {
     /// ACL LOG RESET.
     pub fn clear(&self) {
         self.0.lock().entries.clear();
-    }
-
-    /// `acllog-max-len` was changed.
-    pub fn set_max_len(&self, len_max: usize) {
-        self.0.lock().entries.truncate(len_max);
     }
 }

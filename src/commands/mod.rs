@@ -13,6 +13,7 @@ pub mod hyperloglog;
 pub mod list;
 pub mod pubsub;
 pub mod scan;
+pub mod scripting;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
@@ -72,6 +73,8 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::look::COMMANDS,
     pubsub::publish::COMMANDS,
     pubsub::subscribe::COMMANDS,
+    scripting::eval::COMMANDS,
+    scripting::script::COMMANDS,
     server::command::COMMANDS,
     set::combine::COMMANDS,
     set::members::COMMANDS,

@@ -29,6 +29,8 @@ pub(crate) struct Loaded {
     pub set_by_include: Vec<bool>,
     /// Directives that are no options.
     pub declarations: Declarations,
+    /// Options that some directive has set.
+    pub given: Vec<bool>,
     /// The main file, absolute.
     pub file: Option<PathBuf>,
 }
@@ -53,9 +55,9 @@ pub(crate) fn load(startup: Startup) -> Result<Loaded, ConfigError> {
             values: defaults(),
             set_by_include: vec![false; OPTIONS.len()],
             declarations: Declarations::default(),
+            given: vec![false; OPTIONS.len()],
             file: None,
         },
-        seen: vec![false; OPTIONS.len()],
         files: Vec::new(),
     };
     if let Some(file) = startup.file {
@@ -110,8 +112,6 @@ fn read_all(source: impl Read) -> std::io::Result<Vec<u8>> {
 
 struct Loader {
     loaded: Loaded,
-    /// Options that some directive has set.
-    seen: Vec<bool>,
     /// The files being read, the main one first.
     files: Vec<PathBuf>,
 }
@@ -206,7 +206,7 @@ impl Loader {
         let in_included_file = self.files.len() > 1;
         let value = self.loaded.values.get_mut(spec.index);
         let (Some(value), Some(seen), Some(by_include)) =
-            (value, self.seen.get_mut(spec.index), self.loaded.set_by_include.get_mut(spec.index))
+            (value, self.loaded.given.get_mut(spec.index), self.loaded.set_by_include.get_mut(spec.index))
         else {
             return Ok(());
         };

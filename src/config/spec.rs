@@ -76,8 +76,6 @@ pub enum Feature {
     Tls,
     /// Lua scripts and functions.
     Scripting,
-    /// Memory limits and the keys that go.
-    Eviction,
     /// Channels, keyspace events, client tracking.
     Pubsub,
 }
@@ -91,7 +89,6 @@ impl Feature {
             Self::Cluster => "cluster",
             Self::Tls => "TLS",
             Self::Scripting => "scripting",
-            Self::Eviction => "eviction",
             Self::Pubsub => "pubsub",
         }
     }

@@ -50,6 +50,12 @@ impl Store {
         })
     }
 
+    /// Whether the file or the command line says something about an option.
+    pub fn is_given(&self, name: &str) -> bool {
+        let spec = lookup(name.as_bytes()).map(|(spec, _)| spec.index);
+        spec.is_some_and(|index| self.state.lock().given.get(index).copied().unwrap_or(false))
+    }
+
     /// All options at this moment.
     pub fn snapshot(&self) -> Arc<Config> {
         self.snapshot.load_full()

@@ -52,9 +52,13 @@ fn try_set(store: &Store, name: &str, value: &str) -> Result<String, String> {
 }
 
 /// Options whose default differs from Redis's, with the reason.
-const OTHER_DEFAULTS: [(&str, &str); 2] = [
+const OTHER_DEFAULTS: [(&str, &str); 3] = [
     ("dir", "printed as the absolute working directory, as Redis does when asked by itself"),
     ("io-threads", "0 takes as many workers as there are processors"),
+    (
+        "maxmemory-clients",
+        "clients have a budget of their own where there is a limit, so that they push out no data",
+    ),
 ];
 
 #[test]
@@ -72,8 +76,15 @@ fn every_option_of_redis_has_its_default() {
     }
     let own: Vec<String> =
         names(&store, &["*"]).into_iter().filter(|name| !facts.contains_key(name)).collect();
-    let expected =
-        ["tls-auto", "tls-auth-clients-user", "rdb-save-version", "log-format", "lua-memory-limit"];
+    let expected = [
+        "tls-auto",
+        "tls-auth-clients-user",
+        "rdb-save-version",
+        "aof-load-corrupt-tail-max-size",
+        "aof-checksum",
+        "log-format",
+        "lua-memory-limit",
+    ];
     assert_eq!(own, expected);
     assert_eq!(get(&store, "dir"), std::env::current_dir().unwrap().to_str().unwrap());
     assert_eq!(store.snapshot().port, 6379);

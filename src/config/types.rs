@@ -474,7 +474,7 @@ impl MaxmemoryPolicy {
         matches!(self, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu)
     }
 
-    /// Whether the policy asks for the time of the last use.
+    /// Whether the longest unused keys go.
     pub fn is_lru(self) -> bool {
         matches!(self, MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru)
     }

@@ -160,6 +160,47 @@ impl Executor<'_> {
     }
 }
 
+impl Executor<'_> {
+    /// Whether a script's user may run a command.
+    ///
+    /// # Errors
+    /// What the script is told.
+    pub(super) fn check_script_rights(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> Result<(), CmdError> {
+        if session.may_do_everything(self.engine.acl.version()) {
+            return Ok(());
+        }
+        session.follow(&self.engine.acl);
+        let asked = Asked { command: registered, args: *args };
+        let user = session.user().clone();
+        let Err(denied) = user.check(&asked) else { return Ok(()) };
+        let (reason, object) = match denied {
+            Denied::Command => (Reason::Command, registered.full_name.as_bytes()),
+            Denied::Key(position) => (Reason::Key, args.at(position)),
+            Denied::Channel(position) => (Reason::Channel, args.at(position)),
+        };
+        note_refusal(self.engine, self.config(), session, (reason, Context::Lua), object, &user.name);
+        let mut text = b"ERR ACL failure in script: ".to_vec();
+        text.extend_from_slice(&denial(&user, &asked, denied, false));
+        Err(CmdError::Bytes(text))
+    }
+
+    /// Whether the client may run a command, without a trace.
+    pub(super) fn may_access(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> bool {
+        session.follow(&self.engine.acl);
+        session.user().clone().check(&Asked { command: registered, args: *args }).is_ok()
+    }
+}
+
 impl ReadCx<'_, '_> {
     /// Whether the client may read every key there is: for options that make names of keys out of values.
     pub fn may_read_all(&self, request: &Request<'_>) -> bool {

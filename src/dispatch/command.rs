@@ -8,12 +8,14 @@
 //! | write | [`WriteCx`] | changes keys, through `edit` |
 //! | session | [`SessionCx`] | the connection itself |
 //! | admin | [`AdminCx`] | the server: configuration, statistics, other clients |
+//! | script | [`ScriptCx`] | runs commands that a script chooses |
 //! | control | the executor | transactions: runs other commands |
 //! | container | – | only its subcommands run |
 
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::error::CmdError;
 use super::reply::{Replied, ReplySlot};
+use super::script::ScriptCx;
 use super::transaction::Control;
 use crate::keyspace::Key;
 use crate::resp::Args;
@@ -32,6 +34,8 @@ pub enum Handler {
     Admin(for<'c, 'k, 'a, 'o> fn(&mut AdminCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
     /// Runs other commands, or decides when they run.
     Control(Control),
+    /// Runs a script, which runs commands.
+    Script(for<'c, 'k, 'a, 'o> fn(&mut ScriptCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
     /// Runs one of its subcommands.
     Container,
 }
@@ -152,6 +156,21 @@ impl Command {
         let mut command = Command::new(name, arity, Handler::Control(control));
         command.is_queued = matches!(control, Control::Unwatch | Control::WaitAof);
         command
+    }
+
+    /// A command that runs a script.
+    pub const fn script(
+        name: &'static str,
+        arity: i32,
+        run: for<'c, 'k, 'a, 'o> fn(&mut ScriptCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
+    ) -> Command {
+        Command::new(name, arity, Handler::Script(run)).flags(
+            CommandFlags::MOVABLE_KEYS
+                .union(CommandFlags::NO_MANDATORY_KEYS)
+                .union(CommandFlags::NOSCRIPT)
+                .union(CommandFlags::SKIP_MONITOR)
+                .union(CommandFlags::STALE),
+        )
     }
 
     /// A client that speaks RESP2 may send it while it listens to channels.

@@ -218,6 +218,11 @@ impl<'k> AdminCx<'_, 'k> {
         self.view.holds_all()
     }
 
+    /// Whether all databases are locked already, and stay so: the request is part of a transaction.
+    pub fn is_in_transaction(&self) -> bool {
+        self.view.holds_all()
+    }
+
     /// All databases, locked. Waits for other workers' commands, microseconds as a rule.
     pub fn with_all<R>(&mut self, run: impl FnOnce(&mut View<'k>) -> R) -> R {
         // Inside a transaction they are held already, and must not be let go.

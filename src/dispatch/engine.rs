@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use super::gauges::Gauges;
+use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
 use super::parts::Parts;
@@ -57,6 +58,8 @@ pub struct Engine {
     pub lifecycle: Lifecycle,
     pub identity: Identity,
     pub gauges: Gauges,
+    /// `maxmemory` at work.
+    pub eviction: Eviction,
     pub sinks: Sinks,
     pub journal: Journal,
     /// Held by who changes whether effects are recorded.
@@ -98,6 +101,7 @@ pub struct Lifecycle {
     pub loading: AtomicBool,
     /// The last save failed.
     unsaved: AtomicBool,
+    unsaved_reason: Mutex<Option<String>>,
 }
 
 impl Lifecycle {
@@ -112,13 +116,15 @@ impl Lifecycle {
         self.request.lock().take().is_some()
     }
 
-    /// Notes whether the last save failed.
-    pub fn set_unsaved(&self, unsaved: bool) {
-        self.unsaved.store(unsaved, Ordering::Relaxed);
+    /// Notes why the last save failed, `None` when it didn't.
+    pub fn set_unsaved(&self, reason: Option<String>) {
+        self.unsaved.store(reason.is_some(), Ordering::Relaxed);
+        *self.unsaved_reason.lock() = reason;
     }
 
-    pub fn is_unsaved(&self) -> bool {
-        self.unsaved.load(Ordering::Relaxed)
+    /// Why the last save failed, if it did.
+    pub fn unsaved_reason(&self) -> Option<String> {
+        self.unsaved_reason.lock().clone()
     }
 
     /// Whether some requests are refused because of the state of the data.

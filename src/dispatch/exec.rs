@@ -38,6 +38,7 @@ use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 use crate::value::Stage;
 
+const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
 const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
@@ -98,7 +99,7 @@ pub struct Executor<'k> {
     is_stale: bool,
     /// Version of the users when they were last looked at.
     pub(super) acl_version: u64,
-    stats: &'k WorkerStats,
+    pub(super) stats: &'k WorkerStats,
     pub(super) view: View<'k>,
     /// What a WAITAOF has waited for.
     pub(super) disk_target: Option<JournalOffset>,
@@ -109,6 +110,8 @@ pub struct Executor<'k> {
     pub(super) gathered: Option<Box<Gathered>>,
     /// What the last request waits for.
     pub(super) awaited: Option<Awaited>,
+    /// The requests that run are those of a script.
+    pub(super) in_script: bool,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -143,6 +146,7 @@ impl<'k> Executor<'k> {
             rewrites: Vec::new(),
             gathered: None,
             awaited: None,
+            in_script: false,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
@@ -192,10 +196,18 @@ impl<'k> Executor<'k> {
             self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
         }
-        if (self.engine.journal.is_refusing() || self.engine.lifecycle.loading.load(Ordering::Relaxed))
+        if (self.engine.journal.is_refusing() || self.engine.lifecycle.is_obstructed())
             && let Some(error) = self.objection_of_state(session, registered)
         {
             self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
+        if self.config.maxmemory > 0
+            && let Err(error) = self.make_room(session, registered, out)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            // Some key may have gone nevertheless.
+            self.serve(attempts);
             return Step::Done;
         }
         if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
@@ -205,7 +217,7 @@ impl<'k> Executor<'k> {
         if let Some(transaction) = session.transaction.as_deref_mut()
             && registered.command.is_queued
         {
-            let queued = Self::queue(transaction, registered.command.spec.flags, &args);
+            let queued = Self::queue(transaction, registered, &args);
             self.answer_queued(session, registered, queued, out);
             return Step::Done;
         }
@@ -234,7 +246,11 @@ impl<'k> Executor<'k> {
             None if is_exec(registered) => self.transaction_locks(session),
             None => self.find_keys(registered, &args, &mut keys),
         };
-        if let Err(busy) = self.lock(&locks, attempts) {
+        let locked = match self.needs_script_mutex(session, registered) {
+            true => self.view.lock_in_order(&locks),
+            false => self.lock(&locks, attempts),
+        };
+        if let Err(busy) = locked {
             return Step::Parked(Parked::Lock(busy));
         }
         self.view.begin(now, session.no_touch);
@@ -247,6 +263,19 @@ impl<'k> Executor<'k> {
             self.serve(attempts);
         }
         if session.waiting.is_some() { Step::Waits } else { Step::Done }
+    }
+
+    /// Whether a request may want shards that its keys don't tell. With one shard there are none.
+    #[inline]
+    fn needs_script_mutex(&self, session: &Session, registered: &Registered) -> bool {
+        self.engine.keyspace.shard_count() > 1
+            && match registered.command.handler {
+                Handler::Script(_) => true,
+                Handler::Control(Control::Exec) => {
+                    session.transaction.as_deref().is_some_and(|transaction| transaction.runs_scripts)
+                }
+                _ => false,
+            }
     }
 
     /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
@@ -360,7 +389,7 @@ impl<'k> Executor<'k> {
         Some(found)
     }
 
-    /// Why the request is refused while the journal can't be written, or while data is being loaded.
+    /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.
     #[cold]
     fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
         let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
@@ -373,8 +402,12 @@ impl<'k> Executor<'k> {
         if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
             return None;
         }
-        let reason = self.engine.journal.refusal()?;
-        Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")))
+        if let Some(reason) = self.engine.journal.refusal() {
+            return Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")));
+        }
+        let stops = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
+        let reason = self.engine.lifecycle.unsaved_reason().filter(|_| stops)?;
+        Some(CmdError::owned(format!("{UNSAVED} {reason}")))
     }
 
     #[cold]
@@ -579,6 +612,13 @@ impl<'k> Executor<'k> {
                     AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
                 run(&mut cx, request, reply)
             }
+            Handler::Script(run) => {
+                let began_ns = self.last_ns;
+                let done = self.with_script(session, |cx| run(cx, request, reply));
+                // It took as long as all that it ran.
+                self.last_ns = began_ns;
+                done
+            }
             Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
         }
@@ -674,7 +714,7 @@ impl<'k> Executor<'k> {
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);
         let slower_than = config.slowlog_log_slower_than;
-        if slower_than >= 0 && nanos / 1000 >= slower_than as u64 {
+        if slower_than >= 0 && !self.in_script && nanos / 1000 >= slower_than as u64 {
             self.log_slow(session, request, nanos / 1000);
         }
         let threshold_ms = config.latency_monitor_threshold;
@@ -737,7 +777,7 @@ impl<'k> Executor<'k> {
 }
 
 /// What the request does, or all the requests that EXEC runs.
-fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
+pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
     let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
     registered.command.spec.flags | queued.unwrap_or_default()
 }
@@ -747,13 +787,13 @@ fn writes(session: &Session, registered: &Registered) -> bool {
     flags_of(session, registered).contains(CommandFlags::WRITE)
 }
 
-fn is_exec(registered: &Registered) -> bool {
+pub(super) fn is_exec(registered: &Registered) -> bool {
     matches!(registered.command.handler, Handler::Control(Control::Exec))
 }
 
 /// The command or subcommand that the request means, if it is known and has the right number of arguments.
 #[inline]
-fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+pub(super) fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
     let registered = if found.subcommands.is_empty() { found } else { subcommand(found, args)? };
     registered.command.spec.accepts(args.len()).then_some(registered)
 }

@@ -30,6 +30,8 @@ pub struct Gauges {
     pub max_output_bytes: AtomicU64,
     /// Unix seconds of the last save; the start until persistence exists.
     pub last_save_seconds: AtomicU64,
+    /// How long everybody waited for the last snapshot's cut, µs.
+    pub latest_cut_us: AtomicU64,
     /// While loading: bytes of all files, and of what has run.
     pub loading_total_bytes: AtomicU64,
     pub loading_loaded_bytes: AtomicU64,

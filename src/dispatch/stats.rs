@@ -50,6 +50,8 @@ counters! {
     keyspace_hits,
     keyspace_misses,
     expired_keys,
+    evicted_keys,
+    evicted_clients,
     /// Fields of hashes.
     expired_subkeys,
     changes,

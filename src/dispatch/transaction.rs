@@ -10,14 +10,15 @@
 //! Because all locks are held from the first request to the last, nobody sees half of it, on any number of workers; and its
 //! effects are one commit.
 
-use super::command::Request;
+use super::command::{Handler, Request};
 use super::error::CmdError;
 use super::exec::Executor;
 use super::reply::{Replied, ReplySlot};
+use super::table::Registered;
 use super::{Commit, Outcome};
 use crate::keyspace::{DbIndex, Effects, LockSet, ShardId};
 use crate::resp::{Args, Output, OwnedArgs};
-use crate::session::{Session, Transaction};
+use crate::session::{ClientId, Session, Transaction};
 use crate::spec::CommandFlags;
 
 /// What a control command does.
@@ -68,14 +69,16 @@ impl<'k> Executor<'k> {
     /// Keeps a request for EXEC, or refuses it.
     pub(super) fn queue(
         transaction: &mut Transaction,
-        flags: CommandFlags,
+        registered: &Registered,
         args: &Args<'_>,
     ) -> Result<(), CmdError> {
+        let flags = registered.command.spec.flags;
         if flags.contains(CommandFlags::NO_MULTI) {
             transaction.failed = true;
             return Err(NOT_INSIDE);
         }
         transaction.push(args, flags);
+        transaction.runs_scripts |= matches!(registered.command.handler, Handler::Script(_));
         Ok(())
     }
 
@@ -164,13 +167,24 @@ impl<'k> Executor<'k> {
         transaction: &Transaction,
         reply: ReplySlot<'_>,
     ) -> Replied {
+        self.as_one(session.id(), |executor| {
+            reply.with_output(|out: &mut Output, proto| {
+                out.writer(proto).array(transaction.requests.len());
+                for request in &transaction.requests {
+                    executor.run_again(session, request.as_args(), out);
+                }
+            })
+        })
+    }
+
+    /// Runs requests, and commits what they do as one when they are done; unless they are part of something bigger that
+    /// does so.
+    pub(super) fn as_one<R>(&mut self, client: ClientId, run: impl FnOnce(&mut Self) -> R) -> R {
+        if self.gathered.is_some() {
+            return run(self);
+        }
         self.gathered = Some(Box::default());
-        let replied = reply.with_output(|out: &mut Output, proto| {
-            out.writer(proto).array(transaction.requests.len());
-            for request in &transaction.requests {
-                self.run_again(session, request.as_args(), out);
-            }
-        });
+        let done = run(self);
         if let Some(gathered) = self.gathered.take()
             && !(gathered.commands.is_empty() && gathered.effects.records.is_empty())
         {
@@ -179,10 +193,10 @@ impl<'k> Executor<'k> {
             self.publish(&Commit {
                 commands: &commands,
                 effects: &gathered.effects,
-                client: Some(session.id()),
+                client: Some(client),
                 marks: &gathered.marks,
             });
         }
-        replied
+        done
     }
 }

@@ -108,6 +108,11 @@ pub fn idle_seconds(clock: u32, now: UnixMs) -> u64 {
     u64::from(lru_seconds(now).wrapping_sub(clock) & CLOCK_MASK)
 }
 
+/// Minutes since the last use, of an LFU clock; modulo 2^16.
+pub fn idle_minutes(clock: u32, now: UnixMs) -> u32 {
+    minutes(now).wrapping_sub(clock >> 8) & MINUTES_MASK
+}
+
 /// The LRU clock now: seconds modulo 2^24.
 #[inline]
 pub fn lru_seconds(now: UnixMs) -> u32 {

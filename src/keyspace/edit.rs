@@ -551,9 +551,12 @@ impl Slot<'_> {
 /// Frees an entry: a big value off the workers, anything else here.
 #[inline]
 pub(super) fn discard(entry: Entry) {
-    if let Payload::Value(value) = entry.payload()
-        && value.free_effort() > LARGE_EFFORT
-    {
+    if is_large(&entry) {
         super::reclaim::free_elsewhere(entry);
     }
+}
+
+/// Whether freeing the entry takes so long that it is done elsewhere.
+pub(super) fn is_large(entry: &Entry) -> bool {
+    matches!(entry.payload(), Payload::Value(value) if value.free_effort() > LARGE_EFFORT)
 }

@@ -110,7 +110,7 @@ pub enum What {
     /// The key was changed, created or removed (WATCH, tracking).
     Modified,
     Event(EventClass, &'static str),
-    /// The key was removed at its deadline: replicas and the append-only file get a DEL.
+    /// The key was removed by the server itself, at its deadline or for want of memory: replicas and the append-only file get a DEL.
     Expired,
     /// Elements of a collection expired: replicas and the append-only file get an HDEL of them.
     ElementsExpired(Vec<Box<[u8]>>),

@@ -134,6 +134,13 @@ impl<T> ParkingMutex<T> {
     }
 }
 
+impl<T> ParkingGuard<'_, T> {
+    /// Whether somebody has parked meanwhile.
+    pub fn is_wanted(&self) -> bool {
+        self.mutex.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
 impl<T> std::ops::Deref for ParkingGuard<'_, T> {
     type Target = T;
 

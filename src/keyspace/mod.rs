@@ -10,7 +10,8 @@
 //! * [`View::edit`] is the only way to a mutable entry: around it expiry, deadlines, statistics, events and the
 //!   journal are done once, for everybody ([`edit`]).
 //! * [`snapshot`] gives all data as it was at one moment.
-//! * [`expire`] removes keys at their deadline, [`scan`] walks them with a stateless cursor, [`reclaim`] frees big
+//! * [`evict`] chooses what goes when memory is full, [`expire`] removes keys at their deadline, [`scan`] walks them with a
+//!   stateless cursor, [`reclaim`] frees big
 //!   values off the workers.
 //!
 //! **Invariant:** nobody holds one shard while waiting for another, except under the script mutex
@@ -22,6 +23,7 @@ mod audience;
 pub mod edit;
 pub mod effects;
 pub mod entry;
+pub mod evict;
 pub mod expire;
 pub mod freeze;
 pub mod load;
@@ -43,6 +45,7 @@ pub use access::AccessClock;
 pub use edit::{EntryMut, Ttl, WrongType};
 pub use effects::{Effect, EffectRecord, Effects, EventClass, What};
 pub use entry::Entry;
+pub use evict::{EvictionPolicy, Order};
 pub use expire::ExpiryPolicy;
 pub use shard::{Db, Shard};
 pub use view::{LockSet, ShardSet, View};

@@ -6,15 +6,17 @@
 
 use std::any::Any;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 /// Values that take more allocations than this to free are freed elsewhere.
 pub const LARGE_EFFORT: usize = 64;
 
-type Garbage = (Box<dyn Any + Send>, u64);
+/// What is to be freed, how many values it counts as, and its bytes if somebody waits for them.
+type Garbage = (Box<dyn Any + Send>, u64, usize);
 
 static PENDING: AtomicU64 = AtomicU64::new(0);
+static PENDING_BYTES: AtomicUsize = AtomicUsize::new(0);
 static FREED: AtomicU64 = AtomicU64::new(0);
 static QUEUE: OnceLock<Option<Sender<Garbage>>> = OnceLock::new();
 
@@ -40,22 +42,39 @@ pub(super) fn free_elsewhere<T: Send + 'static>(garbage: T) {
 
 /// Frees `garbage`, which counts as `objects` values, on the reclaim thread.
 pub(super) fn free_many_elsewhere<T: Send + 'static>(garbage: T, objects: u64) {
+    send(Box::new(garbage), objects, 0);
+}
+
+/// Frees `garbage` on the reclaim thread; until that is done its bytes are counted as [`pending_bytes`].
+pub(super) fn free_weighed_elsewhere<T: Send + 'static>(garbage: T, bytes: usize) {
+    send(Box::new(garbage), 1, bytes);
+}
+
+/// Bytes of evicted values that wait to be freed.
+pub fn pending_bytes() -> usize {
+    PENDING_BYTES.load(Ordering::Relaxed)
+}
+
+fn send(garbage: Box<dyn Any + Send>, objects: u64, bytes: usize) {
     PENDING.fetch_add(objects, Ordering::Relaxed);
+    PENDING_BYTES.fetch_add(bytes, Ordering::Relaxed);
     let sent = match QUEUE.get_or_init(start) {
-        Some(queue) => queue.send((Box::new(garbage), objects)).is_ok(),
+        Some(queue) => queue.send((garbage, objects, bytes)).is_ok(),
         // No thread could be started: the garbage has been dropped here, which is slow but right.
         None => false,
     };
     if !sent {
         PENDING.fetch_sub(objects, Ordering::Relaxed);
+        PENDING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
 fn start() -> Option<Sender<Garbage>> {
     let (queue, garbage) = channel::<Garbage>();
     let run = move || {
-        for (value, objects) in garbage {
+        for (value, objects, bytes) in garbage {
             drop(value);
+            PENDING_BYTES.fetch_sub(bytes, Ordering::Relaxed);
             PENDING.fetch_sub(objects, Ordering::Relaxed);
             FREED.fetch_add(objects, Ordering::Relaxed);
         }

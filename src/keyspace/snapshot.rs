@@ -17,11 +17,17 @@
 //! **Invariant:** every entry that was there at the cut is drafted exactly once, as it was at the cut, with the number that its
 //! database had then.
 
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use smallvec::SmallVec;
 
 use super::access::idle_seconds;
 use super::{AccessClock, DbIndex, Entry, Keyspace, ShardId, View};
@@ -31,11 +37,15 @@ use crate::rdb::write::file::{Access, Head};
 use crate::rdb::write::{Draft, Format};
 
 /// What drafts may take in memory before writers wait, in bytes.
-const QUEUE_MAX_BYTES: usize = 32 << 20;
+const QUEUE_MAX_BYTES: usize = 48 << 20;
 /// Entries that the saver drafts under one lock: about a segment.
 const SLICE_ENTRIES: usize = 256;
+/// After somebody had to wait for the saver, it rests before so many slices, each time several times as long as a slice
+/// takes: so clients have the shard most of the time, and a machine with one processor goes on serving.
+const RESTS: u32 = 8;
+const REST: Duration = Duration::from_micros(150);
 /// Drafts that are kept for their room.
-const SPARE_MAX: usize = 8;
+const SPARE_MAX: usize = 64;
 
 /// What of an entry's access clock is put down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,11 +191,15 @@ pub struct DbSize {
 #[must_use = "watches stay on the tables until the cut is ended"]
 pub struct Cut {
     shared: Arc<Shared>,
-    number: u32,
+    /// Numbers of its watches: each table has one of its own.
+    numbers: RangeInclusive<u32>,
     sizes: Vec<DbSize>,
-    /// Where the walk stands: the shard, `None` at the end, and the position in the hashes of its present table.
+    /// Where the walk stands: the shard, `None` at the end, the table by its watch, and the position in its hashes.
     shard: Option<usize>,
+    table: u32,
     position: u64,
+    /// Slices before which the saver still rests.
+    rests: u32,
     /// Taken from the queue, to be handed out.
     taken: Vec<(DbIndex, Draft)>,
 }
@@ -199,7 +213,8 @@ impl View<'_> {
         if snapshots.is_running.swap(true, Ordering::AcqRel) {
             return None;
         }
-        let number = snapshots.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut number = snapshots.last.load(Ordering::Relaxed);
+        let first = number.wrapping_add(1);
         let shared = Arc::new(Shared {
             format,
             clock_kept,
@@ -221,10 +236,23 @@ impl View<'_> {
                 }
                 add_size(&mut sizes, DbSize { db: index, keys: db.len(), volatile: db.volatile() });
                 shared.tables.fetch_add(1, Ordering::Relaxed);
+                // Four billion tables would take centuries of snapshots.
+                number += 1;
                 db.table.watch(number, Arc::new(TableKeeper { db: index, shared: Arc::clone(&shared) }));
             }
         }
-        Some(Cut { shared, number, sizes, shard: Some(0), position: 0, taken: Vec::new() })
+        snapshots.last.store(number, Ordering::Relaxed);
+        let numbers = first..=number;
+        Some(Cut {
+            shared,
+            numbers,
+            sizes,
+            shard: Some(0),
+            table: 0,
+            position: 0,
+            rests: 0,
+            taken: Vec::new(),
+        })
     }
 }
 
@@ -273,7 +301,8 @@ impl Cut {
         if queue.spare.len() < SPARE_MAX {
             queue.spare.push(draft);
         }
-        if queue.bytes <= QUEUE_MAX_BYTES / 2 {
+        // At once, so that who waits does so for one draft, not for a queue of them.
+        if queue.bytes <= QUEUE_MAX_BYTES {
             self.shared.changed.notify_all();
             drop(queue);
             self.shared.snapshots.unchoke();
@@ -287,16 +316,31 @@ impl Cut {
             self.shard = None;
             return;
         }
+        if self.rests > 0 {
+            self.rests -= 1;
+            std::thread::sleep(REST);
+        }
         let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
         // SWAPDB may have moved it: a table is known by its watch.
-        let is_watched = |db: &DbIndex| shard.db(*db).table.watched() == Some(self.number);
-        let Some(db) = (0..shard.databases()).map(DbIndex).find(is_watched) else {
+        let watched = (0..shard.databases()).map(DbIndex).filter_map(|db| {
+            Some((db, shard.db(db).table.watched().filter(|number| self.numbers.contains(number))?))
+        });
+        let mut watched: SmallVec<[(DbIndex, u32); 16]> = watched.collect();
+        // The present one first.
+        watched.sort_by_key(|&(_, number)| number != self.table);
+        let Some(&(db, number)) = watched.first() else {
             // All of this shard are done, or gone with their watch.
-            (self.shard, self.position) = (Some(index + 1), 0);
+            self.shard = Some(index + 1);
             return;
         };
+        if number != self.table {
+            (self.table, self.position) = (number, 0);
+        }
         let next = shard.db_mut(db).table.keep_next(self.position, SLICE_ENTRIES);
         self.position = next.unwrap_or(0);
+        if shard.is_wanted() {
+            self.rests = RESTS;
+        }
     }
 
     /// Ends it; what was not given out is given up.
@@ -312,7 +356,7 @@ impl Cut {
                 let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
                 for db in (0..shard.databases()).map(DbIndex) {
                     let table = &mut shard.db_mut(db).table;
-                    if table.watched() == Some(self.number) {
+                    if table.watched().is_some_and(|number| self.numbers.contains(&number)) {
                         table.unwatch();
                     }
                 }

@@ -378,8 +378,9 @@ fn a_cursor_that_never_was_ours_ends_or_goes_on() {
 fn effects_tell_what_happened() {
     with_run(1, |run| {
         run.view.keyspace().observe(crate::keyspace::Observed::Everything);
-        // Settings count from the next lock on.
+        // Settings count from the next lock on, and from the next command.
         run.view.lock_blocking(&LockSet::All);
+        run.view.begin(UnixMs(START), false);
         run.edit(b"k", |entry| entry.set_string(b"v", Ttl::At(UnixMs(START + 10))));
         let what =
             |effects: Effects| effects.records.into_iter().map(|record| record.what).collect::<Vec<_>>();

@@ -140,6 +140,9 @@ impl<'k> View<'k> {
     fn read_settings(&mut self) {
         self.cx.access = self.keyspace.access.load();
         self.cx.expiry = self.keyspace.expiry.load();
+        let observed = self.keyspace.observed();
+        self.cx.observed = observed >= Observed::Commands;
+        self.cx.tells = observed >= Observed::Everything;
     }
 
     pub fn keyspace(&self) -> &'k Keyspace {
@@ -274,6 +277,36 @@ impl<'k> View<'k> {
         self.guards.extend(taken);
         self.guards.sort_unstable_by_key(|(id, _)| *id);
         true
+    }
+
+    /// Holds the shards of `set` besides those that are held, and waits for them.
+    ///
+    /// # Panics
+    /// When others are held without the script mutex: two who did so could wait for each other.
+    pub fn extend(&mut self, set: &LockSet) {
+        if self.try_extend(set) {
+            return;
+        }
+        assert!(
+            self.script_guard.is_some() || self.guards.is_empty(),
+            "only the holder of the script mutex may wait while holding"
+        );
+        let all: ShardSet;
+        let wanted: &[ShardId] = match set {
+            LockSet::Nothing => &[],
+            LockSet::One(id) => std::slice::from_ref(id),
+            LockSet::Many(ids) => ids,
+            LockSet::All => {
+                all = (0..self.keyspace.shards.len()).map(|id| ShardId(id as u16)).collect();
+                &all
+            }
+        };
+        for &id in wanted {
+            if self.position(id).is_none() {
+                self.guards.push((id, self.keyspace.shard(id).lock_blocking()));
+                self.guards.sort_unstable_by_key(|(id, _)| *id);
+            }
+        }
     }
 
     /// The held shards have been changed, and the journal says so up to `offset`.

@@ -29,6 +29,7 @@ use super::stream::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
+use crate::dispatch::memory::evict_clients;
 use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
@@ -426,10 +427,12 @@ impl Connection {
             usage.output_bytes.store(0, Ordering::Relaxed);
             usage.output_chunks.store(0, Ordering::Relaxed);
             usage.over_soft_since_us.store(0, Ordering::Relaxed);
+            self.count_buffers();
             return Ok(());
         }
         usage.output_bytes.store(self.output.len(), Ordering::Relaxed);
         usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
+        self.count_buffers();
         let now_us = self.worker.engine.time.monotonic_us();
         let config = self.worker.config();
         if limits::is_over(
@@ -463,6 +466,17 @@ impl Connection {
             self.decoder.shrink();
         }
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
+        self.count_buffers();
+    }
+
+    /// Tells what this connection holds; when that is more than before, clients may be over their budget.
+    fn count_buffers(&self) {
+        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
+        let held = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes() + queued;
+        let engine = &self.worker.engine;
+        if engine.clients.count_buffers(&self.session.shared, held) {
+            evict_clients(engine, &self.worker.config(), self.worker.stats());
+        }
     }
 
     /// Once a minute at most: who attacks does not get to fill the disk.

@@ -30,6 +30,9 @@ pub struct Style {
     /// The version whose forms are used; fields with deadlines are written whatever it is, and make the file tell a later
     /// one.
     pub format: Format,
+    /// The version that the file tells at least: a guess of what its content needs, which only
+    /// [`Snapshot::write`] finds out.
+    pub told_version: u32,
     /// It is the base of an append-only file.
     pub is_aof_base: bool,
     /// Pause behind each key, for tests.
@@ -37,7 +40,7 @@ pub struct Style {
 }
 
 impl Style {
-    /// As the configuration has it.
+    /// As the configuration has it, for content of any kind.
     pub fn of(config: &Config) -> Style {
         // The latest is the one that needs nothing but what is there.
         let version = if config.rdb_save_version >= VERSION_FIELD_DEADLINES {
@@ -49,6 +52,7 @@ impl Style {
             compresses: config.rdbcompression,
             sums_up: config.rdbchecksum,
             format: Format { version },
+            told_version: if had_deadlines() { VERSION_FIELD_DEADLINES } else { version },
             is_aof_base: false,
             key_delay: key_delay(config),
         }
@@ -68,6 +72,27 @@ fn key_delay(config: &Config) -> Duration {
 pub struct Written {
     pub bytes: u64,
     pub keys: u64,
+    /// The version that the content needs.
+    pub version: u32,
+}
+
+/// Why a snapshot was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The content needs a later version than the file has told already. To be tried again with that one.
+    #[error("the data needs version {0} of the format")]
+    Version(u32),
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+}
+
+impl From<WriteError> for io::Error {
+    fn from(error: WriteError) -> io::Error {
+        match error {
+            WriteError::Disk(error) => error,
+            version => io::Error::other(version),
+        }
+    }
 }
 
 /// The data at one moment. Dropping it ends it.
@@ -89,7 +114,10 @@ pub struct Snapshot {
 pub fn cut(engine: &Arc<Engine>, style: Style, at_cut: impl FnOnce()) -> Option<Snapshot> {
     let mut view = View::new(&engine.keyspace, 0);
     view.lock_blocking(&LockSet::All);
-    cut_in(&mut view, engine, style, at_cut)
+    let snapshot = cut_in(&mut view, engine, style, at_cut);
+    // First of all: everybody waits.
+    view.release();
+    snapshot
 }
 
 /// As [`cut`], for who holds all shards already.
@@ -107,8 +135,10 @@ pub fn cut_in(
         () if policy.is_lru() => ClockKept::Idle,
         () => ClockKept::Nothing,
     };
+    let began_us = engine.time.monotonic_us();
     let cut = view.cut(style.format, clock_kept)?;
     at_cut();
+    engine.gauges.latest_cut_us.store(engine.time.monotonic_us().saturating_sub(began_us), Ordering::Relaxed);
     Some(Snapshot {
         engine: Arc::clone(engine),
         style,
@@ -146,27 +176,18 @@ impl Snapshot {
     /// Writes it all. Blocks this thread; holds a shard's lock now and then, for one segment at a time.
     ///
     /// # Errors
-    /// Those of `to`; nothing of what was written is of use then.
-    pub fn write<W: Write>(mut self, to: W) -> io::Result<Written> {
-        let told = self.told_version();
+    /// See [`WriteError`]; nothing of what was written is of use then.
+    pub fn write<W: Write>(mut self, to: W) -> Result<Written, WriteError> {
+        let told = self.style.told_version.max(self.style.format.version);
         let mut out = Stream::new(to, self.style.compresses, self.style.sums_up);
         out.bytes().extend_from_slice(&file::magic(told));
         self.push_head(&mut out);
-        let needed = self.push_keys(&mut out)?;
-        if needed > told {
-            return Err(io::Error::other("a field with a deadline came up that nobody knew of"));
-        }
+        let version = self.push_keys(&mut out, told)?;
         file::push_end_mark(out.bytes());
         let checksum = out.flush()?.unwrap_or(0);
         file::push_end(out.bytes(), checksum);
         out.flush()?;
-        Ok(Written { bytes: out.written(), keys: self.keys_done.load(Ordering::Relaxed) })
-    }
-
-    /// What the file tells: the version that its content needs, as far as that is known before it is written.
-    fn told_version(&self) -> u32 {
-        let own = self.style.format.version;
-        if had_deadlines() { own.max(VERSION_FIELD_DEADLINES) } else { own }
+        Ok(Written { bytes: out.written(), keys: self.keys_done.load(Ordering::Relaxed), version })
     }
 
     fn push_head(&self, out: &mut impl Output) {
@@ -178,8 +199,8 @@ impl Snapshot {
         self.functions.iter().for_each(|code| file::push_function(out, code));
     }
 
-    /// The version that the keys need.
-    fn push_keys<W: Write>(&mut self, out: &mut Stream<W>) -> io::Result<u32> {
+    /// The version that the keys need, no later than `told`.
+    fn push_keys<W: Write>(&mut self, out: &mut Stream<W>, told: u32) -> Result<u32, WriteError> {
         let mut version = self.style.format.version;
         let Some(cut) = &mut self.cut else { return Ok(version) };
         let mut selected: Option<DbIndex> = None;
@@ -193,6 +214,9 @@ impl Snapshot {
                 }
             }
             version = version.max(draft.version());
+            if version > told {
+                return Err(WriteError::Version(version));
+            }
             let keys = draft.keys() as u64;
             let written = draft.finish(out);
             cut.give_back(draft);

@@ -47,6 +47,18 @@ impl Output {
         Output { tail: buffer, ..Output::default() }
     }
 
+    /// Takes all that is queued, in one piece.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        if self.chunks.is_empty() && self.tail_sent == 0 {
+            return std::mem::take(&mut self.tail);
+        }
+        let mut bytes = Vec::with_capacity(self.len());
+        self.chunks.drain(..).for_each(|chunk| bytes.extend_from_slice(&chunk));
+        bytes.extend_from_slice(self.tail.get(self.tail_sent..).unwrap_or_default());
+        *self = Output::default();
+        bytes
+    }
+
     /// Takes the empty buffer back for somebody else's use.
     pub fn take_buffer(&mut self) -> Vec<u8> {
         self.tail_sent = 0;
@@ -218,6 +230,11 @@ impl Writer<'_> {
     #[inline]
     pub fn status(&mut self, text: &str) {
         self.line(b'+', text.as_bytes());
+    }
+
+    /// A status that comes from outside.
+    pub fn status_bytes(&mut self, text: &[u8]) {
+        self.line(b'+', text);
     }
 
     /// `-text`; the text begins with its code (`ERR …`, `WRONGTYPE …`). Line ends behind it, quoted from a request,

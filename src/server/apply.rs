@@ -41,7 +41,6 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             engine.acl.set_default_password(new.requirepass.as_ref().map(Secret::expose));
         }
         engine.acl.set_pubsub_default(new.acl_pubsub_default == AclPubsubDefault::Allchannels);
-        engine.acl.log.set_max_len(usize::try_from(new.acllog_max_len).unwrap_or(usize::MAX));
         engine.notify(new.notify_keyspace_events);
         engine.keyspace.set_access_clock(access_clock(new));
         engine.slowlog.set_max_len(usize::try_from(new.slowlog_max_len).unwrap_or(usize::MAX));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::cgroup;
 use crate::acl::Acl;
 use crate::acl::file::unreadable;
 use crate::base::clock::{Clock, Time};
@@ -22,6 +23,7 @@ use crate::observe::{latency, slowlog};
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 use crate::pubsub::PubSub;
+use crate::script::Scripts;
 use crate::session::Registry;
 use crate::tracking::Tracking;
 
@@ -36,6 +38,7 @@ pub struct Booted {
 
 /// Prepares process and engine. The error is one line for the terminal.
 pub fn boot(store: Store) -> Result<Booted, String> {
+    let container = limit_to_container(&store)?;
     let config = store.snapshot();
     std::env::set_current_dir(&config.dir)
         .map_err(|error| format!("Can't chdir to '{}': {error}", config.dir.display()))?;
@@ -56,6 +59,12 @@ pub fn boot(store: Store) -> Result<Booted, String> {
         std::process::id()
     );
     log_panics();
+    if let Some(bytes) = container {
+        tracing::info!(
+            "maxmemory is {bytes}, {}% of this container's limit (maxmemory 0 in the configuration turns that off)",
+            cgroup::SHARE_PERCENT
+        );
+    }
     raise_descriptor_limit(&engine);
     write_pidfile(&config);
     tracing::info!(
@@ -64,6 +73,18 @@ pub fn boot(store: Store) -> Result<Booted, String> {
         if engine.workers == 1 { "" } else { "s" }
     );
     Ok(Booted { engine, log })
+}
+
+/// Sets `maxmemory` by the container's limit, if the configuration says nothing about it; returns what was set.
+fn limit_to_container(store: &Store) -> Result<Option<u64>, String> {
+    if store.is_given("maxmemory") {
+        return Ok(None);
+    }
+    let info = rustix::system::sysinfo();
+    let machine_bytes = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
+    let Some(bytes) = cgroup::default_maxmemory(Path::new("/"), machine_bytes) else { return Ok(None) };
+    store.assign("maxmemory", &[bytes.to_string().as_bytes()]).map_err(|error| error.to_string())?;
+    Ok(Some(bytes))
 }
 
 /// Builds an engine; also what tests start from, with their own clock.
@@ -101,6 +122,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         time,
         lifecycle: Lifecycle::default(),
         gauges,
+        eviction: Default::default(),
         sinks: Default::default(),
         journal: Journal::new(),
         observation: Default::default(),
@@ -113,6 +135,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         config: store,
     };
     engine.notify(config.notify_keyspace_events);
+    engine.parts.put(Arc::new(Scripts::default()));
     Ok(Arc::new(engine))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
+use crate::dispatch::memory::{Room, evict_clients, make_room};
 use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
@@ -30,6 +31,9 @@ pub async fn run(engine: Arc<Engine>) {
         ticks += 1;
         engine.used_memory();
         engine.gauges.sample(&engine);
+        evict_clients(&engine, &engine.config.snapshot(), engine.stats.worker(engine.workers));
+        // What CONFIG SET made too much goes even if nobody sends a command.
+        engine.eviction.look();
         if let Some(saver) = engine.parts.find::<Saver>() {
             // It waits for locks, and starts a thread.
             saver.tick(&engine);
@@ -44,6 +48,28 @@ pub async fn run(engine: Arc<Engine>) {
                 .for_each(|client| client.kill());
         }
     }
+}
+
+/// Removes what is over `maxmemory` and was not removed by commands.
+pub async fn evict(engine: Arc<Engine>) {
+    loop {
+        engine.eviction.unfinished().await;
+        while evict_slice(&engine) == Room::Unfinished {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn evict_slice(engine: &Arc<Engine>) -> Room {
+    let mut view = View::new(&engine.keyspace, engine.time.monotonic_ns());
+    let stats = engine.stats.worker(engine.workers);
+    let (config, now) = (engine.config.snapshot(), engine.time.now_ms());
+    let room = make_room(engine, &config, &mut view, stats, now, 0);
+    if view.has_ready() {
+        // Whoever waits for something of a key that is gone is told so.
+        Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+    }
+    room
 }
 
 /// Ends pauses at their time.

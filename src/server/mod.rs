@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod boot;
+pub mod cgroup;
 pub mod cron;
 pub mod daemon;
 pub mod embed;
@@ -68,7 +69,7 @@ fn run(booted: boot::Booted) -> std::io::Result<()> {
 async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     let boot::Booted { engine, log } = booted;
     // Before there is a socket: who can connect can also end this server in order.
-    let signals = Signals::install()?;
+    let mut signals = Signals::install()?;
     let bound = match bind_all(&engine.config.snapshot()) {
         Ok(bound) => bound,
         Err(error) => {
@@ -82,12 +83,10 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     // Who connects meanwhile is told to wait.
     engine.lifecycle.loading.store(true, Ordering::SeqCst);
     let mut running = Running::start(&engine, bound, Some(log))?;
-    let shutdown = signals.until_shutdown(&engine);
-    tokio::pin!(shutdown);
     let loading = load(&engine, &aof);
     tokio::select! {
         loaded = loading => loaded?,
-        () = &mut shutdown => {
+        _ = signals.until_shutdown(&engine) => {
             // Nothing was changed yet, and what is being loaded lies on the disk.
             boot::remove_pidfile(&engine.config.snapshot());
             std::process::exit(0);
@@ -95,12 +94,34 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     }
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
-    shutdown.await;
+    let saves = until_ready_to_end(&engine, &mut signals).await;
+    signals.exit_on_next();
     running.stop().await;
+    if let Some(saver) = engine.parts.find::<Saver>() {
+        saver.finish_exit(&engine, saves);
+    }
     close(&engine, &aof);
     boot::remove_pidfile(&engine.config.snapshot());
     tracing::info!("Ochre is now ready to exit, bye bye...");
     Ok(())
+}
+
+/// Returns when the server is to end and its data is saved, if it is to be; whether it is.
+async fn until_ready_to_end(engine: &Arc<Engine>, signals: &mut Signals) -> bool {
+    loop {
+        let request = signals.until_shutdown(engine).await;
+        let asked = request.and_then(|request| request.save);
+        let saves = asked.unwrap_or_else(|| !engine.config.snapshot().save.is_empty());
+        // SHUTDOWN has saved already, and has told its client when that failed.
+        let (None, Some(saver)) = (request, engine.parts.find::<Saver>()) else { return saves };
+        let shared = Arc::clone(engine);
+        let ready = tokio::task::spawn_blocking(move || saver.prepare_exit(&shared, None)).await;
+        match ready {
+            Ok(Ok(())) => return saves,
+            Ok(Err(error)) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+            Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+        }
+    }
 }
 
 /// Loads the data on a thread of its own.
@@ -154,7 +175,9 @@ impl Running {
         let listeners = tokio::spawn(listen(bound, changed, Arc::clone(engine), Arc::clone(&crew)));
         let chores = tokio::spawn(cron::run(Arc::clone(engine)));
         let pauses = tokio::spawn(cron::pauses(Arc::clone(engine)));
-        Ok(Running { engine: Arc::clone(engine), crew, tasks: vec![listeners, chores, pauses] })
+        let eviction = tokio::spawn(cron::evict(Arc::clone(engine)));
+        let tasks = vec![listeners, chores, pauses, eviction];
+        Ok(Running { engine: Arc::clone(engine), crew, tasks })
     }
 
     /// Stops accepting, closes every connection, ends the workers.

@@ -6,6 +6,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::dispatch::Engine;
+use crate::dispatch::engine::ShutdownRequest;
 
 /// The signals that end the server.
 pub struct Signals {
@@ -23,14 +24,22 @@ impl Signals {
         })
     }
 
-    /// Returns when the server is to end, by signal or by SHUTDOWN. From then on a signal ends it at once.
-    pub async fn until_shutdown(self, engine: &Engine) {
-        let Signals { mut terminate, mut interrupt } = self;
+    /// Returns when the server is to end, by signal or by SHUTDOWN, whose request is returned.
+    pub async fn until_shutdown(&mut self, engine: &Engine) -> Option<ShutdownRequest> {
         tokio::select! {
-            _ = terminate.recv() => tracing::info!("Received SIGTERM, shutting down"),
-            _ = interrupt.recv() => tracing::info!("Received SIGINT, shutting down"),
-            _ = engine.lifecycle.requested() => tracing::info!("User requested shutdown"),
+            _ = self.terminate.recv() => tracing::info!("Received SIGTERM, shutting down"),
+            _ = self.interrupt.recv() => tracing::info!("Received SIGINT, shutting down"),
+            request = engine.lifecycle.requested() => {
+                tracing::info!("User requested shutdown");
+                return Some(request);
+            }
         }
+        None
+    }
+
+    /// The next signal ends the process at once.
+    pub fn exit_on_next(self) {
+        let Signals { mut terminate, mut interrupt } = self;
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -83,6 +83,8 @@ pub struct Client {
     last_command: AtomicU32,
     /// Counters, see [`Usage`].
     pub usage: Usage,
+    /// Bytes of its buffers that the registry counts.
+    pub(super) counted_bytes: AtomicUsize,
 }
 
 /// Numbers of CLIENT LIST, written by the owning worker only.
@@ -153,6 +155,7 @@ impl Client {
             resp: AtomicU8::new(2),
             last_command: AtomicU32::new(0),
             usage,
+            counted_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -232,6 +235,11 @@ impl Client {
 
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of its buffers: input, queued requests, replies, and messages that wait.
+    pub fn buffer_bytes(&self) -> u64 {
+        (self.counted_bytes.load(Ordering::Relaxed) + self.mailbox_bytes()) as u64
     }
 
     /// Bytes waiting in the mailbox.

@@ -129,6 +129,18 @@ impl Session {
         session
     }
 
+    /// As which the commands of its script run.
+    pub fn for_script(&self) -> Session {
+        let mut session =
+            Session::of_user(Arc::clone(&self.shared), Arc::clone(&self.user), self.authenticated);
+        (session.seen, session.pass, session.is_internal) = (self.seen, self.pass, self.is_internal);
+        session.db = self.db;
+        session.no_touch = self.no_touch;
+        session.tracking = self.tracking.clone();
+        session.caching = self.caching;
+        session
+    }
+
     /// Its request waits from now on.
     pub fn begin_wait(&mut self, waiter: Arc<Waiter>, timeout: Option<Duration>) {
         self.shared.set_waiter(Some(Arc::clone(&waiter)));

@@ -1,7 +1,7 @@
 //! All clients, by id.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
@@ -13,6 +13,8 @@ pub struct Registry {
     clients: DashMap<ClientId, Arc<Client>>,
     last_id: AtomicU64,
     blocked: AtomicUsize,
+    /// Bytes of all clients' buffers.
+    buffers: AtomicI64,
 }
 
 impl Registry {
@@ -26,7 +28,9 @@ impl Registry {
     }
 
     pub fn remove(&self, id: ClientId) {
-        self.clients.remove(&id);
+        if let Some((_, client)) = self.clients.remove(&id) {
+            self.count_buffers(&client, 0);
+        }
     }
 
     pub fn find(&self, id: ClientId) -> Option<Arc<Client>> {
@@ -46,6 +50,24 @@ impl Registry {
     /// How many clients wait.
     pub fn blocked_count(&self) -> usize {
         self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Tells how many bytes a client's buffers have now; called by the client's worker only. Whether these are more than
+    /// before.
+    #[inline]
+    pub fn count_buffers(&self, client: &Client, bytes: usize) -> bool {
+        let before = client.counted_bytes.load(Ordering::Relaxed);
+        if before == bytes {
+            return false;
+        }
+        client.counted_bytes.store(bytes, Ordering::Relaxed);
+        self.buffers.fetch_add(bytes as i64 - before as i64, Ordering::Relaxed);
+        bytes > before
+    }
+
+    /// Bytes of all clients' buffers.
+    pub fn buffer_bytes(&self) -> u64 {
+        u64::try_from(self.buffers.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     pub fn len(&self) -> usize {

@@ -12,6 +12,8 @@ pub struct Transaction {
     pub requests: Vec<OwnedArgs>,
     /// Flags of any of the requests.
     pub flags: CommandFlags,
+    /// One of them runs a script.
+    pub runs_scripts: bool,
     /// A request was refused: EXEC will run none.
     pub failed: bool,
 }

@@ -8,6 +8,7 @@
 //! | [`process`] | start, log, signals, exit codes, sockets, `CONFIG SET port` |
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
 //! | [`linear`] | concurrent clients see one order of events |
+//! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`streams`] | whatever comes in, the server lives |
 //! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
 //! | [`waiting`] | requests that wait are served once, in order, and before the reply to their cause |
@@ -21,8 +22,10 @@ mod clients;
 mod expiry;
 mod limits;
 mod linear;
+mod memory;
 mod process;
 mod protocol;
+mod snapshots;
 mod streams;
 mod support;
 mod transactions;

@@ -27,7 +27,7 @@ fn hold_starts() -> MutexGuard<'static, ()> {
 }
 
 /// A running `ochre`; killed when the test is done with it.
-struct Process {
+pub(super) struct Process {
     child: Child,
     lines: Receiver<String>,
     /// What it has logged so far.
@@ -43,6 +43,7 @@ impl Process {
         let starting = hold_starts();
         let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
             .args(options)
+            .args(["--save", ""])
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -112,12 +113,12 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn at(port: u16) -> SocketAddr {
+pub(super) fn at(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// Starts on a free port, and waits until it is ready.
-fn started(options: &[&str]) -> (Process, u16) {
+pub(super) fn started(options: &[&str]) -> (Process, u16) {
     let port = free_port();
     let mut process =
         Process::spawn(&[&["--port", &port.to_string(), "--bind", "127.0.0.1"], options].concat());

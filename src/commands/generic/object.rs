@@ -73,8 +73,11 @@ fn object_encoding(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<
 }
 
 fn object_refcount(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    // Policies that look at the use of each key share no values between keys.
+    let by_use = cx.config.maxmemory_policy.is_lfu() || cx.config.maxmemory_policy.is_lru();
+    let may_share = cx.config.maxmemory == 0 || !by_use;
     Ok(match cx.examine(req.key(0)?) {
-        Some(entry) => reply.int(if is_shared_integer(entry) { SHARED_REFERENCES } else { 1 }),
+        Some(entry) => reply.int(if may_share && is_shared_integer(entry) { SHARED_REFERENCES } else { 1 }),
         None => reply.null(),
     })
 }

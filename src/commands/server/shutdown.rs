@@ -1,10 +1,11 @@
 //! SHUTDOWN: asks the server to end, or takes the wish back.
 //!
-//! Nothing is answered when it works: the connection closes with the server. SAVE can't be honoured while nothing is
-//! persisted, so it is refused like a save that failed, unless FORCE says to end all the same.
+//! Nothing is answered when it works: the connection closes with the server. Data is saved first, if SAVE or save points
+//! say so; when that fails the server goes on, unless FORCE says to end all the same.
 
 use crate::dispatch::engine::ShutdownRequest;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
+use crate::persist::rdb::Saver;
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The rows of this file.
@@ -35,11 +36,14 @@ fn shutdown(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
     match parse(req)? {
         None if lifecycle.abort() => Ok(reply.ok()),
         None => Err(CmdError::text("ERR No shutdown in progress.")),
-        Some(ShutdownRequest { save: Some(true), force: false, .. }) => {
-            tracing::warn!("SHUTDOWN SAVE refused: this server does not persist its data");
-            Err(CmdError::text("ERR Errors trying to SHUTDOWN. Check logs."))
-        }
         Some(request) => {
+            if let Some(saver) = cx.engine.parts.find::<Saver>()
+                && let Err(error) = saver.prepare_exit(cx.engine, request.save)
+                && !request.force
+            {
+                tracing::warn!("Error trying to save the DB, can't exit: {error}");
+                return Err(CmdError::text("ERR Errors trying to SHUTDOWN. Check logs."));
+            }
             lifecycle.shut_down(request);
             Ok(reply.nothing())
         }

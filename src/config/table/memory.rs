@@ -4,29 +4,31 @@
 
 macro_rules! memory_options {
     ([$next:ident $($rest:ident)*] $($before:tt)*) => { $next! { [$($rest)*] $($before)* { Topic::Memory;
-/// The most bytes for data; 0 is no limit. Beyond it keys go by `maxmemory-policy`.
-maxmemory: u64 = "maxmemory" [], MEMORY_UNBOUNDED, "0", MUTABLE, ActsWith(Eviction);
+/// The most bytes for data; 0 is no limit. Beyond it keys go by `maxmemory-policy`. Where nothing is said, and the
+/// process is in a container with a limit, it is 75 % of that.
+maxmemory: u64 = "maxmemory" [], MEMORY_UNBOUNDED, "0", MUTABLE, Acts;
 /// Which keys go when memory is full: the least recently or frequently used, random ones, those that expire
 /// soonest, among all keys or among those with an expiry; or none, and writes fail.
 maxmemory_policy: MaxmemoryPolicy = "maxmemory-policy" [], choice(MaxmemoryPolicy::NAMES), "noeviction",
-    MUTABLE, ActsWith(Eviction);
+    MUTABLE, Acts;
 /// How many keys are looked at to choose one.
-maxmemory_samples: u32 = "maxmemory-samples" [], int(1, 64), "5", MUTABLE, ActsWith(Eviction);
+maxmemory_samples: u32 = "maxmemory-samples" [], int(1, 64), "5", MUTABLE, Acts;
 /// How hard eviction works before it lets commands through: 0 least, 100 until memory fits.
-maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity" [], int(0, 100), "10", MUTABLE, ActsWith(Eviction);
-/// The most bytes for all clients together, or a share of `maxmemory` (`5%`); 0 is no limit.
-maxmemory_clients: MemoryOrPercent = "maxmemory-clients" [], Kind::MemoryOrPercent, "0", MUTABLE, ActsWith(Eviction);
+maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity" [], int(0, 100), "10", MUTABLE, Acts;
+/// The most bytes for the buffers of all clients together, or a share of `maxmemory` (`5%`); 0 is no limit. Those with
+/// the biggest buffers are closed beyond. With a limit `maxmemory` does not count these bytes: clients push out no data.
+maxmemory_clients: MemoryOrPercent = "maxmemory-clients" [], Kind::MemoryOrPercent, "25%", MUTABLE, Acts;
 /// A replica leaves eviction to its primary.
 replica_ignore_maxmemory: bool = "replica-ignore-maxmemory" ["slave-ignore-maxmemory"], Bool, "yes", MUTABLE,
     ActsWith(Replication);
 /// How many accesses saturate the counter of LFU: bigger takes more.
-lfu_log_factor: u32 = "lfu-log-factor" [], COUNT, "10", MUTABLE, ActsWith(Eviction);
+lfu_log_factor: u32 = "lfu-log-factor" [], COUNT, "10", MUTABLE, Acts;
 /// Minutes after which the counter of LFU goes down by one; 0 never.
-lfu_decay_time: u32 = "lfu-decay-time" [], COUNT, "1", MUTABLE, ActsWith(Eviction);
+lfu_decay_time: u32 = "lfu-decay-time" [], COUNT, "1", MUTABLE, Acts;
 /// How much time goes into finding expired keys: 1 least, 10 most.
 active_expire_effort: u32 = "active-expire-effort" [], int(1, 10), "1", MUTABLE, Accepted("keys expire at their deadline, with bounded work for each");
 /// Free evicted values in the background.
-lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction" [], Bool, "no", MUTABLE, ActsWith(Eviction);
+lazyfree_lazy_eviction: bool = "lazyfree-lazy-eviction" [], Bool, "no", MUTABLE, Accepted("big values are always freed off the workers");
 /// Free expired values in the background.
 lazyfree_lazy_expire: bool = "lazyfree-lazy-expire" [], Bool, "no", MUTABLE, Acts;
 /// Free values that a command replaces in the background.

@@ -6,30 +6,30 @@ macro_rules! persistence_options {
     ([$next:ident $($rest:ident)*] $($before:tt)*) => { $next! { [$($rest)*] $($before)* { Topic::Persistence;
 /// Pairs of seconds and changes: a snapshot is written when so many keys changed in so many seconds. Empty
 /// writes none by itself. Lines add up; the first one replaces the default.
-save: SavePoints = "save" [], Special(&special::SAVE), "3600 1 300 100 60 10000", MUTABLE, ActsWith(Persistence);
+save: SavePoints = "save" [], Special(&special::SAVE), "3600 1 300 100 60 10000", MUTABLE, Acts;
 /// The snapshot's file name, within `dir`.
-dbfilename: String = "dbfilename" [], Text(special::plain_dbfilename), "dump.rdb", PROTECTED, ActsWith(Persistence);
+dbfilename: String = "dbfilename" [], Text(special::plain_dbfilename), "dump.rdb", PROTECTED, Acts;
 /// The directory of all data files; the server works there. The default is where it was started.
 dir: PathBuf = "dir" [], Special(&special::DIR), ".", PROTECTED, Acts;
 /// The version of the snapshot format to write, for older servers to read.
-rdb_save_version: u32 = "rdb-save-version" [], int(9, 12), "12", MUTABLE, ActsWith(Persistence);
+rdb_save_version: u32 = "rdb-save-version" [], int(9, 12), "12", MUTABLE, Acts;
 /// Compress texts in snapshots.
-rdbcompression: bool = "rdbcompression" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+rdbcompression: bool = "rdbcompression" [], Bool, "yes", MUTABLE, Acts;
 /// End snapshots with a checksum and verify it when loading.
-rdbchecksum: bool = "rdbchecksum" [], Bool, "yes", IMMUTABLE, ActsWith(Persistence);
+rdbchecksum: bool = "rdbchecksum" [], Bool, "yes", IMMUTABLE, Acts;
 /// Check loaded payloads deeply: never, always, only those of ordinary clients.
 sanitize_dump_payload: SanitizeDumpPayload = "sanitize-dump-payload" [], choice(SanitizeDumpPayload::NAMES), "no",
     MUTABLE, Accepted("every payload is checked deeply, always");
 /// Refuse writes after a snapshot failed.
-stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+stop_writes_on_bgsave_error: bool = "stop-writes-on-bgsave-error" [], Bool, "yes", MUTABLE, Acts;
 /// Remove the snapshot files that full syncs leave behind when nothing else is persisted.
 rdb_del_sync_files: bool = "rdb-del-sync-files" [], Bool, "no", MUTABLE, ActsWith(Replication);
 /// Sync the snapshot every few megabytes while it is written.
-rdb_save_incremental_fsync: bool = "rdb-save-incremental-fsync" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+rdb_save_incremental_fsync: bool = "rdb-save-incremental-fsync" [], Bool, "yes", MUTABLE, Acts;
 /// Microseconds to wait between keys of a snapshot, for tests.
-rdb_key_save_delay: i32 = "rdb-key-save-delay" [], int(i32::MIN as i64, i32::MAX as i64), "0", HIDDEN, ActsWith(Persistence);
+rdb_key_save_delay: i32 = "rdb-key-save-delay" [], int(i32::MIN as i64, i32::MAX as i64), "0", HIDDEN, Acts;
 /// Microseconds to wait between keys while loading, for tests.
-key_load_delay: i32 = "key-load-delay" [], int(i32::MIN as i64, i32::MAX as i64), "0", HIDDEN, ActsWith(Persistence);
+key_load_delay: i32 = "key-load-delay" [], int(i32::MIN as i64, i32::MAX as i64), "0", HIDDEN, Acts;
 /// Bytes loaded between two looks at the clients.
 loading_process_events_interval_bytes: u64 = "loading-process-events-interval-bytes" [], int(1024, i32::MAX as i64), "524288", HIDDEN,
     Accepted("loading never keeps clients waiting");

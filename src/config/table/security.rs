@@ -8,7 +8,7 @@ macro_rules! security_options {
 requirepass: Option<Secret> = "requirepass" [], Kind::Secret, "", SENSITIVE, Acts;
 /// A file of users that ACL LOAD and ACL SAVE work with; not together with `user` lines.
 aclfile: Option<PathBuf> = "aclfile" [], TEXT, "", IMMUTABLE, Acts;
-/// How many refusals ACL LOG remembers.
+/// How many refusals ACL LOG remembers; a smaller number counts from the next refusal on.
 acllog_max_len: u64 = "acllog-max-len" [], LONG, "128", MUTABLE, Acts;
 /// What a new user may do with channels: everything or nothing.
 acl_pubsub_default: AclPubsubDefault = "acl-pubsub-default" [], choice(AclPubsubDefault::NAMES), "resetchannels",

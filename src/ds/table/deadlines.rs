@@ -49,6 +49,29 @@ impl<S: Slot> Table<S> {
         self.by_deadline.first().map(|(due, _)| *due)
     }
 
+    /// An entry with a deadline that `is_wanted`, chosen by `random` out of a segment that has some: any of them can be found,
+    /// with no equal chances. `None` when the bounds of the segment were out of date, or nobody in it was wanted.
+    pub fn sample_due(&self, random: u64, is_wanted: impl Fn(&S) -> bool) -> Option<&S> {
+        let ((first, _), (last, _)) = (*self.by_deadline.first()?, *self.by_deadline.last()?);
+        let span = (last - first).max(1);
+        let from = first + random % span;
+        let &(_, id) = self.by_deadline.range(..(from + 1, SegmentId::new(0))).next_back()?;
+        let segment = &self.segments[id];
+        let minima = segment.minima.as_deref()?;
+        let per_minimum = segment.route.shape.buckets() / minima.len().max(1);
+        let begin = (random >> 32) as usize % minima.len().max(1);
+        let mut wanted: Vec<&S> = Vec::new();
+        for at in (begin..minima.len()).chain(0..begin).filter(|&at| minima[at] != NEVER) {
+            for index in at * per_minimum..(at + 1) * per_minimum {
+                wanted.extend(self.entries_of(segment.route.bucket(index)).filter(|entry| is_wanted(entry)));
+            }
+            if !wanted.is_empty() {
+                return wanted.get((random >> 16) as usize % wanted.len()).copied();
+            }
+        }
+        None
+    }
+
     /// Removes entries whose deadline is `now_ms` or earlier and hands them to `give`, until none is left or
     /// `max_buckets` buckets were visited (a re-seeded segment is visited whole). Returns how many it removed.
     pub fn take_due(&mut self, now_ms: u64, max_buckets: usize, give: impl FnMut(S)) -> usize {

@@ -517,3 +517,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn entries_with_deadlines_are_found_among_many_without() {
+    let mut table = filled(seed(), 0, 20_000);
+    assert!(table.sample_due(7, |_| true).is_none());
+    for number in 0..20 {
+        put(&mut table, number * 1000, Some(1_000 + number));
+    }
+    let mut found = HashSet::new();
+    for random in 0..2_000u64 {
+        let draw = random.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        found.extend(table.sample_due(draw, |entry| entry.deadline().is_some()).map(value));
+    }
+    assert!(found.len() > 10 && found.iter().all(|number| number % 1000 == 0), "{found:?}");
+    assert!(table.sample_due(7, |_| false).is_none());
+}

@@ -197,6 +197,12 @@ impl<S: Slot> Table<S> {
         Some(shard | end >> self.skip)
     }
 
+    pub(super) fn entries_of(&self, bucket: NonNull<Bucket>) -> impl Iterator<Item = &S> {
+        // SAFETY: the bucket belongs to this table, which is borrowed as long as the iterator and what it gives; slots hold
+        // values of type `S`.
+        (0..).map_while(move |k| unsafe { bucket::nth(bucket, k).map(|place| &*place.slot().cast()) })
+    }
+
     pub(super) fn for_each_in_bucket(&self, bucket: NonNull<Bucket>, mut visit: impl FnMut(&S)) {
         let mut k = 0;
         // SAFETY: the bucket belongs to this table, which is borrowed; slots hold values of type `S`.

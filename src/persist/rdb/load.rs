@@ -67,7 +67,19 @@ impl Saver {
         let config = engine.config.snapshot();
         let mut view = View::new(&engine.keyspace, 0);
         let manner = Manner { drops_expired: true, replaces: false };
+        let began_us = engine.time.monotonic_us();
         let loaded = self.load_in(&mut view, engine, &config, manner)?;
+        if let Some(loaded) = &loaded {
+            let seconds = engine.time.monotonic_us().saturating_sub(began_us) as f64 / 1e6;
+            let rate = loaded.bytes as f64 / 1e6 / seconds.max(1e-6);
+            tracing::info!(
+                "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
+                loaded.keys,
+                loaded.expired,
+                loaded.empty
+            );
+            tracing::info!("DB loaded from disk: {seconds:.3} seconds, {rate:.0} MB/s");
+        }
         Ok(loaded)
     }
 

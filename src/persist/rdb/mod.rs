@@ -13,21 +13,20 @@
 
 pub mod load;
 pub mod status;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use super::snapshot::{Snapshot, Style, Written, cut, cut_in};
-use crate::base::clock::Clock;
+use super::snapshot::{Snapshot, Style, WriteError, Written, cut, cut_in};
+use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
+use crate::dispatch::pause::PauseMode;
 use crate::keyspace::View;
 use crate::persist::storage::{File, Storage, folder_of};
 use status::Status;
@@ -36,19 +35,21 @@ use status::Status;
 const SYNC_BYTES: u64 = 32 << 20;
 /// After a failure save points wait so long, in seconds.
 const RETRY_SECONDS: u64 = 5;
-/// How much less the saving thread matters than others when processors are scarce.
-const NICE: i32 = 10;
 
 /// See the module's head.
 pub struct Saver {
     storage: Arc<dyn Storage>,
     root: PathBuf,
-    pub status: Status,
+    pub status: Arc<Status>,
     /// BGSAVE SCHEDULE asked for one behind what is under way.
     is_scheduled: AtomicBool,
     job: Mutex<Option<JoinHandle<()>>>,
+    /// What is being written in the background is not wanted any more.
+    is_given_up: Arc<AtomicBool>,
     /// Libraries of functions that a loaded file held: they go into the next one.
     functions: Mutex<Vec<Vec<u8>>>,
+    /// The version that the last save needed; 0 before the first.
+    last_version: AtomicU32,
 }
 
 /// Why nothing is saved.
@@ -68,10 +69,12 @@ impl Saver {
         let saver = Arc::new(Saver {
             storage,
             root,
-            status: Status::default(),
+            status: Arc::default(),
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
+            is_given_up: Arc::default(),
             functions: Mutex::default(),
+            last_version: AtomicU32::new(0),
         });
         engine.parts.put(Arc::clone(&saver));
         saver
@@ -113,7 +116,6 @@ impl Saver {
     fn spawn(self: &Arc<Self>, engine: &Arc<Engine>, snapshot: Snapshot) -> Result<(), SaveError> {
         let (saver, on) = (Arc::clone(self), Arc::clone(engine));
         let work = move || {
-            give_way();
             let written = saver.write(&on, snapshot);
             // It was logged, and INFO tells it.
             let _ = saver.finish(&on, written);
@@ -143,6 +145,35 @@ impl Saver {
         }
     }
 
+    /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `save` says so, or
+    /// save points do. Requests wait from then on, so that nothing is acknowledged behind the save.
+    ///
+    /// # Errors
+    /// See [`SaveError`]; then requests go on.
+    pub fn prepare_exit(&self, engine: &Arc<Engine>, save: Option<bool>) -> Result<(), SaveError> {
+        self.is_given_up.store(true, Ordering::Release);
+        self.wait();
+        self.is_given_up.store(false, Ordering::Release);
+        if !save.unwrap_or_else(|| !engine.config.snapshot().save.is_empty()) {
+            return Ok(());
+        }
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        engine.pause.start(PauseMode::All, UnixMs(u64::MAX), engine.time.now_ms());
+        let saved = self.save(engine);
+        if saved.is_err() {
+            engine.pause.end();
+        }
+        saved.map(drop)
+    }
+
+    /// Saves what came behind [`prepare_exit`](Self::prepare_exit), if anything did; nobody is served any more.
+    pub fn finish_exit(&self, engine: &Arc<Engine>, was_saved: bool) {
+        if was_saved && self.status.unsaved_changes(engine) > 0 {
+            // What went wrong was logged.
+            let _ = self.save(engine);
+        }
+    }
+
     /// What is due: a scheduled save, or one that a save point asks for. Call now and then.
     pub fn tick(self: &Arc<Self>, engine: &Arc<Engine>) {
         if self.status.is_saving() || engine.lifecycle.loading.load(Ordering::Relaxed) {
@@ -165,8 +196,8 @@ impl Saver {
         if !self.status.is_fine() && now.saturating_sub(self.status.last_try_seconds()) < RETRY_SECONDS {
             return false;
         }
-        let point =
-            config.save.iter().find(|point| changes >= point.changes as u64 && since > point.seconds as u64);
+        let is_over = |seconds: i64| u64::try_from(seconds).is_ok_and(|seconds| since > seconds);
+        let point = config.save.iter().find(|point| changes >= point.changes && is_over(point.seconds));
         if let Some(point) = point {
             tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
         }
@@ -182,7 +213,7 @@ impl Saver {
         if !self.status.begin(engine) {
             return Err(SaveError::AlreadySaving);
         }
-        match cut(Style::of(&engine.config.snapshot())) {
+        match cut(self.style(engine)) {
             Some(mut snapshot) => {
                 snapshot.set_functions(self.functions.lock().clone());
                 self.status.follow(&snapshot);
@@ -195,13 +226,43 @@ impl Saver {
         }
     }
 
+    /// What the last save needed is the best guess of what this one does.
+    fn style(&self, engine: &Engine) -> Style {
+        let style = Style::of(&engine.config.snapshot());
+        match self.last_version.load(Ordering::Relaxed) {
+            0 => style,
+            version => Style { told_version: version, ..style },
+        }
+    }
+
+    /// Writes the file; once more, from a new cut, if the first turns out to need a later version of the format.
+    fn write(&self, engine: &Arc<Engine>, snapshot: Snapshot) -> io::Result<Written> {
+        let written = match self.replace_file(engine, snapshot) {
+            Err(WriteError::Version(version)) => {
+                self.last_version.store(version, Ordering::Relaxed);
+                let again = cut(engine, self.style(engine), || {});
+                let mut again = again.ok_or_else(|| io::Error::other(SaveError::OtherSnapshot))?;
+                again.set_functions(self.functions.lock().clone());
+                self.status.follow(&again);
+                self.replace_file(engine, again)
+            }
+            other => other,
+        };
+        let written = written?;
+        self.last_version.store(written.version, Ordering::Relaxed);
+        Ok(written)
+    }
+
     /// Writes the file, in the place of the old one once it is whole and on the disk.
-    fn write(&self, engine: &Engine, snapshot: Snapshot) -> io::Result<Written> {
+    fn replace_file(&self, engine: &Engine, snapshot: Snapshot) -> Result<Written, WriteError> {
         let config = engine.config.snapshot();
         let path = self.path(&config);
         let temporary = self.root.join(format!("temp-{}.rdb", std::process::id()));
         let written = self.write_temporary(&temporary, snapshot, config.rdb_save_incremental_fsync);
-        let moved = written.and_then(|written| self.storage.rename(&temporary, &path).map(|()| written));
+        let moved = written.and_then(|written| {
+            self.storage.rename(&temporary, &path)?;
+            Ok(written)
+        });
         if moved.is_err() {
             // Best effort: it is only litter.
             let _ = self.storage.remove(&temporary);
@@ -211,9 +272,10 @@ impl Saver {
         Ok(written)
     }
 
-    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> io::Result<Written> {
+    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
         let file = self.storage.create(path)?;
-        let mut disk = Disk { file, unsynced: 0, syncs };
+        let is_given_up = Arc::clone(&self.is_given_up);
+        let mut disk = Disk { file, unsynced: 0, syncs, is_given_up };
         let written = snapshot.write(&mut disk)?;
         disk.file.sync()?;
         Ok(written)
@@ -221,17 +283,18 @@ impl Saver {
 
     fn finish(&self, engine: &Engine, written: io::Result<Written>) -> io::Result<Written> {
         self.status.end(engine, &written);
-        let has_failed = written.is_err();
         match &written {
-            Ok(written) => tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes),
+            Ok(written) => {
+                tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes);
+                engine.lifecycle.set_unsaved(None);
+            }
             Err(error) => {
                 let config = engine.config.snapshot();
-                let text = self.describe(&self.path(&config), error);
-                tracing::warn!("Saving failed: {text}");
-                self.status.set_error(text);
+                let reason = self.describe(&self.path(&config), error);
+                tracing::warn!("Saving failed: {reason}");
+                engine.lifecycle.set_unsaved(Some(reason));
             }
         }
-        engine.lifecycle.set_unsaved(has_failed);
         written
     }
 
@@ -261,10 +324,14 @@ struct Disk {
     file: Box<dyn File>,
     unsynced: u64,
     syncs: bool,
+    is_given_up: Arc<AtomicBool>,
 }
 
 impl io::Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_given_up.load(Ordering::Acquire) {
+            return Err(io::Error::other("the save was given up"));
+        }
         let written = self.file.write(bytes)?;
         self.unsynced += written as u64;
         if self.syncs && self.unsynced >= SYNC_BYTES {
@@ -276,13 +343,5 @@ impl io::Write for Disk {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Lets other threads of the process go first.
-fn give_way() {
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
-        tracing::debug!("The saving thread keeps its priority: {error}");
     }
 }

@@ -22,7 +22,6 @@ pub struct Status {
     changes_at_cut: AtomicU64,
     changes_saved: AtomicU64,
     has_failed: AtomicBool,
-    error: Mutex<String>,
     last_try_seconds: AtomicU64,
     /// −1 before the first.
     last_took_seconds: AtomicI64,
@@ -42,7 +41,6 @@ impl Default for Status {
             changes_at_cut: AtomicU64::new(0),
             changes_saved: AtomicU64::new(0),
             has_failed: AtomicBool::new(false),
-            error: Mutex::default(),
             last_try_seconds: AtomicU64::new(0),
             last_took_seconds: AtomicI64::new(-1),
             saves: AtomicU64::new(0),
@@ -89,10 +87,6 @@ impl Status {
         self.is_saving.store(false, Release);
     }
 
-    pub(super) fn set_error(&self, error: String) {
-        *self.error.lock() = error;
-    }
-
     /// Forgets the changes so far: they are in the file that was loaded.
     pub(super) fn note_loaded(&self, engine: &Engine, keys: u64, expired: u64) {
         self.keys_loaded.store(keys, Relaxed);
@@ -107,11 +101,6 @@ impl Status {
     /// Whether the last save succeeded, or there was none.
     pub fn is_fine(&self) -> bool {
         !self.has_failed.load(Relaxed)
-    }
-
-    /// What went wrong last.
-    pub fn error(&self) -> String {
-        self.error.lock().clone()
     }
 
     /// Changes since the cut of the last save.

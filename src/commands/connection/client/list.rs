@@ -73,6 +73,8 @@ fn list(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outc
         }
         _ => return Err(CmdError::Syntax),
     };
+    // Who was told to go is gone for everybody else, even if its worker has not got to it yet.
+    let clients: Vec<_> = clients.into_iter().filter(|client| !client.is_killed()).collect();
     let lines = ClientLines::new(cx.engine);
     let mut text = Vec::with_capacity(clients.len() * 320);
     clients.iter().for_each(|client| lines.push(&mut text, client));

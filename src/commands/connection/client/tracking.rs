@@ -20,7 +20,7 @@ pub(super) const TRACKING: Command = Command::session("tracking", -3, tracking)
     .args(&[
         Arg::oneof("status", &[Arg::token("on", "ON"), Arg::token("off", "OFF")]),
         Arg::integer("client-id").with_token("REDIRECT").optional(),
-        Arg::string("prefix").with_token("PREFIX").optional().multiple_token(),
+        Arg::string("prefix").with_token("PREFIX").optional().multiple().multiple_token(),
         Arg::token("bcast", "BCAST").optional(),
         Arg::token("optin", "OPTIN").optional(),
         Arg::token("optout", "OPTOUT").optional(),

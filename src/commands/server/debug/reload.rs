@@ -21,6 +21,10 @@ pub(super) fn reload(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             }
         }
     }
+    if cx.is_in_transaction() {
+        // It takes the locks that the transaction holds.
+        return Err(CmdError::text("ERR DEBUG RELOAD can't run inside a transaction"));
+    }
     let saver = saver(cx)?;
     if saves {
         saver.wait();

@@ -3,6 +3,7 @@
 use super::facts::{Facts, Memory, difference, ratio, system_memory_bytes};
 use super::{decimals2, say};
 use crate::base::text::push_human_bytes;
+use crate::dispatch::memory::uncounted_bytes;
 use crate::keyspace::reclaim;
 use crate::observe::info::{Emitter, Field, Value};
 
@@ -21,7 +22,7 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     emit_scripts(out);
     emit_limit(facts, out);
     emit_ratios(&memory, out);
-    emit_rest(&memory, out);
+    emit_rest(facts, &memory, out);
 }
 
 fn emit_used(memory: &Memory, out: &mut dyn Emitter) {
@@ -160,12 +161,15 @@ fn emit_ratios(memory: &Memory, out: &mut dyn Emitter) {
     }
 }
 
-fn emit_rest(memory: &Memory, out: &mut dyn Emitter) {
+fn emit_rest(facts: &Facts<'_>, memory: &Memory, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
     say(
         out,
         &[
-            (Field::gauge("mem_not_counted_for_evict", "Bytes that maxmemory does not count"), zero),
+            (
+                Field::gauge("mem_not_counted_for_evict", "Bytes that maxmemory does not count"),
+                Value::Uint(uncounted_bytes(facts.engine, &facts.config, 0)),
+            ),
             (Field::gauge("mem_replication_backlog", "Bytes of the replication backlog"), zero),
             (Field::gauge("mem_total_replication_buffers", "Bytes of replication buffers"), zero),
             (Field::gauge("mem_replica_full_sync_buffer", "Bytes kept during a full sync"), zero),

@@ -1,17 +1,25 @@
-//! Section persistence: the snapshot's fields say that there is none; those of the append-only file are in [`super::aof`].
+//! Section persistence: of the snapshot file; the fields of the append-only file are in [`super::aof`].
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::facts::Facts;
 use super::{aof, decimals2, say};
 use crate::observe::info::{Emitter, Field, Value};
+use crate::persist::rdb::Saver;
 
 pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let engine = facts.engine;
-    let (zero, never, fine) = (Value::Uint(0), Value::Int(-1), Value::Text("ok"));
+    let zero = Value::Uint(0);
+    let saver = engine.parts.find::<Saver>();
+    // Nobody saves where there is no saver: everything is as before the first save.
+    let status = saver.as_deref().map_or_else(Default::default, |saver| Arc::clone(&saver.status));
     let loading = u64::from(engine.lifecycle.loading.load(Relaxed));
-    let changes = engine.stats.lifetime_totals().changes;
     let last_save_s = engine.gauges.last_save_seconds.load(Relaxed);
+    let (done, total) = status.progress();
+    let percent = if total == 0 { 0.0 } else { done as f64 * 100.0 / total as f64 };
+    let word = if status.is_fine() { "ok" } else { "err" };
+    let takes_s = status.takes_seconds(engine).and_then(|seconds| i64::try_from(seconds).ok());
     say(
         out,
         &[
@@ -20,22 +28,37 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("current_cow_peak", "Bytes copied while a child runs"), zero),
             (Field::gauge("current_cow_size", "Bytes copied while a child runs"), zero),
             (Field::gauge("current_cow_size_age", "Age of that number in seconds"), zero),
-            (Field::gauge("current_fork_perc", "Progress of the save, per cent"), decimals2(0.0)),
-            (Field::gauge("current_save_keys_processed", "Keys saved so far"), zero),
-            (Field::gauge("current_save_keys_total", "Keys to save"), zero),
+            (Field::gauge("current_fork_perc", "Progress of the save, per cent"), decimals2(percent)),
+            (Field::gauge("current_save_keys_processed", "Keys saved so far"), Value::Uint(done)),
+            (Field::gauge("current_save_keys_total", "Keys to save"), Value::Uint(total)),
             (
                 Field::gauge("rdb_changes_since_last_save", "Changes since the last save"),
-                Value::Uint(changes),
+                Value::Uint(status.unsaved_changes(engine)),
             ),
-            (Field::gauge("rdb_bgsave_in_progress", "Whether a save runs"), zero),
+            (
+                Field::gauge("rdb_bgsave_in_progress", "Whether a save runs"),
+                Value::Uint(u64::from(status.is_saving())),
+            ),
             (Field::gauge("rdb_last_save_time", "Unix time of the last save"), Value::Uint(last_save_s)),
-            (Field::info("rdb_last_bgsave_status", "How the last save ended"), fine),
-            (Field::gauge("rdb_last_bgsave_time_sec", "Seconds the last save took"), never),
-            (Field::gauge("rdb_current_bgsave_time_sec", "Seconds this save takes"), never),
-            (Field::counter("rdb_saves", "Saves"), zero),
+            (Field::info("rdb_last_bgsave_status", "How the last save ended"), Value::Text(word)),
+            (
+                Field::gauge("rdb_last_bgsave_time_sec", "Seconds the last save took"),
+                Value::Int(status.last_took_seconds()),
+            ),
+            (
+                Field::gauge("rdb_current_bgsave_time_sec", "Seconds this save takes"),
+                Value::Int(takes_s.unwrap_or(-1)),
+            ),
+            (Field::counter("rdb_saves", "Saves"), Value::Uint(status.saves())),
             (Field::gauge("rdb_last_cow_size", "Bytes copied during the last save"), zero),
-            (Field::gauge("rdb_last_load_keys_expired", "Keys not loaded because they had expired"), zero),
-            (Field::gauge("rdb_last_load_keys_loaded", "Keys loaded"), zero),
+            (
+                Field::gauge("rdb_last_load_keys_expired", "Keys not loaded because they had expired"),
+                Value::Uint(status.keys_expired.load(Relaxed)),
+            ),
+            (
+                Field::gauge("rdb_last_load_keys_loaded", "Keys loaded"),
+                Value::Uint(status.keys_loaded.load(Relaxed)),
+            ),
         ],
     );
     aof::emit_state(facts, out);

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::facts::Facts;
 use super::{decimals2, say};
+use crate::base::clock::Clock;
 use crate::observe::info::{Emitter, Field, RowName, Value};
 use crate::session::Space;
 
@@ -81,6 +82,8 @@ fn emit_traffic(facts: &Facts<'_>, out: &mut dyn Emitter) {
 fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let totals = facts.totals();
     let zero = Value::Uint(0);
+    let now_us = facts.engine.time.monotonic_us();
+    let (exceeded_us, exceeding_us) = facts.engine.eviction.exceeded_us(now_us);
     say(
         out,
         &[
@@ -95,11 +98,20 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::counter("expire_cycle_cpu_milliseconds", "Milliseconds spent removing expired keys"),
                 Value::Uint(totals.expire_us / 1000),
             ),
-            (Field::counter("evicted_keys", "Keys removed for maxmemory"), zero),
-            (Field::counter("evicted_clients", "Clients closed for maxmemory-clients"), zero),
+            (Field::counter("evicted_keys", "Keys removed for maxmemory"), Value::Uint(totals.evicted_keys)),
+            (
+                Field::counter("evicted_clients", "Clients closed for maxmemory-clients"),
+                Value::Uint(totals.evicted_clients),
+            ),
             (Field::counter("evicted_scripts", "Scripts removed from the cache"), zero),
-            (Field::counter("total_eviction_exceeded_time", "Milliseconds over maxmemory"), zero),
-            (Field::gauge("current_eviction_exceeded_time", "The same, without a break until now"), zero),
+            (
+                Field::counter("total_eviction_exceeded_time", "Milliseconds over maxmemory"),
+                Value::Uint(exceeded_us / 1000),
+            ),
+            (
+                Field::gauge("current_eviction_exceeded_time", "The same, without a break until now"),
+                Value::Uint(exceeding_us / 1000),
+            ),
             (Field::counter("keyspace_hits", "Keys looked up and found"), Value::Uint(totals.keyspace_hits)),
             (
                 Field::counter("keyspace_misses", "Keys looked up and not found"),
@@ -121,7 +133,10 @@ fn emit_features(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("pubsub_channels", "Channels with subscribers"), names(Space::Channel)),
             (Field::gauge("pubsub_patterns", "Patterns with subscribers"), names(Space::Pattern)),
             (Field::gauge("pubsubshard_channels", "Shard channels with subscribers"), names(Space::Shard)),
-            (Field::gauge("latest_fork_usec", "Microseconds the last fork took"), zero),
+            (
+                Field::gauge("latest_fork_usec", "Microseconds that the cut of the last snapshot took"),
+                Value::Uint(facts.engine.gauges.latest_cut_us.load(Relaxed)),
+            ),
             (Field::counter("total_forks", "Forks"), zero),
             (Field::gauge("migrate_cached_sockets", "Connections kept for MIGRATE"), zero),
             (Field::gauge("slave_expires_tracked_keys", "Keys with deadlines on a writable replica"), zero),

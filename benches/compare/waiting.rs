@@ -1,0 +1,176 @@
+//! One client noticing another: deliveries of messages, hand-off to who waits, transactions, optimistic updates, and what
+//! a subscription costs.
+
+use std::time::{Duration, Instant};
+
+use crate::Plan;
+use crate::batch::Batch;
+use crate::client::{Connection, Load, request};
+use crate::report::Table;
+use crate::server::Instance;
+
+/// Lines of a message to a subscriber: `*3`, and three strings of two lines each.
+const MESSAGE_LINES: usize = 7;
+/// Messages that are under way at once.
+const BURST: usize = 16;
+
+pub fn run(plan: &Plan) {
+    let mut table = Table::new(
+        ["what", "unit"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(plan.peers.iter().map(|peer| peer.name.clone()))
+            .chain(["bar".to_owned()]),
+    );
+    let columns: Vec<Vec<f64>> = plan.peers.iter().map(|peer| column(&peer.start(), plan)).collect();
+    let rows = [
+        ("PUBLISH to 1 subscriber", "deliveries/s of CPU", "≥ 2×"),
+        ("PUBLISH to 100 subscribers", "deliveries/s of CPU", "≥ 2×"),
+        ("BLPOP hand-off, 1,000 wait, p50", "µs", "≤"),
+        ("BLPOP hand-off, 1,000 wait, p99", "µs", "≤"),
+        ("MULTI/EXEC of 10, pipeline 16", "CPU µs per command", "≥ 1.5× better"),
+        ("WATCH, GET, MULTI, SET, EXEC by 32 clients", "attempts/s", "≥"),
+        ("a subscriber, beyond its connection", "bytes", "≤ 1,024"),
+    ];
+    for (row, (what, unit, bar)) in rows.into_iter().enumerate() {
+        let cells = columns.iter().map(|column| format!("{:.1}", column[row]));
+        table.row([what.to_owned(), unit.to_owned()].into_iter().chain(cells).chain([bar.to_owned()]));
+    }
+    table.print("Waiting and watching");
+}
+
+fn column(instance: &Instance, plan: &Plan) -> Vec<f64> {
+    let hand_off = hand_off(instance, if plan.quick { 2_000 } else { 20_000 });
+    vec![
+        deliveries(instance, plan.round, 1),
+        deliveries(instance, plan.round, 100),
+        microseconds(hand_off.0),
+        microseconds(hand_off.1),
+        transactions(instance, plan.round),
+        attempts(instance, plan.round),
+        subscriber_bytes(instance, if plan.quick { 1_000 } else { 10_000 }),
+    ]
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Messages that reach a subscriber, per second of the server's CPU.
+fn deliveries(instance: &Instance, round: Duration, subscribers: usize) -> f64 {
+    let mut listening: Vec<Connection> = (0..subscribers)
+        .map(|_| {
+            let mut connection = instance.connect();
+            connection.send(&request(&["SUBSCRIBE", "channel"]));
+            connection.skip_lines(6);
+            connection
+        })
+        .collect();
+    let mut publisher = instance.connect();
+    let batch = Batch::repeat(&request(&["PUBLISH", "channel", &"x".repeat(64)]), BURST, 1);
+    let (began, before) = (Instant::now(), instance.cpu_seconds());
+    let mut delivered = 0;
+    while began.elapsed() < round {
+        publisher.send(&batch.bytes);
+        publisher.skip_lines(batch.reply_lines);
+        listening.iter_mut().for_each(|connection| connection.skip_lines(BURST * MESSAGE_LINES));
+        delivered += BURST * subscribers;
+    }
+    delivered as f64 / (instance.cpu_seconds() - before)
+}
+
+/// Median and 99th percentile of the time from a push to when the first of a thousand who wait has it.
+fn hand_off(instance: &Instance, rounds: usize) -> (Duration, Duration) {
+    const WAITING: usize = 1_000;
+    let mut waiting: Vec<Connection> = (0..WAITING).map(|_| instance.connect()).collect();
+    let wait = request(&["BLPOP", "queue", "0"]);
+    // One after the other, so that it is known who is the first.
+    let enter = |connection: &mut Connection, asker: &mut Connection| {
+        connection.send(&wait);
+        asker.ask("PING");
+    };
+    let (mut pusher, mut asker) = (instance.connect(), instance.connect());
+    waiting.iter_mut().for_each(|connection| enter(connection, &mut asker));
+    while !asker.ask("INFO clients").contains(&format!("blocked_clients:{WAITING}\r")) {}
+    let push = request(&["RPUSH", "queue", "x"]);
+    let mut times: Vec<Duration> = (0..rounds)
+        .map(|round| {
+            let first = &mut waiting[round % WAITING];
+            let began = Instant::now();
+            pusher.send(&push);
+            first.skip_lines(5);
+            let time = began.elapsed();
+            pusher.skip_lines(1);
+            first.send(&wait);
+            // It must stand behind the others before the next push.
+            while !asker.ask("INFO clients").contains(&format!("blocked_clients:{WAITING}\r")) {}
+            time
+        })
+        .collect();
+    times.sort_unstable();
+    (times[rounds / 2], times[rounds * 99 / 100])
+}
+
+/// CPU of a command in transactions of ten, µs.
+fn transactions(instance: &Instance, round: Duration) -> f64 {
+    const COMMANDS: usize = 10;
+    const PIPELINE: usize = 16;
+    let one: Vec<u8> = [
+        request(&["MULTI"]),
+        request(&["INCR", "counter:000000000000"]).repeat(COMMANDS),
+        request(&["EXEC"]),
+    ]
+    .concat();
+    // OK, ten times QUEUED, and an array of ten numbers.
+    let mut batch = Batch::repeat(&one, PIPELINE, 2 + 2 * COMMANDS);
+    let mut load = Load::on(instance.addr, 4);
+    load.run(&mut batch, 1_000, round / 4);
+    let before = instance.cpu_seconds();
+    let done = load.run(&mut batch, 1_000, round);
+    (instance.cpu_seconds() - before) * 1e6 / (done as f64 * COMMANDS as f64)
+}
+
+/// Optimistic increments of one counter per second, those that fail counted too; asserts that none is lost.
+fn attempts(instance: &Instance, round: Duration) -> f64 {
+    const CLIENTS: usize = 32;
+    instance.connect().ask("SET optimistic 0");
+    let began = Instant::now();
+    let (attempts, successes) = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut connection = instance.connect();
+                    let (mut attempts, mut successes) = (0_u64, 0_u64);
+                    while began.elapsed() < round {
+                        connection.ask("WATCH optimistic");
+                        let value: u64 = connection.ask("GET optimistic").parse().unwrap();
+                        connection.ask("MULTI");
+                        connection.ask(&format!("SET optimistic {}", value + 1));
+                        attempts += 1;
+                        successes += u64::from(connection.ask("EXEC") == "OK");
+                    }
+                    (attempts, successes)
+                })
+            })
+            .collect();
+        let all = clients.into_iter().map(|client| client.join().unwrap());
+        all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    });
+    let rate = attempts as f64 / began.elapsed().as_secs_f64();
+    let counted: u64 = instance.connect().ask("GET optimistic").parse().unwrap();
+    assert_eq!(counted, successes, "an update was lost");
+    rate
+}
+
+/// Physical memory of a subscription, by many to one channel.
+fn subscriber_bytes(instance: &Instance, subscribers: usize) -> f64 {
+    let mut connections: Vec<Connection> = (0..subscribers).map(|_| instance.connect()).collect();
+    connections.iter_mut().for_each(|connection| _ = connection.ask("PING"));
+    let before = instance.used_bytes();
+    for connection in &mut connections {
+        connection.send(&request(&["SUBSCRIBE", "crowd"]));
+        connection.skip_lines(6);
+    }
+    let after = instance.used_bytes();
+    after.saturating_sub(before) as f64 / subscribers as f64
+}

@@ -1,0 +1,159 @@
+//! Builds the Lua 5.1 of the scripts: the sources that the crate `lua-src` carries, with the edits that a server needs
+//! which runs strangers' scripts ([`EDITS`]).
+//!
+//! The crate `mlua` binds it; its feature `external` leaves the building to us. No source of Lua lies in this repository.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// One edit: in this file, this text is replaced by that, exactly once.
+type Edit = (&'static str, &'static str, &'static str);
+
+const READONLY: &str = "luaG_runerror(L, \"Attempt to modify a readonly table\")";
+
+/// What is changed, and why.
+const EDITS: &[Edit] = &[
+    // Tables can be made read-only. Redis leaves `rawset` and `setmetatable` in the sandbox, so metatables alone guard nothing.
+    ("lobject.h", "lu_byte lsizenode;", "lu_byte readonly; lu_byte lsizenode;"),
+    ("ltable.c", "t->flags = cast_byte(~0);", "t->flags = cast_byte(~0); t->readonly = 0;"),
+    (
+        "lvm.c",
+        "Table *h = hvalue(t);\n      TValue *oldval = luaH_set(",
+        "Table *h = hvalue(t);\n      TValue *oldval;\n      if (h->readonly) READONLY;\n      oldval = luaH_set(",
+    ),
+    (
+        "lapi.c",
+        "api_check(L, ttistable(t));\n  setobj2t(L, luaH_set(L, hvalue(t)",
+        "api_check(L, ttistable(t));\n  if (hvalue(t)->readonly) READONLY;\n  setobj2t(L, luaH_set(L, hvalue(t)",
+    ),
+    (
+        "lapi.c",
+        "api_check(L, ttistable(o));\n  setobj2t(L, luaH_setnum(",
+        "api_check(L, ttistable(o));\n  if (hvalue(o)->readonly) READONLY;\n  setobj2t(L, luaH_setnum(",
+    ),
+    (
+        "lapi.c",
+        "case LUA_TTABLE: {\n      hvalue(obj)->metatable = mt;",
+        "case LUA_TTABLE: {\n      if (hvalue(obj)->readonly) READONLY;\n      hvalue(obj)->metatable = mt;",
+    ),
+    // What the host takes out of the globals before any script runs. `__readonly(table, on)` says which tables those are.
+    // `__raising(f)` is a function that calls `f` and raises its second result if its first is true: a callback of the host can
+    // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call.
+    (
+        "lbaselib.c",
+        "static int luaB_newproxy (lua_State *L) {",
+        "#include \"lobject.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
+         ((Table *)lua_topointer(L, 1))->readonly = (lu_byte)lua_toboolean(L, 2);\n  return 0;\n}\n\n\
+         static int luaB_raise (lua_State *L) {\n  int n = lua_gettop(L);\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
+         lua_insert(L, 1);\n  lua_call(L, n, LUA_MULTRET);\n  if (lua_toboolean(L, 1)) {\n    lua_settop(L, 2);\n    \
+         return lua_error(L);\n  }\n  return lua_gettop(L) - 1;\n}\n\n\
+         static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
+         lua_pushcclosure(L, luaB_raise, 1);\n  return 1;\n}\n\n\
+         static int luaB_newproxy (lua_State *L) {",
+    ),
+    (
+        "lbaselib.c",
+        "{\"unpack\", luaB_unpack},",
+        "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},",
+    ),
+    // Bytecode is never loaded: what it says is not checked by anybody.
+    ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),
+    ("ldo.c", "int c = luaZ_lookahead(p->z);", "(void)luaZ_lookahead(p->z);"),
+    // CVE-2025-49844: the name of a chunk is kept alive while it is parsed.
+    (
+        "lparser.c",
+        "luaX_setinput(L, &lexstate, z, luaS_new(L, name));",
+        "TString *anchored = luaS_new(L, name);\n  setsvalue2s(L, L->top, anchored);\n  incr_top(L);\n  \
+         luaX_setinput(L, &lexstate, z, anchored);",
+    ),
+    (
+        "lparser.c",
+        "lua_assert(lexstate.fs == NULL);\n  return funcstate.f;",
+        "lua_assert(lexstate.fs == NULL);\n  L->top--;\n  return funcstate.f;",
+    ),
+    // CVE-2025-46817: the size of a range does not fit into an int.
+    (
+        "lbaselib.c",
+        "n = e - i + 1;  /* number of elements */\n  if (n <= 0 || !lua_checkstack(L, n))  /* n <= 0 means arith. overflow */",
+        "n = ((unsigned int)e - (unsigned int)i >= 8000000u) ? 0 : e - i + 1;\n  if (n <= 0 || !lua_checkstack(L, n))",
+    ),
+    (
+        "ltable.c",
+        "if (cast(unsigned int, key-1) < cast(unsigned int, t->sizearray))",
+        "if (cast(unsigned int, key) - 1u < cast(unsigned int, t->sizearray))",
+    ),
+    // CVE-2025-46819: the level of a long bracket is counted in an int.
+    (
+        "llex.c",
+        "save_and_next(ls);\n    count++;",
+        "save_and_next(ls);\n    if (count < 0x3fffffff) count++;",
+    ),
+    // Strings of the same length that differ where Lua does not look would all fall into one bucket.
+    ("lstring.c", "size_t step = (l>>5)+1;", "size_t step = 1;"),
+];
+
+fn main() {
+    println!("cargo:rerun-if-changed=build/main.rs");
+    println!("cargo:rerun-if-changed=Cargo.lock");
+    let source = source_of("lua-src").join("lua-5.1.5");
+    let edited = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("lua");
+    fs::create_dir_all(&edited).expect("the build folder can be written");
+    let mut used = vec![false; EDITS.len()];
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&source).expect("the sources of Lua") {
+        let path = entry.expect("a folder can be read").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if !name.ends_with(".c") && !name.ends_with(".h") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("sources are text");
+        fs::write(edited.join(&name), edit(&name, text, &mut used)).expect("the build folder can be written");
+        if name.ends_with(".c") && !["lua.c", "luac.c", "print.c"].contains(&name.as_str()) {
+            files.push(edited.join(&name));
+        }
+    }
+    for (edit, used) in EDITS.iter().zip(&used) {
+        assert!(used, "an edit of Lua's {} finds nothing to change: {:?}", edit.0, edit.1);
+    }
+    cc::Build::new()
+        .files(files)
+        .include(&edited)
+        .define("LUA_USE_POSIX", None)
+        .warnings(false)
+        .opt_level(2)
+        .cargo_metadata(false)
+        .compile("ochre_lua");
+    println!("cargo:rustc-link-search=native={}", env::var("OUT_DIR").expect("cargo sets it"));
+    // Who uses it stands behind it on the linker's line, so all of it is taken.
+    println!("cargo:rustc-link-lib=static:+whole-archive=ochre_lua");
+    println!("cargo:rustc-link-lib=m");
+}
+
+fn edit(name: &str, mut text: String, used: &mut [bool]) -> String {
+    for ((file, from, to), used) in EDITS.iter().zip(used) {
+        if *file == name {
+            assert_eq!(text.matches(from).count(), 1, "Lua's {name} is not as expected: {from:?}");
+            text = text.replace(from, &to.replace("READONLY", READONLY));
+            *used = true;
+        }
+    }
+    text
+}
+
+/// Where cargo has put the sources of a crate.
+fn source_of(name: &str) -> PathBuf {
+    let output = Command::new(env::var_os("CARGO").expect("cargo sets it"))
+        .args(["metadata", "--format-version=1", "--offline", "--filter-platform"])
+        .arg(env::var_os("TARGET").expect("cargo sets it"))
+        .current_dir(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    let packages = metadata["packages"].as_array().expect("cargo lists packages");
+    let package = packages.iter().find(|package| package["name"] == name);
+    let manifest = package.and_then(|package| package["manifest_path"].as_str());
+    let manifest = manifest.unwrap_or_else(|| panic!("{name} is not among the dependencies"));
+    Path::new(manifest).parent().expect("a manifest lies in a folder").to_path_buf()
+}

@@ -1,0 +1,144 @@
+//! EVAL, EVALSHA and their read-only forms.
+
+use smallvec::SmallVec;
+
+use crate::base::clock::Clock;
+use crate::base::num::parse_i64;
+use crate::dispatch::script::Rules;
+use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, ScriptCx};
+use crate::script::interpreter::{self, Ended};
+use crate::script::{Script, Scripts, cache, convert};
+use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
+use std::sync::Arc;
+
+const COMPLEXITY: &str = "Depends on the script.";
+const WRITES: KeySpec = KeySpec::counted(2, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE));
+const READS: KeySpec = KeySpec::counted(2, KeyFlags::RO.union(KeyFlags::ACCESS));
+const UNKNOWN_FLAGS: &str =
+    "A script may read and write what it likes, so the flags say all that is possible.";
+const READ_ONLY_FLAGS: &str = "A script may read what it likes.";
+const TEXT_ARGS: &[Arg] = &[
+    Arg::string("script"),
+    Arg::integer("numkeys"),
+    Arg::key("key", 0).optional().multiple(),
+    Arg::string("arg").optional().multiple(),
+];
+const SHA_ARGS: &[Arg] = &[
+    Arg::string("sha1"),
+    Arg::integer("numkeys"),
+    Arg::key("key", 0).optional().multiple(),
+    Arg::string("arg").optional().multiple(),
+];
+
+pub const COMMANDS: &[Command] = &[
+    Command::script("eval", -3, eval)
+        .doc(Group::Scripting, "2.6.0", "Runs a script.", COMPLEXITY)
+        .keys(&[WRITES.notes(UNKNOWN_FLAGS)])
+        .args(TEXT_ARGS),
+    Command::script("evalsha", -3, evalsha)
+        .doc(
+            Group::Scripting,
+            "2.6.0",
+            "Runs a script that the server has, by the SHA-1 of its text.",
+            COMPLEXITY,
+        )
+        .keys(&[WRITES])
+        .args(SHA_ARGS),
+    Command::script("eval_ro", -3, eval_ro)
+        .doc(Group::Scripting, "7.0.0", "Runs a script that only reads.", COMPLEXITY)
+        .flags(CommandFlags::READONLY)
+        .keys(&[READS.notes(READ_ONLY_FLAGS)])
+        .args(TEXT_ARGS),
+    Command::script("evalsha_ro", -3, evalsha_ro)
+        .doc(
+            Group::Scripting,
+            "7.0.0",
+            "Runs a script that only reads and that the server has, by the SHA-1 of its text.",
+            COMPLEXITY,
+        )
+        .flags(CommandFlags::READONLY)
+        .keys(&[READS])
+        .args(SHA_ARGS),
+];
+
+fn eval(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let scripts = scripts(cx)?;
+    let split = split(req)?;
+    let script = scripts.load(req.arg(1), false)?;
+    run(cx, &scripts, &script, split, reply)
+}
+
+fn evalsha(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    const NO_SCRIPT: CmdError = CmdError::text("NOSCRIPT No matching script. Please use EVAL.");
+    let scripts = scripts(cx)?;
+    let script = cache::parse_sha(req.arg(1)).and_then(|sha| scripts.find(&sha)).ok_or(NO_SCRIPT)?;
+    run(cx, &scripts, &script, split(req)?, reply)
+}
+
+fn eval_ro(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    cx.rules.is_read_only = true;
+    eval(cx, req, reply)
+}
+
+fn evalsha_ro(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    cx.rules.is_read_only = true;
+    evalsha(cx, req, reply)
+}
+
+pub(super) fn scripts(cx: &ScriptCx<'_, '_>) -> Result<Arc<Scripts>, CmdError> {
+    cx.engine().parts.find::<Scripts>().ok_or(CmdError::text("ERR scripts are not available"))
+}
+
+/// Where keys and arguments stand: keys from position 3 on, and how many.
+fn split<'a>(req: &Request<'a>) -> Result<KeysAndArguments<'a>, CmdError> {
+    const TOO_MANY: CmdError = CmdError::text("ERR Number of keys can't be greater than number of args");
+    const NEGATIVE: CmdError = CmdError::text("ERR Number of keys can't be negative");
+    let count = parse_i64(req.arg(2)).ok_or(CmdError::NotAnInteger)?;
+    let words: SmallVec<[&[u8]; 8]> = req.args.iter().skip(3).collect();
+    if count > words.len() as i64 {
+        return Err(TOO_MANY);
+    }
+    Ok(KeysAndArguments { keys: usize::try_from(count).map_err(|_| NEGATIVE)?, words })
+}
+
+/// Keys, and arguments behind them.
+struct KeysAndArguments<'a> {
+    keys: usize,
+    words: SmallVec<[&'a [u8]; 8]>,
+}
+
+fn run(
+    cx: &mut ScriptCx<'_, '_>,
+    scripts: &Scripts,
+    script: &Script,
+    words: KeysAndArguments<'_>,
+    reply: ReplySlot<'_>,
+) -> Outcome {
+    let flags = script.flags;
+    if flags.is_given && !flags.no_writes && cx.rules.is_read_only {
+        return Err(CmdError::text("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    cx.rules = Rules { is_read_only: cx.rules.is_read_only || flags.no_writes, allows_oom: flags.allow_oom };
+    if flags.is_given && !flags.no_writes && !flags.allow_oom && cx.is_out_of_memory() {
+        return Err(CmdError::OutOfMemory);
+    }
+    let running = scripts.begin(cx.engine().time.monotonic_us());
+    let words_of = words.words.split_at_checked(words.keys).unwrap_or_default();
+    let mut slot = Some(reply);
+    let ended =
+        interpreter::run(
+            cx,
+            script,
+            scripts.generation(),
+            &running,
+            words_of,
+            |ended, is_resp3| match ended {
+                Ended::Failed(line) => Err(CmdError::Bytes(line)),
+                Ended::Returned(value) => Ok(slot
+                    .take()
+                    .map(|reply| reply.write(|writer| convert::write(writer, &value, is_resp3)))),
+            },
+        );
+    scripts.end(&running);
+    ended??.ok_or(CmdError::InvalidKeys)
+}

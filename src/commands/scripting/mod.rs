@@ -1,0 +1,4 @@
+//! Scripts: EVAL and its kin, SCRIPT.
+
+pub mod eval;
+pub mod script;

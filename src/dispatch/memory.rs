@@ -1,0 +1,325 @@
+//! `maxmemory`: what counts, who makes room, and who is refused.
+//!
+//! Before a command runs, keys go until what is used fits again ([`crate::keyspace::evict`] says which). That is bounded by time
+//! (`maxmemory-eviction-tenacity`): what is left then is done by a task beside the commands, in slices of the same length, and
+//! the command runs. When nothing may go, a command that needs memory (DENYOOM) is refused, and so is EXEC of a transaction with
+//! such a command in it.
+//!
+//! Counted is everything that is allocated, but for values on their way to be freed, and for buffers of clients as far as
+//! `maxmemory-clients` allows them: these have a budget of their own ([`evict_clients`]), so that clients who read slowly push out
+//! each other, not data.
+//!
+//! **Invariant:** no lock is waited for: a shard that is busy is passed over.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tokio::sync::Notify;
+
+use super::engine::Engine;
+use super::error::CmdError;
+use super::exec::{Executor, flags_of};
+use super::sink::Commit;
+use super::stats::WorkerStats;
+use super::table::Registered;
+use crate::alloc;
+use crate::base::clock::{Clock, UnixMs};
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::keyspace::{EvictionPolicy, LockSet, Order, ShardId, View, reclaim};
+use crate::resp::Output;
+use crate::session::{Session, bump};
+use crate::spec::CommandFlags;
+
+/// Smallest limit for clients, so that somebody can always speak to the server.
+const CLIENTS_MIN_BYTES: u64 = 128 * 1024;
+/// Keys that go between two looks at memory and clock.
+const KEYS_PER_LOOK: usize = 16;
+
+/// See the module's head.
+#[derive(Default)]
+pub struct Eviction {
+    /// There is more to remove than one command had time for.
+    unfinished: Notify,
+    /// Since when `maxmemory` is exceeded, monotonic µs; 0 = it is not.
+    exceeded_since_us: AtomicU64,
+    exceeded_us: AtomicU64,
+}
+
+/// How the making of room ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    Enough,
+    /// Time is up; the rest follows.
+    Unfinished,
+    /// Nothing may go.
+    Impossible,
+}
+
+impl Eviction {
+    /// Microseconds over `maxmemory`, since the start and in the present stretch.
+    pub fn exceeded_us(&self, now_us: u64) -> (u64, u64) {
+        let current = match self.exceeded_since_us.load(Relaxed) {
+            0 => 0,
+            since => now_us.saturating_sub(since),
+        };
+        (self.exceeded_us.load(Relaxed) + current, current)
+    }
+
+    /// Returns when there is something to remove beside the commands.
+    pub async fn unfinished(&self) {
+        self.unfinished.notified().await;
+    }
+
+    /// Has the task look whether memory fits.
+    pub fn look(&self) {
+        self.unfinished.notify_one();
+    }
+
+    fn note(&self, room: Room, now_us: u64) {
+        let since = self.exceeded_since_us.load(Relaxed);
+        if room == Room::Enough && since != 0 && self.exceeded_since_us.swap(0, Relaxed) != 0 {
+            self.exceeded_us.fetch_add(now_us.saturating_sub(since), Relaxed);
+        } else if room != Room::Enough && since == 0 {
+            self.exceeded_since_us.store(now_us.max(1), Relaxed);
+        }
+    }
+}
+
+/// The policy, `None` for `noeviction`.
+fn policy(config: &Config) -> Option<EvictionPolicy> {
+    let (order, is_volatile) = match config.maxmemory_policy {
+        MaxmemoryPolicy::AllkeysLru => (Order::Lru, false),
+        MaxmemoryPolicy::AllkeysLfu => (Order::Lfu, false),
+        MaxmemoryPolicy::AllkeysRandom => (Order::Random, false),
+        MaxmemoryPolicy::VolatileLru => (Order::Lru, true),
+        MaxmemoryPolicy::VolatileLfu => (Order::Lfu, true),
+        MaxmemoryPolicy::VolatileRandom => (Order::Random, true),
+        MaxmemoryPolicy::VolatileTtl => (Order::Ttl, true),
+        MaxmemoryPolicy::Noeviction => return None,
+    };
+    Some(EvictionPolicy { order, is_volatile })
+}
+
+/// Microseconds of one go: 50 for each of the first ten points of tenacity, then 15 % more for each, without end at 100.
+fn time_limit_us(tenacity: u32) -> u64 {
+    match tenacity {
+        0..=10 => 50 * u64::from(tenacity),
+        11..=99 => (500.0 * 1.15_f64.powi(tenacity as i32 - 10)) as u64,
+        _ => u64::MAX,
+    }
+}
+
+/// Bytes that clients may take together, by `maxmemory-clients`; `None` for no limit.
+pub fn clients_limit(config: &Config) -> Option<u64> {
+    match config.maxmemory_clients.bytes(config.maxmemory) {
+        0 => None,
+        bytes => Some(bytes.max(CLIENTS_MIN_BYTES)),
+    }
+}
+
+/// Bytes of client buffers that `maxmemory` does not count; `unsent` are those that the caller has not told of yet.
+pub fn uncounted_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
+    match clients_limit(config) {
+        None => 0,
+        Some(limit) => (engine.clients.buffer_bytes() + unsent as u64).min(limit),
+    }
+}
+
+/// Whether more is used than `maxmemory` allows.
+pub(super) fn is_exceeded(engine: &Engine, config: &Config, unsent: usize) -> bool {
+    let used = alloc::allocated_bytes() as u64;
+    if used <= config.maxmemory {
+        return false;
+    }
+    let uncounted = reclaim::pending_bytes() as u64 + uncounted_bytes(engine, config, unsent);
+    used.saturating_sub(uncounted) > config.maxmemory
+}
+
+/// Removes keys until memory fits, time is up, or nothing may go. What `view` held it holds no more, unless nothing had to be
+/// done.
+pub fn make_room(
+    engine: &Engine,
+    config: &Config,
+    view: &mut View<'_>,
+    stats: &WorkerStats,
+    now: UnixMs,
+    unsent: usize,
+) -> Room {
+    if config.maxmemory == 0 {
+        return Room::Enough;
+    }
+    if !is_exceeded(engine, config, unsent) {
+        if engine.eviction.exceeded_since_us.load(Relaxed) != 0 {
+            engine.eviction.note(Room::Enough, engine.time.monotonic_us());
+        }
+        return Room::Enough;
+    }
+    let began_ns = engine.time.monotonic_ns();
+    let room = match policy(config) {
+        None => Room::Impossible,
+        Some(policy) => remove_keys(engine, config, view, stats, now, unsent, policy, began_ns),
+    };
+    let ended_ns = engine.time.monotonic_ns();
+    engine.eviction.note(room, ended_ns / 1000);
+    let threshold_ms = config.latency_monitor_threshold;
+    let spent_ms = (ended_ns - began_ns) / 1_000_000;
+    if threshold_ms > 0 && spent_ms >= threshold_ms {
+        engine.latency.record("eviction-cycle", now.seconds(), spent_ms);
+    }
+    if room == Room::Unfinished {
+        engine.eviction.look();
+    }
+    room
+}
+
+#[allow(clippy::too_many_arguments)] // Everything that one command knows; it is called from one place.
+fn remove_keys(
+    engine: &Engine,
+    config: &Config,
+    view: &mut View<'_>,
+    stats: &WorkerStats,
+    now: UnixMs,
+    unsent: usize,
+    policy: EvictionPolicy,
+    began_ns: u64,
+) -> Room {
+    let limit_ns = time_limit_us(config.maxmemory_eviction_tenacity).saturating_mul(1000);
+    let shards = engine.keyspace.shard_count();
+    let samples = config.maxmemory_samples as usize;
+    let mut shard = view.rng().index(shards);
+    // Shards in a row that had nothing to give, and whether one of them could not be asked.
+    let (mut fruitless, mut some_busy) = (0, false);
+    let mut removed: u64 = 0;
+    let room = loop {
+        let evicted = match view.lock(&LockSet::One(ShardId(shard as u16))) {
+            Ok(()) => {
+                view.begin(now, true);
+                // With many shards one key from each in turn; with one, a few before the next look.
+                let wanted = if shards == 1 { KEYS_PER_LOOK } else { 1 };
+                remove_some(engine, config, view, unsent, policy, samples, wanted)
+            }
+            Err(_) => {
+                some_busy = true;
+                0
+            }
+        };
+        removed += evicted;
+        fruitless = if evicted > 0 { 0 } else { fruitless + 1 };
+        shard = (shard + 1) % shards;
+        if evicted > 0 && !is_exceeded(engine, config, unsent) {
+            break Room::Enough;
+        }
+        if fruitless >= shards {
+            // Who is locked may have something to give; who asked everybody else in vain comes back later.
+            break if some_busy { Room::Unfinished } else { Room::Impossible };
+        }
+        if engine.time.monotonic_ns().saturating_sub(began_ns) >= limit_ns {
+            break Room::Unfinished;
+        }
+    };
+    view.release();
+    bump(&stats.counters.evicted_keys, removed);
+    room
+}
+
+/// Removes up to `wanted` keys of the shard that is held, and tells of them under its lock.
+fn remove_some(
+    engine: &Engine,
+    config: &Config,
+    view: &mut View<'_>,
+    unsent: usize,
+    policy: EvictionPolicy,
+    samples: usize,
+    wanted: usize,
+) -> u64 {
+    let mut evicted = 0;
+    for _ in 0..wanted {
+        if !view.evict_one(policy, samples) {
+            break;
+        }
+        evicted += 1;
+        if !is_exceeded(engine, config, unsent) {
+            break;
+        }
+    }
+    let effects = view.take_effects();
+    if !effects.records.is_empty() {
+        engine.commit(view, &Commit { commands: &[], effects: &effects, client: None, marks: &[] });
+    }
+    evicted
+}
+
+impl Executor<'_> {
+    /// Makes room before a request, or says that there is none for it.
+    ///
+    /// # Errors
+    /// OOM.
+    pub(super) fn make_room(
+        &mut self,
+        session: &Session,
+        registered: &Registered,
+        out: &Output,
+    ) -> Result<(), CmdError> {
+        let (now, config) = (self.now(), self.config());
+        match make_room(self.engine, config, &mut self.view, self.stats, now, out.heap_bytes()) {
+            Room::Impossible if needs_memory(session, registered) => Err(CmdError::OutOfMemory),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn needs_memory(session: &Session, registered: &Registered) -> bool {
+    flags_of(session, registered).contains(CommandFlags::DENYOOM)
+}
+
+/// Closes the clients with the biggest buffers until all together are within `maxmemory-clients`; how many. Those that CLIENT
+/// NO-EVICT spares stay.
+pub fn evict_clients(engine: &Engine, config: &Config, stats: &WorkerStats) -> usize {
+    let Some(limit) = clients_limit(config) else { return 0 };
+    if engine.clients.buffer_bytes() <= limit {
+        return 0;
+    }
+    let mut clients: Vec<_> = engine.clients.iter().filter(|client| !client.is_killed()).collect();
+    // Those on their way out are still in the registry's count.
+    let mut total: u64 = clients.iter().map(|client| client.buffer_bytes()).sum();
+    clients.sort_by_cached_key(|client| std::cmp::Reverse(client.buffer_bytes()));
+    let mut evicted = 0;
+    for client in clients.iter().filter(|client| !client.is_no_evict()) {
+        if total <= limit {
+            break;
+        }
+        total = total.saturating_sub(client.buffer_bytes());
+        tracing::info!(
+            "Evicting client id={} addr={}: clients are over maxmemory-clients",
+            client.id.0,
+            client.addr
+        );
+        client.kill();
+        evicted += 1;
+    }
+    bump(&stats.counters.evicted_clients, evicted as u64);
+    evicted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenacity_is_time() {
+        assert_eq!([0, 1, 10].map(time_limit_us), [0, 50, 500]);
+        assert_eq!(time_limit_us(11), 575);
+        assert!((100_000_000..=170_000_000).contains(&time_limit_us(99)));
+        assert_eq!(time_limit_us(100), u64::MAX);
+    }
+
+    #[test]
+    fn stretches_over_the_limit_add_up() {
+        let eviction = Eviction::default();
+        eviction.note(Room::Impossible, 100);
+        eviction.note(Room::Unfinished, 200);
+        assert_eq!(eviction.exceeded_us(250), (150, 150));
+        eviction.note(Room::Enough, 300);
+        eviction.note(Room::Enough, 400);
+        assert_eq!(eviction.exceeded_us(500), (200, 0));
+    }
+}

@@ -1,0 +1,143 @@
+//! Scripts: handlers that run commands of their own choice.
+//!
+//! ```text
+//! EVALSHA … ─▶ locks of its declared keys ─▶ handler ─▶ ScriptCx::run(command) ─▶ gates ─▶ further locks ─▶ handler
+//!                                                       ScriptCx::run(command) ─▶ …            one commit for all
+//! ```
+//!
+//! A script may touch keys that it has not declared. So with several shards it holds the script mutex from its beginning: its
+//! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). All locks are kept to
+//! the end, so nobody sees half of what a script does.
+//!
+//! A command of a script passes gates of its own: it must be allowed in scripts, to the script's user, and to a
+//! script of that kind. It answers like any request; the interpreter reads the reply.
+
+use std::sync::Arc;
+
+use super::command::{Handler, Request};
+use super::engine::Engine;
+use super::error::CmdError;
+use super::exec::{Executor, Keys, admit};
+use super::memory::is_exceeded;
+use crate::base::clock::UnixMs;
+use crate::config::Config;
+use crate::keyspace::LockSet;
+use crate::resp::{Args, Output, Proto};
+use crate::session::Session;
+use crate::spec::CommandFlags;
+
+/// For commands that run scripts.
+pub struct ScriptCx<'c, 'k> {
+    executor: &'c mut Executor<'k>,
+    /// The client that asked for the script.
+    pub session: &'c Session,
+    /// The client as which the script's commands run: it may select a database of its own.
+    inner: Session,
+    pub rules: Rules,
+    /// A command of the script may have changed something.
+    pub has_written: bool,
+}
+
+/// What a script may do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// Nothing but reading.
+    pub is_read_only: bool,
+    /// Also what needs memory when there is none.
+    pub allows_oom: bool,
+}
+
+const UNKNOWN: CmdError = CmdError::text("ERR Unknown Redis command called from script");
+const ARITY: CmdError = CmdError::text("ERR Wrong number of args calling Redis command from script");
+const NOT_HERE: CmdError = CmdError::text("ERR This Redis command is not allowed from script");
+const READ_ONLY: CmdError = CmdError::text("ERR Write commands are not allowed from read-only scripts.");
+const NO_COMMAND: CmdError = CmdError::text("ERR Invalid command passed to redis.acl_check_cmd()");
+
+impl<'k> ScriptCx<'_, 'k> {
+    pub fn engine(&self) -> &'k Arc<Engine> {
+        self.executor.engine
+    }
+
+    pub fn config(&self) -> &'k Config {
+        self.executor.config()
+    }
+
+    pub fn now(&self) -> UnixMs {
+        self.executor.view.now()
+    }
+
+    /// Whether there is no memory for what needs some.
+    pub fn is_out_of_memory(&self) -> bool {
+        let config = self.executor.config();
+        config.maxmemory > 0 && is_exceeded(self.executor.engine, config, 0)
+    }
+
+    /// The protocol version in which the script's commands answer.
+    pub fn set_proto(&mut self, proto: Proto) {
+        self.inner.proto = proto;
+    }
+
+    /// Runs a command; its reply, or the error that it gave, is in `out`.
+    ///
+    /// # Errors
+    /// Why it was not run.
+    pub fn run(&mut self, args: Args<'_>, out: &mut Output) -> Result<(), CmdError> {
+        let found = self.executor.find(args.at(0)).ok_or(UNKNOWN)?;
+        let registered =
+            admit(found, &args).ok_or(if found.subcommands.is_empty() { ARITY } else { UNKNOWN })?;
+        let command = registered.command;
+        let flags = command.spec.flags;
+        if flags.contains(CommandFlags::NOSCRIPT) || matches!(command.handler, Handler::Control(_)) {
+            return Err(NOT_HERE);
+        }
+        self.executor.check_script_rights(&mut self.inner, registered, &args)?;
+        let writes = flags.contains(CommandFlags::WRITE);
+        if writes && self.rules.is_read_only {
+            return Err(READ_ONLY);
+        }
+        if flags.contains(CommandFlags::DENYOOM) && !self.rules.allows_oom && !self.has_written {
+            if self.is_out_of_memory() {
+                return Err(CmdError::OutOfMemory);
+            }
+        }
+        self.has_written |= writes;
+        let mut keys = Keys::new();
+        let locks = match command.handler {
+            Handler::Admin(_) => LockSet::All,
+            _ => self.executor.find_keys(registered, &args, &mut keys),
+        };
+        self.executor.view.extend(&locks);
+        // The clock stands still in a script.
+        self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
+        self.executor.call(&mut self.inner, &Request { command: registered, args, keys: &keys }, out);
+        Ok(())
+    }
+
+    /// Whether the script's user may run a command.
+    ///
+    /// # Errors
+    /// There is no such command.
+    pub fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError> {
+        let found = self.executor.find(args.at(0)).ok_or(NO_COMMAND)?;
+        let registered = admit(found, &args).ok_or(NO_COMMAND)?;
+        Ok(self.executor.may_access(&mut self.inner, registered, &args))
+    }
+}
+
+impl<'k> Executor<'k> {
+    /// Runs a handler that runs commands: what they do is one commit.
+    pub(super) fn with_script<R>(
+        &mut self,
+        session: &Session,
+        run: impl FnOnce(&mut ScriptCx<'_, 'k>) -> R,
+    ) -> R {
+        self.as_one(session.id(), |executor| {
+            let inner = session.for_script();
+            let was_in_script = std::mem::replace(&mut executor.in_script, true);
+            let mut cx = ScriptCx { executor, session, inner, rules: Rules::default(), has_written: false };
+            let done = run(&mut cx);
+            cx.executor.in_script = was_in_script;
+            done
+        })
+    }
+}

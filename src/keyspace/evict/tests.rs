@@ -1,0 +1,183 @@
+//! How well victims are chosen: hit ratios on a Zipf trace beside those of the exact orders, and what each policy spares.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::*;
+use crate::keyspace::entry::string_entry;
+use crate::keyspace::{Effect, EntryMut, Keyspace, LockSet, ShardId, Ttl, WrongType};
+use crate::value::string::Encoding;
+
+const DB: DbIndex = DbIndex(0);
+const START_MS: u64 = 1_700_000_000_000;
+
+/// Numbers below `len`, the n-th in proportion to `1 / (n + 1)`.
+struct Zipf(Vec<f64>);
+
+impl Zipf {
+    fn new(len: usize) -> Zipf {
+        let mut sum = 0.0;
+        Zipf(
+            (1..=len)
+                .map(|rank| {
+                    sum += 1.0 / rank as f64;
+                    sum
+                })
+                .collect(),
+        )
+    }
+
+    fn draw(&self, rng: &mut Rng) -> usize {
+        let total = self.0.last().copied().unwrap_or_default();
+        let at = rng.unit_f64() * total;
+        self.0.partition_point(|sum| *sum < at)
+    }
+}
+
+/// A cache that knows the exact order: victims are the least by `rank(uses, last use)`.
+struct Exact {
+    rank: fn(u64, u64) -> (u64, u64),
+    entries: HashMap<usize, (u64, u64)>,
+    order: BTreeSet<((u64, u64), usize)>,
+}
+
+impl Exact {
+    fn access(&mut self, key: usize, time: u64, capacity: usize) -> bool {
+        let known = self.entries.get(&key).copied();
+        if let Some((uses, last)) = known {
+            self.order.remove(&((self.rank)(uses, last), key));
+        }
+        let uses = known.map_or(1, |(uses, _)| uses + 1);
+        if known.is_none()
+            && self.entries.len() >= capacity
+            && let Some((_, victim)) = self.order.pop_first()
+        {
+            self.entries.remove(&victim);
+        }
+        self.entries.insert(key, (uses, time));
+        self.order.insert(((self.rank)(uses, time), key));
+        known.is_some()
+    }
+}
+
+fn put(view: &mut View<'_>, key: &[u8], deadline: Option<u64>) {
+    let key = view.keyspace().key(key);
+    view.put(DB, key, string_entry(key.bytes(), b"v", Encoding::Raw, deadline), Effect::NONE);
+}
+
+/// Hits of a trace, per cent: ours and the exact one's.
+fn hit_ratios(order: Order, workers: usize) -> (f64, f64) {
+    const KEYS: usize = 20_000;
+    const CAPACITY: usize = 2_000;
+    const REQUESTS: u64 = 400_000;
+    let keyspace = Keyspace::new(workers, 1, [1, 2, 3]);
+    let lfu = order == Order::Lfu;
+    keyspace.set_access_clock(AccessClock { lfu, log_factor: 10, decay_minutes: 1 });
+    let mut view = View::new(&keyspace, 7);
+    let rank: fn(u64, u64) -> (u64, u64) = if lfu { |uses, last| (uses, last) } else { |_, last| (last, 0) };
+    let mut exact = Exact { rank, entries: HashMap::new(), order: BTreeSet::new() };
+    let (zipf, mut rng) = (Zipf::new(KEYS), Rng::from_seed(11));
+    let policy = EvictionPolicy { order, is_volatile: false };
+    let (mut hits, mut exact_hits, mut counted) = (0, 0, 0);
+    let (mut len, mut turn) = (0, 0);
+    for time in 0..REQUESTS {
+        // A thousand requests a second.
+        view.begin(UnixMs(START_MS + time), false);
+        let number = zipf.draw(&mut rng);
+        let name = number.to_string();
+        let key = keyspace.key(name.as_bytes());
+        view.lock_blocking(&LockSet::One(keyspace.shard_of(key.hash())));
+        let is_hit = view.read(DB, key).is_some();
+        if !is_hit {
+            let set = |entry: &mut EntryMut<'_, '_>| {
+                entry.set_string(b"v", Ttl::Clear);
+                Ok::<_, WrongType>(((), Effect::NONE))
+            };
+            assert!(view.edit(DB, key, set).is_ok());
+            len += 1;
+        }
+        while len > CAPACITY {
+            // As the dispatcher does: from one shard after the other.
+            turn = (turn + 1) % keyspace.shard_count();
+            view.lock_blocking(&LockSet::One(ShardId(turn as u16)));
+            len -= usize::from(view.evict_one(policy, 5));
+        }
+        view.forget_effects();
+        let is_exact_hit = exact.access(number, time, CAPACITY);
+        if time > REQUESTS / 4 {
+            counted += 1;
+            hits += u64::from(is_hit);
+            exact_hits += u64::from(is_exact_hit);
+        }
+    }
+    let percent = |hits: u64| 100.0 * hits as f64 / f64::from(counted);
+    (percent(hits), percent(exact_hits))
+}
+
+#[test]
+fn hit_ratios_are_within_two_points_of_the_exact_orders() {
+    for order in [Order::Lru, Order::Lfu] {
+        for workers in [1, 2] {
+            let (ours, exact) = hit_ratios(order, workers);
+            eprintln!("{order:?}, {workers} workers: {ours:.2} % hits, exact {exact:.2} %");
+            assert!(ours > exact - 2.0, "{order:?} with {workers} workers: {ours} against {exact}");
+        }
+    }
+}
+
+#[test]
+fn the_policies_take_what_they_should() {
+    for workers in [1, 2] {
+        let keyspace = Keyspace::new(workers, 1, [1, 2, 3]);
+        let mut view = View::new(&keyspace, 5);
+        view.lock_blocking(&LockSet::All);
+        view.begin(UnixMs(START_MS), false);
+        for number in 0..20_000u64 {
+            // One in a thousand may go.
+            let deadline = (number % 1000 == 7).then_some(START_MS + 1_000_000 - number);
+            put(&mut view, number.to_string().as_bytes(), deadline);
+        }
+        for order in [Order::Lru, Order::Lfu, Order::Random, Order::Ttl] {
+            for _ in 0..5 {
+                assert!(view.evict_one(EvictionPolicy { order, is_volatile: true }, 5), "{order:?}");
+            }
+        }
+        assert_eq!((view.len(DB), view.volatile(DB).0), (19_980, 0));
+        for order in [Order::Lru, Order::Lfu, Order::Random, Order::Ttl] {
+            assert!(!view.evict_one(EvictionPolicy { order, is_volatile: true }, 5), "{order:?}");
+        }
+        assert!(view.evict_one(EvictionPolicy { order: Order::Random, is_volatile: false }, 5));
+        assert_eq!(view.len(DB), 19_979);
+        view.forget_effects();
+    }
+}
+
+#[test]
+fn the_earliest_deadline_goes_first() {
+    let keyspace = Keyspace::new(1, 2, [1, 2, 3]);
+    let mut view = View::new(&keyspace, 5);
+    view.lock_blocking(&LockSet::All);
+    view.begin(UnixMs(START_MS), false);
+    for number in 0..5_000u64 {
+        put(&mut view, number.to_string().as_bytes(), Some(START_MS + 1 + number * 7919 % 5_000));
+        put(&mut view, format!("kept {number}").as_bytes(), None);
+    }
+    // Bounds that are too low must not hide anybody.
+    for number in (0..5_000u64).step_by(3) {
+        put(&mut view, number.to_string().as_bytes(), Some(START_MS + 10_000 + number));
+    }
+    let policy = EvictionPolicy { order: Order::Ttl, is_volatile: true };
+    let mut deadlines: Vec<u64> =
+        view.shards().flat_map(|shard| shard.db(DB).iter()).filter_map(Entry::deadline).collect();
+    deadlines.sort_unstable();
+    for expected in deadlines {
+        let earliest = |view: &View<'_>| {
+            view.shards().flat_map(|shard| shard.db(DB).iter()).filter_map(Entry::deadline).min()
+        };
+        if expected % 50 == 0 {
+            assert_eq!(earliest(&view), Some(expected));
+        }
+        assert!(view.evict_one(policy, 5));
+    }
+    assert_eq!((view.len(DB), view.volatile(DB).0), (5_000, 0));
+    assert!(!view.evict_one(policy, 5));
+}

@@ -1,0 +1,272 @@
+//! The functions of the table `redis`, as the interpreter calls them.
+//!
+//! They answer `(is_error, value)`: the wrapper that Lua sees (`__raising` of `build/main.rs`) raises the value in the first case.
+//! So errors are tables with a text in `err`, as scripts expect them, and the stack shows the script's own line.
+//!
+//! What runs commands is found in a scoped thread-local: closures of the interpreter live longer than any request, so they can't
+//! hold its context.
+
+use mlua::{BorrowedBytes, Lua, MultiValue, Value};
+use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
+use smallvec::SmallVec;
+
+use super::cache::Running;
+use super::convert::ReplyReader;
+use crate::base::{float, sha1};
+use crate::dispatch::{CmdError, ScriptCx};
+use crate::resp::{Args, Output, OwnedArgs, Proto};
+
+/// What a script's request offers to it.
+pub trait Host {
+    /// Runs a command; its reply is in `out`.
+    fn run(&mut self, args: Args<'_>, out: &mut Output) -> Result<(), CmdError>;
+    /// Whether the user may run a command.
+    fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError>;
+    fn set_proto(&mut self, proto: Proto);
+    fn proto(&self) -> Proto;
+}
+
+/// The context of the request, and the protocol that `redis.setresp` chose.
+pub struct RequestHost<'h, 'c, 'k> {
+    pub cx: &'h mut ScriptCx<'c, 'k>,
+    pub running: &'h Running,
+    pub proto: Proto,
+}
+
+impl Host for RequestHost<'_, '_, '_> {
+    fn run(&mut self, args: Args<'_>, out: &mut Output) -> Result<(), CmdError> {
+        let done = self.cx.run(args, out);
+        self.running.has_written.store(self.cx.has_written, std::sync::atomic::Ordering::Relaxed);
+        done
+    }
+
+    fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError> {
+        self.cx.may_run(args)
+    }
+
+    fn set_proto(&mut self, proto: Proto) {
+        self.proto = proto;
+        self.cx.set_proto(proto);
+    }
+
+    fn proto(&self) -> Proto {
+        self.proto
+    }
+}
+
+/// A host for as long as its script runs.
+pub struct HostRef<'h>(pub &'h mut (dyn Host + 'h));
+
+impl<'a> ReborrowMut<'a> for HostRef<'_> {
+    type Result = HostRef<'a>;
+
+    fn reborrow_mut(&'a mut self) -> HostRef<'a> {
+        HostRef(&mut *self.0)
+    }
+}
+
+scoped_thread_local!(static mut HOST: for<'h> HostRef<'h>);
+
+/// Lets `run` find a host.
+pub fn with_host<R>(host: &mut dyn Host, run: impl FnOnce() -> R) -> R {
+    HOST.set(HostRef(host), run)
+}
+
+fn host<R>(ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
+    HOST.is_set().then(|| HOST.with(|host| ask(host.0)))
+}
+
+/// What a function answers.
+type Answer = mlua::Result<(bool, Value)>;
+
+/// An error that is raised.
+fn raise(lua: &Lua, text: &[u8]) -> Answer {
+    Ok((true, error_object(lua, text)?))
+}
+
+fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
+    let object = lua.create_table_with_capacity(0, 4)?;
+    object.raw_set("err", lua.create_string(text)?)?;
+    Ok(Value::Table(object))
+}
+
+/// One argument of a command.
+enum Arg {
+    Text(BorrowedBytes),
+    Number(SmallVec<[u8; 24]>),
+}
+
+impl Arg {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Arg::Text(text) => text,
+            Arg::Number(digits) => digits,
+        }
+    }
+}
+
+/// The words of a command; numbers as Redis prints them.
+fn words(args: &MultiValue) -> Result<OwnedArgs, CmdError> {
+    const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
+    const TYPE: CmdError = CmdError::text("ERR Lua redis lib command arguments must be strings or integers");
+    if args.is_empty() {
+        return Err(NONE);
+    }
+    let digits = |number: f64| {
+        let mut digits = Vec::new();
+        float::push_f64(&mut digits, number);
+        SmallVec::from_vec(digits)
+    };
+    let mut words: SmallVec<[Arg; 8]> = SmallVec::new();
+    for arg in args {
+        words.push(match arg {
+            Value::String(text) => Arg::Text(text.as_bytes()),
+            Value::Integer(number) => {
+                Arg::Number(SmallVec::from_slice(itoa::Buffer::new().format(*number).as_bytes()))
+            }
+            Value::Number(number) => Arg::Number(digits(*number)),
+            _ => return Err(TYPE),
+        });
+    }
+    Ok(OwnedArgs::from_slices(words.iter().map(Arg::bytes)))
+}
+
+/// `redis.call` and, with `is_protected`, `redis.pcall`.
+pub fn call(lua: &Lua, args: &MultiValue, is_protected: bool) -> Answer {
+    let refuse = |error: &CmdError| -> Answer {
+        let object = error_object(lua, &error.line())?;
+        if let Value::Table(object) = &object {
+            object.raw_set("ignore_error_stats_update", true)?;
+        }
+        Ok((!is_protected, object))
+    };
+    let words = match words(args) {
+        Ok(words) => words,
+        Err(error) => return refuse(&error),
+    };
+    let mut out = Output::default();
+    let Some((ran, proto)) = host(|host| (host.run(words.as_args(), &mut out), host.proto())) else {
+        return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation");
+    };
+    if let Err(error) = ran {
+        return refuse(&error);
+    }
+    let bytes = out.take_bytes();
+    let mut reader = ReplyReader::new(&bytes);
+    if let Some(text) = reader.error() {
+        return refuse(&CmdError::Bytes(text.to_vec()));
+    }
+    let nil = if proto == Proto::Resp3 { Value::Nil } else { Value::Boolean(false) };
+    Ok((false, reader.value(lua, &nil)?))
+}
+
+/// `redis.log(level, message …)`
+pub fn log(lua: &Lua, args: &MultiValue) -> Answer {
+    let mut args = args.iter();
+    let level = match (args.len(), args.next()) {
+        (0 | 1, _) => return raise(lua, b"ERR redis.log() requires two arguments or more."),
+        (_, Some(Value::Integer(level))) => *level,
+        (_, Some(Value::Number(level))) => *level as i64,
+        _ => return raise(lua, b"ERR First argument must be a number (log level)."),
+    };
+    let parts: Vec<String> = args
+        .filter_map(|arg| match arg {
+            Value::String(text) => Some(text.to_string_lossy()),
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect();
+    let message = parts.join(" ");
+    match level {
+        0 | 1 => tracing::debug!("{message}"),
+        2 => tracing::info!("{message}"),
+        3 => tracing::warn!("{message}"),
+        _ => return raise(lua, b"ERR Invalid log level."),
+    }
+    Ok((false, Value::Nil))
+}
+
+/// `redis.sha1hex(text)`
+pub fn sha1hex(lua: &Lua, args: &MultiValue) -> Answer {
+    let digest = |bytes: &[u8]| sha1::hex(&sha1::sha1(bytes));
+    let digest = match (args.len(), args.front()) {
+        (1, Some(Value::String(text))) => digest(&text.as_bytes()),
+        (1, Some(Value::Integer(number))) => digest(number.to_string().as_bytes()),
+        (1, _) => digest(b""),
+        _ => return raise(lua, b"ERR wrong number of arguments"),
+    };
+    Ok((false, Value::String(lua.create_string(digest)?)))
+}
+
+const ONE_TEXT: &[u8] = b"ERR wrong number or type of arguments";
+
+/// `redis.error_reply(text)`
+pub fn error_reply(lua: &Lua, args: &MultiValue) -> Answer {
+    let (1, Some(Value::String(text))) = (args.len(), args.front()) else {
+        return Ok((false, error_object(lua, ONE_TEXT)?));
+    };
+    let text = text.as_bytes();
+    let text = text.strip_prefix(b"-").unwrap_or(&text);
+    // A code is a first word before others.
+    let has_code = memchr::memchr(b' ', text).is_some();
+    let text = if has_code { text.to_vec() } else { [b"ERR ", text].concat() };
+    Ok((false, error_object(lua, &text)?))
+}
+
+/// `redis.status_reply(text)`
+pub fn status_reply(lua: &Lua, args: &MultiValue) -> Answer {
+    let (1, Some(Value::String(text))) = (args.len(), args.front()) else {
+        return Ok((false, error_object(lua, ONE_TEXT)?));
+    };
+    let object = lua.create_table_with_capacity(0, 1)?;
+    object.raw_set("ok", text)?;
+    Ok((false, Value::Table(object)))
+}
+
+fn whole(value: Option<&Value>) -> Option<i64> {
+    match value {
+        Some(Value::Integer(number)) => Some(*number),
+        Some(Value::Number(number)) => Some(*number as i64),
+        Some(Value::String(text)) => text.to_string_lossy().parse().ok(),
+        _ => None,
+    }
+}
+
+/// `redis.setresp(version)`
+pub fn setresp(lua: &Lua, args: &MultiValue) -> Answer {
+    if args.len() != 1 {
+        return raise(lua, b"ERR redis.setresp() requires one argument.");
+    }
+    let proto = match whole(args.front()) {
+        Some(2) => Proto::Resp2,
+        Some(3) => Proto::Resp3,
+        _ => return raise(lua, b"ERR RESP version must be 2 or 3."),
+    };
+    host(|host| host.set_proto(proto));
+    Ok((false, Value::Nil))
+}
+
+/// `redis.set_repl(flags)`: accepted, but what a script does is always journalled.
+pub fn set_repl(lua: &Lua, args: &MultiValue) -> Answer {
+    if args.len() != 1 {
+        return raise(lua, b"ERR redis.set_repl() requires one argument.");
+    }
+    match whole(args.front()) {
+        Some(0..=3) => Ok((false, Value::Nil)),
+        _ => raise(lua, b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."),
+    }
+}
+
+/// `redis.acl_check_cmd(command …)`
+pub fn acl_check_cmd(lua: &Lua, args: &MultiValue) -> Answer {
+    let words = match words(args) {
+        Ok(words) => words,
+        Err(error) => return raise(lua, &error.line()),
+    };
+    match host(|host| host.may_run(words.as_args())) {
+        Some(Ok(may)) => Ok((false, Value::Boolean(may))),
+        Some(Err(error)) => raise(lua, &error.line()),
+        None => raise(lua, b"ERR redis.acl_check_cmd can only be called inside a script invocation"),
+    }
+}

@@ -1,0 +1,317 @@
+//! One Lua state per worker thread.
+//!
+//! It is made when the worker's first script comes, and begins anew after SCRIPT FLUSH. Scripts are compiled once and kept by
+//! their SHA-1. Memory is limited (`lua-memory-limit`): beyond it a script gets an error.
+//!
+//! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed. Once it is, every further
+//! instruction fails, so `pcall` in a loop does not save it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+
+use super::api::{self, RequestHost};
+use super::cache::{Running, Script, Sha};
+use super::random::Random;
+use super::{lib, shebang};
+use crate::base::clock::Clock;
+use crate::base::rng::Rng;
+use crate::dispatch::{CmdError, ScriptCx};
+use crate::resp::Proto;
+
+/// Between two looks whether a script was killed.
+const HOOK_INSTRUCTIONS: u32 = 100_000;
+/// The name of every script in messages.
+const CHUNK: &str = "@user_script";
+/// What INFO says too.
+const VERSION: &str = "8.0.6";
+const VERSION_NUM: i64 = 0x0008_0006;
+
+thread_local! {
+    static INTERPRETER: RefCell<Option<Interpreter>> = const { RefCell::new(None) };
+}
+
+/// The state of a worker.
+struct Interpreter {
+    lua: Lua,
+    /// `function(script, keys, argv)`, see `prelude.lua`.
+    run: Function,
+    compiled: HashMap<Sha, Function>,
+    generation: u64,
+    running: Rc<RefCell<Option<Arc<Running>>>>,
+}
+
+/// What a script ended with.
+pub enum Ended {
+    Returned(Value),
+    /// The line of an error reply.
+    Failed(Vec<u8>),
+}
+
+/// Runs a script in this worker's interpreter and gives `finish` what it ended with, and whether it speaks RESP3.
+///
+/// # Errors
+/// It does not compile.
+pub fn run<R>(
+    cx: &mut ScriptCx<'_, '_>,
+    script: &Script,
+    generation: u64,
+    running: &Arc<Running>,
+    (keys, argv): (&[&[u8]], &[&[u8]]),
+    finish: impl FnOnce(Ended, bool) -> R,
+) -> Result<R, CmdError> {
+    INTERPRETER.with_borrow_mut(|slot| {
+        let interpreter = Interpreter::current(slot, generation, cx)?;
+        let function = interpreter.compiled(script)?;
+        *interpreter.running.borrow_mut() = Some(Arc::clone(running));
+        let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
+        let table = |words: &[&[u8]]| {
+            interpreter.lua.create_sequence_from(
+                words
+                    .iter()
+                    .map(|word| interpreter.lua.create_string(word))
+                    .collect::<mlua::Result<Vec<_>>>()?,
+            )
+        };
+        let ran: mlua::Result<MultiValue> = match (table(keys), table(argv)) {
+            (Ok(keys), Ok(argv)) => {
+                api::with_host(&mut host, || interpreter.run.call((&function, keys, argv)))
+            }
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        *interpreter.running.borrow_mut() = None;
+        let is_resp3 = host.proto == Proto::Resp3;
+        let ended = ended(script, running, ran);
+        Ok(finish(ended, is_resp3))
+    })
+}
+
+/// Compiles a script, to see whether that works.
+///
+/// # Errors
+/// It does not.
+pub fn check(cx_config_limit: u64, script: &Script, generation: u64) -> Result<(), CmdError> {
+    INTERPRETER.with_borrow_mut(|slot| {
+        let interpreter = Interpreter::fresh_or_current(slot, generation, cx_config_limit)?;
+        interpreter.compiled(script).map(drop)
+    })
+}
+
+fn ended(script: &Script, running: &Running, ran: mlua::Result<MultiValue>) -> Ended {
+    let mut values = match ran {
+        Ok(values) => values.into_iter(),
+        Err(error) => return Ended::Failed(format!("ERR {}", first_line(&error)).into_bytes()),
+    };
+    let is_ok = matches!(values.next(), Some(Value::Boolean(true)));
+    let value = values.next().unwrap_or(Value::Nil);
+    if running.is_killed.load(Ordering::Relaxed) {
+        return Ended::Failed(b"ERR Error running script: Script killed by user with SCRIPT KILL.".to_vec());
+    }
+    if is_ok { Ended::Returned(value) } else { Ended::Failed(describe(script, &value)) }
+}
+
+/// The line of an error reply for what a script raised: text, script, and where.
+fn describe(script: &Script, error: &Value) -> Vec<u8> {
+    let mut line = Vec::new();
+    let mut place = None;
+    match error {
+        Value::Table(error) => {
+            match error.raw_get("err") {
+                Ok(Value::String(text)) => line.extend_from_slice(text.as_bytes().trim_ascii_end()),
+                _ => line.extend_from_slice(b"ERR unknown error"),
+            }
+            if let (Ok(Value::String(source)), Ok(number)) =
+                (error.raw_get("source"), error.raw_get::<i64>("line"))
+            {
+                place = Some((source.as_bytes().to_vec(), number));
+            }
+        }
+        Value::Error(error) => line.extend_from_slice(format!("ERR {}", first_line(error)).as_bytes()),
+        Value::String(text) => line.extend_from_slice(&[b"ERR ", &*text.as_bytes()].concat()),
+        _ => line.extend_from_slice(b"ERR unknown error"),
+    }
+    if let Some(text) = line.strip_prefix(b"-") {
+        line = text.to_vec();
+    }
+    if let Some((source, number)) = place {
+        line.extend_from_slice(b" script: ");
+        line.extend_from_slice(&script.sha);
+        line.extend_from_slice(b", on ");
+        line.extend_from_slice(&source);
+        line.extend_from_slice(format!(":{number}.").as_bytes());
+    }
+    line
+}
+
+fn first_line(error: &mlua::Error) -> String {
+    let text = match error {
+        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
+        mlua::Error::MemoryError(_) => "not enough memory".to_owned(),
+        mlua::Error::CallbackError { cause, .. } => return first_line(cause),
+        other => other.to_string(),
+    };
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+impl Interpreter {
+    fn current<'s>(
+        slot: &'s mut Option<Interpreter>,
+        generation: u64,
+        cx: &ScriptCx<'_, '_>,
+    ) -> Result<&'s mut Interpreter, CmdError> {
+        Interpreter::fresh_or_current(slot, generation, cx.config().lua_memory_limit)
+    }
+
+    fn fresh_or_current(
+        slot: &mut Option<Interpreter>,
+        generation: u64,
+        memory_limit: u64,
+    ) -> Result<&mut Interpreter, CmdError> {
+        let interpreter = match slot.take().filter(|interpreter| interpreter.generation == generation) {
+            Some(interpreter) => interpreter,
+            None => Interpreter::new(generation).map_err(|error| {
+                CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
+            })?,
+        };
+        let limit = usize::try_from(memory_limit).unwrap_or(0);
+        // It can only fail where there is no allocator of its own.
+        let _ = interpreter.lua.set_memory_limit(limit);
+        Ok(slot.insert(interpreter))
+    }
+
+    fn new(generation: u64) -> mlua::Result<Interpreter> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let (random, running) =
+            (Rc::new(Random::new(Rng::from_os().next_u64() as u32)), Rc::new(RefCell::new(None)));
+        let run = prelude(&lua, &random)?;
+        watch(&lua, &running)?;
+        Ok(Interpreter { lua, run, compiled: HashMap::new(), generation, running })
+    }
+
+    fn compiled(&mut self, script: &Script) -> Result<Function, CmdError> {
+        if let Some(function) = self.compiled.get(&script.sha) {
+            return Ok(function.clone());
+        }
+        let (_, body) = shebang::parse(&script.text)?;
+        let chunk = self.lua.load(body).set_name(CHUNK).set_mode(mlua::chunk::ChunkMode::Text);
+        let function = chunk.into_function().map_err(|error| {
+            CmdError::owned(format!("ERR Error compiling script (new function): {}", first_line(&error)))
+        })?;
+        self.compiled.insert(script.sha, function.clone());
+        Ok(function)
+    }
+}
+
+/// Sets the globals up; the function that runs a script.
+fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
+    let globals = lua.globals();
+    let host = lua.create_table()?;
+    host.set("globals", &globals)?;
+    host.set("readonly", globals.get::<Value>("__readonly")?)?;
+    host.set("raising", globals.get::<Value>("__raising")?)?;
+    host.set("version", VERSION)?;
+    host.set("version_num", VERSION_NUM)?;
+    host.set("call", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, false))?)?;
+    host.set("pcall", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, true))?)?;
+    let functions: [(&str, fn(&Lua, &MultiValue) -> mlua::Result<(bool, Value)>); 8] = [
+        ("log", api::log),
+        ("sha1hex", api::sha1hex),
+        ("error_reply", api::error_reply),
+        ("status_reply", api::status_reply),
+        ("setresp", api::setresp),
+        ("set_repl", api::set_repl),
+        ("acl_check_cmd", api::acl_check_cmd),
+        ("handler", |_, _| Ok((false, Value::Nil))),
+    ];
+    for (name, function) in functions {
+        host.set(name, lua.create_function(move |lua, args: MultiValue| function(lua, &args))?)?;
+    }
+    host.set("handler", lua.create_function(handle_error)?)?;
+    let time = crate::base::clock::Time::system();
+    let began = time.monotonic_ns();
+    host.set("clock", lua.create_function(move |_, ()| Ok((time.monotonic_ns() - began) as f64 / 1e9))?)?;
+    let source = Rc::clone(random);
+    host.set("random", lua.create_function(move |lua, args: MultiValue| draw(lua, &source, &args))?)?;
+    let source = Rc::clone(random);
+    host.set("randomseed", lua.create_function(move |_, seed: f64| Ok(source.seed(seed as i64 as u32)))?)?;
+    host.set("libraries", lib::tables(lua)?)?;
+    lua.load(include_str!("prelude.lua"))
+        .set_name("=prelude")
+        .set_mode(mlua::chunk::ChunkMode::Text)
+        .call(host)
+}
+
+/// Looks now and then whether the script was killed.
+fn watch(lua: &Lua, running: &Rc<RefCell<Option<Arc<Running>>>>) -> mlua::Result<()> {
+    let running = Rc::clone(running);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_INSTRUCTIONS), move |lua, _| {
+        let is_killed =
+            running.borrow().as_ref().is_some_and(|running| running.is_killed.load(Ordering::Relaxed));
+        if !is_killed {
+            return Ok(VmState::Continue);
+        }
+        // From now on at every step, so that whoever catches this error does not get far.
+        let _ = lua.set_hook(HookTriggers::EVERY_LINE, |_, _| {
+            Err(mlua::Error::RuntimeError("Script killed by user with SCRIPT KILL.".to_owned()))
+        });
+        Err(mlua::Error::RuntimeError("Script killed by user with SCRIPT KILL.".to_owned()))
+    })
+}
+
+/// Makes an object of what was raised, and notes where that was.
+fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
+    let place = |level: usize| {
+        lua.inspect_stack(level, |frame| {
+            let source = frame.source();
+            (source.what == "C", source.source.map(|text| text.into_owned()), frame.current_line())
+        })
+    };
+    // What raised it is a function in C as a rule; who called that is meant.
+    let found = (1..=3).filter_map(place).find(|found| !found.0);
+    let object: Table = match error {
+        Value::Table(object) => object,
+        other => {
+            let object = lua.create_table_with_capacity(0, 3)?;
+            let mut text = b"ERR ".to_vec();
+            match &other {
+                Value::String(bytes) => text.extend_from_slice(&bytes.as_bytes()),
+                Value::Error(error) => text.extend_from_slice(first_line(error).as_bytes()),
+                other => text.extend_from_slice(other.to_string()?.as_bytes()),
+            }
+            object.raw_set("err", lua.create_string(text)?)?;
+            object
+        }
+    };
+    if let Some((_, source, line)) = found {
+        object.raw_set("source", source.unwrap_or_default())?;
+        object.raw_set("line", line.map_or(-1, |line| line as i64))?;
+    }
+    Ok(Value::Table(object))
+}
+
+/// `math.random([m [, n]])`
+fn draw(lua: &Lua, random: &Random, args: &MultiValue) -> mlua::Result<(bool, Value)> {
+    let number = |index: usize| match args.get(index) {
+        Some(Value::Integer(number)) => Some(*number as f64),
+        Some(Value::Number(number)) => Some(number.floor()),
+        _ => None,
+    };
+    let raise = |text: &str| Ok((true, Value::String(lua.create_string(text)?)));
+    let drawn = random.next();
+    let (low, high) = match (args.len(), number(0), number(1)) {
+        (0, ..) => return Ok((false, Value::Number(drawn))),
+        (1, Some(high), _) => (1.0, high),
+        (2, Some(low), Some(high)) => (low, high),
+        (1 | 2, ..) => return raise("bad argument #1 to 'random' (number expected)"),
+        _ => return raise("wrong number of arguments"),
+    };
+    if low > high {
+        return raise(&format!("bad argument #{} to 'random' (interval is empty)", args.len()));
+    }
+    Ok((false, Value::Number((drawn * (high - low + 1.0)).floor() + low)))
+}

@@ -1,0 +1,77 @@
+-- What every interpreter begins with. It is given the raw pieces by the host and returns the function that runs a script.
+local host = ...
+local readonly, raising, G = host.readonly, host.raising, host.globals
+local xpcall, rawpcall, type, error, tostring = xpcall, pcall, type, error, tostring
+
+-- An error object of a command is its text to whoever catches it, as in Redis.
+local function caught(ok, ...)
+    if ok then
+        return true, ...
+    end
+    local err = ...
+    if type(err) == 'table' and type(err.err) == 'string' then
+        return false, err.err
+    end
+    return false, err
+end
+
+function pcall(...)
+    return caught(rawpcall(...))
+end
+
+local redis = {
+    call = raising(host.call),
+    pcall = raising(host.pcall),
+    log = raising(host.log),
+    sha1hex = raising(host.sha1hex),
+    error_reply = raising(host.error_reply),
+    status_reply = raising(host.status_reply),
+    setresp = raising(host.setresp),
+    set_repl = raising(host.set_repl),
+    acl_check_cmd = raising(host.acl_check_cmd),
+    replicate_commands = function() return true end,
+    breakpoint = function() return false end,
+    debug = function() end,
+    LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+    REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
+    REDIS_VERSION = host.version, REDIS_VERSION_NUM = host.version_num,
+}
+G.redis = redis
+G.server = redis
+
+-- What Redis does not have either.
+for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv', '__readonly', '__raising',
+    'require', 'module', 'package' } do
+    G[name] = nil
+end
+G.os = { clock = host.clock }
+G.math.random = raising(host.random)
+G.math.randomseed = host.randomseed
+for name, library in pairs(host.libraries) do
+    G[name] = library
+end
+G.KEYS, G.ARGV = {}, {}
+
+setmetatable(G, {
+    __index = function(_, name)
+        error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    end,
+})
+
+for _, value in pairs(G) do
+    if type(value) == 'table' and value ~= G and value ~= G.KEYS and value ~= G.ARGV then
+        readonly(value, true)
+    end
+end
+readonly(getmetatable(G), true)
+readonly(getmetatable(''), true)
+readonly(G, true)
+
+local handler = host.handler
+
+return function(script, keys, argv)
+    readonly(G, false)
+    G.KEYS, G.ARGV = keys, argv
+    readonly(G, true)
+    return xpcall(script, handler)
+end

@@ -1,0 +1,73 @@
+//! The first line of a script, where it begins with `#!`.
+//!
+//! ```text
+//! #!lua flags=no-writes,allow-stale
+//! ```
+//!
+//! A script without one may do everything; one with it says what it asks for.
+
+use crate::dispatch::CmdError;
+
+/// What a script says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// There is a first line.
+    pub is_given: bool,
+    pub no_writes: bool,
+    pub allow_oom: bool,
+    pub allow_stale: bool,
+    pub no_cluster: bool,
+    pub allow_cross_slot_keys: bool,
+}
+
+/// Reads the first line; the rest of the script begins with its line feed, so that lines keep their numbers.
+///
+/// # Errors
+/// Another engine than Lua, an unknown option or flag.
+pub fn parse(text: &[u8]) -> Result<(Flags, &[u8]), CmdError> {
+    const INVALID: CmdError = CmdError::text("ERR Invalid script shebang");
+    if !text.starts_with(b"#!") {
+        return Ok((Flags::default(), text));
+    }
+    let end = memchr::memchr(b'\n', text).ok_or(INVALID)?;
+    let (line, rest) = text.split_at(end);
+    let mut words =
+        line.split(|byte| *byte == b' ' || *byte == b'\t' || *byte == b'\r').filter(|word| !word.is_empty());
+    let engine = words.next().unwrap_or_default();
+    if engine != b"#!lua" {
+        return Err(CmdError::quoting("ERR Unexpected engine in script shebang: ", engine, ""));
+    }
+    let mut flags = Flags { is_given: true, ..Flags::default() };
+    for word in words {
+        let Some(list) = word.strip_prefix(b"flags=") else {
+            return Err(CmdError::quoting("ERR Unknown lua shebang option: ", word, ""));
+        };
+        for flag in list.split(|byte| *byte == b',') {
+            match flag {
+                b"no-writes" => flags.no_writes = true,
+                b"allow-oom" => flags.allow_oom = true,
+                b"allow-stale" => flags.allow_stale = true,
+                b"no-cluster" => flags.no_cluster = true,
+                b"allow-cross-slot-keys" => flags.allow_cross_slot_keys = true,
+                _ => return Err(CmdError::quoting("ERR Unexpected flag in script shebang: ", flag, "")),
+            }
+        }
+    }
+    Ok((flags, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Flags, parse};
+
+    #[test]
+    fn the_first_line_says_what_is_asked_for() {
+        assert_eq!(parse(b"return 1").unwrap(), (Flags::default(), b"return 1".as_slice()));
+        let (flags, rest) = parse(b"#!lua flags=no-writes,allow-oom\nreturn 1").unwrap();
+        assert!(flags.is_given && flags.no_writes && flags.allow_oom && !flags.allow_stale);
+        assert_eq!(rest, b"\nreturn 1");
+        for bad in [&b"#!lua"[..], b"#!python\n", b"#!lua name=x\n", b"#!lua flags=x\n"] {
+            assert!(parse(bad).is_err());
+        }
+    }
+}

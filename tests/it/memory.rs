@@ -1,0 +1,110 @@
+//! Memory limits of a whole process: what is allocated belongs to the process, so each test has one of its own.
+
+use super::process::{Process, at, started};
+use super::wire::{Reply, Wire, request};
+
+/// A number of INFO.
+fn number(wire: &mut Wire, name: &str) -> u64 {
+    let Reply::Bulk(text) = wire.ask("INFO all") else { panic!("no INFO") };
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+    line.and_then(|line| line.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+}
+
+fn limited(policy: &str, bytes: u64) -> (Process, Wire, u64) {
+    let (process, port) = started(&["--save", "", "--maxmemory-policy", policy]);
+    let mut wire = Wire::connect(at(port));
+    let limit = number(&mut wire, "used_memory") + bytes;
+    assert_eq!(wire.ask(&format!("CONFIG SET maxmemory {limit}")), Reply::ok());
+    (process, wire, limit)
+}
+
+fn oom() -> Reply {
+    Reply::Error(b"OOM command not allowed when used memory > 'maxmemory'.".to_vec())
+}
+
+/// 10 B to 256 KB, mostly small.
+fn value(number: u64) -> Vec<u8> {
+    let draw = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let size = 10_u64 << (draw % 16).min(draw / 16 % 16);
+    vec![b'x'; size as usize]
+}
+
+#[test]
+fn memory_stays_within_the_limit_under_every_policy() {
+    const BYTES: u64 = 16 << 20;
+    let policies = [
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+    ];
+    for policy in policies {
+        let (_process, mut wire, limit) = limited(policy, BYTES);
+        let (mut written, mut worst, mut count) = (0, 0, 0_u64);
+        while written < 2 * BYTES {
+            for _ in 0..100 {
+                count += 1;
+                let (key, value) = (format!("key:{count}"), value(count));
+                written += value.len() as u64;
+                let seconds = (1000 + count % 1000).to_string();
+                let reply = wire.call(&[b"SETEX", key.as_bytes(), seconds.as_bytes(), &value]);
+                assert_eq!(reply, Reply::ok(), "{policy}");
+            }
+            worst = worst.max(number(&mut wire, "used_memory"));
+        }
+        let ratio = worst as f64 / limit as f64;
+        eprintln!("{policy}: used at most {ratio:.4} of maxmemory");
+        assert!(ratio <= 1.02, "{policy}: {worst} of {limit}");
+        assert!(number(&mut wire, "evicted_keys") > 0);
+    }
+}
+
+#[test]
+fn without_a_policy_writes_are_refused_and_nothing_goes() {
+    let (_process, mut wire, limit) = limited("noeviction", 4 << 20);
+    let value = vec![b'x'; 64 << 10];
+    let refused = (0..1000).find(|count| {
+        let reply = wire.call(&[b"SET", format!("key:{count}").as_bytes(), &value]);
+        reply != Reply::ok()
+    });
+    let count = refused.expect("it is full some time");
+    assert!(number(&mut wire, "used_memory") < limit + (80 << 10));
+    assert_eq!(wire.ask("DBSIZE"), Reply::Integer(count));
+    // What the refused request took is free again, so something small may still fit.
+    let small = (0..10_000).find(|_| wire.ask("LPUSH list element") == oom());
+    assert!(small.is_some());
+    wire.ask("DEL key:0 key:1");
+    assert_eq!(wire.ask("SET key:0 small"), Reply::ok());
+    assert_eq!(number(&mut wire, "evicted_keys"), 0);
+}
+
+#[test]
+fn clients_that_do_not_read_push_out_each_other_and_no_data() {
+    let (_process, mut wire, _) = limited("allkeys-lru", 16 << 20);
+    wire.ask("CONFIG SET maxmemory-clients 4mb");
+    let value = vec![b'x'; 900];
+    for count in 0..2000 {
+        wire.call(&[b"SET", format!("key:{count}").as_bytes(), &value]);
+    }
+    let keys: Vec<String> = (0..2000).map(|count| format!("key:{count}")).collect();
+    let mget: Vec<&str> = std::iter::once("MGET").chain(keys.iter().map(String::as_str)).collect();
+    let port = wire.ask("CONFIG GET port");
+    let Reply::Array(port) = port else { panic!("{port:?}") };
+    let Some(Reply::Bulk(port)) = port.get(1) else { panic!("{port:?}") };
+    let port: u16 = String::from_utf8_lossy(port).parse().unwrap();
+    let mut deaf: Vec<Wire> = (0..20).map(|_| Wire::connect(at(port))).collect();
+    for client in &mut deaf {
+        for _ in 0..8 {
+            // Who is closed already can't send.
+            let _ = client.send_raw(&request(&mget));
+        }
+    }
+    super::support::eventually("clients are closed", || number(&mut wire, "evicted_clients") > 0);
+    assert_eq!(number(&mut wire, "evicted_keys"), 0);
+    assert_eq!(wire.ask("DBSIZE"), Reply::Integer(2000));
+    assert_eq!(wire.ask("PING"), Reply::Status(b"PONG".to_vec()));
+}

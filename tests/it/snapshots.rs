@@ -1,0 +1,149 @@
+//! Snapshots: what is saved is what there was at one moment, and comes back as it was.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::support::{connect, eventually, server};
+use super::wire::{Reply, Wire};
+use ochre::server::embed::Server;
+
+fn text(reply: &Reply) -> String {
+    match reply {
+        Reply::Bulk(text) => String::from_utf8_lossy(text).into_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn server_in(dir: &tempfile::TempDir, workers: &str) -> Server {
+    let dir = dir.path().to_str().expect("a path of letters");
+    server(&["--dir", dir, "--io-threads", workers, "--enable-debug-command", "yes"])
+}
+
+fn is_saving(wire: &mut Wire) -> bool {
+    text(&wire.ask("INFO persistence")).contains("rdb_bgsave_in_progress:1")
+}
+
+/// Something of every kind, small and big, in several databases.
+fn fill(wire: &mut Wire) {
+    for (db, many) in [(0, 3), (7, 600)] {
+        wire.ask(&format!("SELECT {db}"));
+        wire.ask("SET text hello");
+        wire.ask("SET number 12345 PX 100000000");
+        wire.call(&["SET", "long", &"abc".repeat(2000)]);
+        for index in 0..many {
+            wire.ask(&format!("RPUSH list {index} word{index}"));
+            wire.ask(&format!("SADD ints {index}"));
+            wire.ask(&format!("SADD set member{index}"));
+            wire.ask(&format!("ZADD zset {index}.5 member{index}"));
+            wire.ask(&format!("HSET hash field{index} value{index}"));
+            wire.ask(&format!("XADD stream {index}-1 field value{index}"));
+            wire.ask(&format!("HSETEX expiring EX 100000 FIELDS 1 field{index} value{index}"));
+        }
+        wire.ask("XGROUP CREATE stream group 0");
+        wire.ask("XREADGROUP GROUP group alice COUNT 2 STREAMS stream >");
+        wire.ask("XDEL stream 1-1");
+    }
+}
+
+#[test]
+fn everything_comes_back_as_it_was() {
+    for workers in ["1", "4"] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let server = server_in(&dir, workers);
+        let mut wire = connect(&server);
+        fill(&mut wire);
+        let before = (wire.ask("DEBUG DIGEST"), wire.ask("XINFO STREAM stream FULL"), wire.ask("DUMP hash"));
+        assert_eq!(wire.ask("DEBUG RELOAD"), Reply::ok());
+        let after = (wire.ask("DEBUG DIGEST"), wire.ask("XINFO STREAM stream FULL"), wire.ask("DUMP hash"));
+        assert_eq!((&before.0, &before.1), (&after.0, &after.1));
+        assert_eq!(wire.ask("SAVE"), Reply::ok());
+        wire.ask("FLUSHALL");
+        assert_eq!(wire.ask("DEBUG RELOAD NOSAVE"), Reply::ok());
+        assert_eq!(wire.ask("DEBUG DIGEST"), before.0);
+        assert!(text(&wire.ask("INFO persistence")).contains("rdb_last_bgsave_status:ok"));
+    }
+}
+
+/// Money goes from account to account while snapshots are made; each of them has all of it.
+#[test]
+fn a_snapshot_is_of_one_moment() {
+    const ACCOUNTS: usize = 300;
+    let (dir, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let (server, reader) = (server_in(&dir, "4"), server_in(&elsewhere, "1"));
+    let mut wire = connect(&server);
+    for account in 0..ACCOUNTS {
+        wire.ask(&format!("SET account{account} 100"));
+        wire.ask(&format!("SET filler{account} {account}"));
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for payer in 0..3 {
+            let (server, stop) = (&server, &stop);
+            scope.spawn(move || {
+                let mut wire = connect(server);
+                let mut round = payer * 31;
+                while !stop.load(Ordering::Relaxed) {
+                    round += 7;
+                    let (from, to) = (round % ACCOUNTS, (round * 3 + 1) % ACCOUNTS);
+                    wire.ask("MULTI");
+                    wire.ask(&format!("DECRBY account{from} 5"));
+                    wire.ask(&format!("INCRBY account{to} 5"));
+                    wire.ask("EXEC");
+                }
+            });
+        }
+        let mut observer = connect(&reader);
+        for _ in 0..5 {
+            assert!(matches!(wire.ask("BGSAVE"), Reply::Status(_)));
+            eventually("the save ends", || !is_saving(&mut wire));
+            std::fs::copy(dir.path().join("dump.rdb"), elsewhere.path().join("dump.rdb")).expect("a file");
+            assert_eq!(observer.ask("DEBUG RELOAD NOSAVE"), Reply::ok());
+            let sum: i64 = (0..ACCOUNTS)
+                .map(|account| text(&observer.ask(&format!("GET account{account}"))).parse::<i64>().unwrap())
+                .sum();
+            assert_eq!(sum, 100 * ACCOUNTS as i64);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn writes_are_refused_after_a_failed_save_until_one_succeeds() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = server_in(&dir, "1");
+    let mut wire = connect(&server);
+    wire.ask("SET k v");
+    assert_eq!(wire.call(&["CONFIG", "SET", "save", "3600 1000000"]), Reply::ok());
+    // Where the file belongs there is a folder.
+    std::fs::create_dir(dir.path().join("dump.rdb")).expect("it can be made");
+    assert!(matches!(wire.ask("SAVE"), Reply::Error(_)));
+    let refused = wire.ask("SET k w").error_text();
+    assert!(refused.starts_with("MISCONF Redis is configured to save RDB snapshots"), "{refused}");
+    assert!(refused.contains("dump.rdb") && refused.contains("uid") && refused.contains("free"), "{refused}");
+    assert_eq!(wire.ask("GET k"), Reply::bulk("v"));
+    assert!(text(&wire.ask("INFO persistence")).contains("rdb_last_bgsave_status:err"));
+    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("a folder").flatten().collect();
+    assert_eq!(left.len(), 1, "no temporary file is left: {left:?}");
+    std::fs::remove_dir(dir.path().join("dump.rdb")).expect("it is there");
+    assert_eq!(wire.ask("SAVE"), Reply::ok());
+    assert_eq!(wire.ask("SET k w"), Reply::ok());
+}
+
+#[test]
+fn flushing_while_a_snapshot_is_made_takes_nothing_from_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = server_in(&dir, "2");
+    let mut wire = connect(&server);
+    wire.ask("DEBUG POPULATE 20000 key 100");
+    let before = wire.ask("DEBUG DIGEST");
+    // The save takes a while: the flush comes in between.
+    wire.ask("CONFIG SET rdb-key-save-delay 20");
+    assert!(matches!(wire.ask("BGSAVE"), Reply::Status(_)));
+    assert!(wire.ask("BGSAVE").error_text().contains("already in progress"));
+    wire.ask("SWAPDB 0 1");
+    wire.ask("FLUSHALL");
+    wire.ask("SET another key");
+    wire.ask("CONFIG SET rdb-key-save-delay 0");
+    eventually("the save ends", || !is_saving(&mut wire));
+    assert_eq!(wire.ask("DEBUG RELOAD NOSAVE"), Reply::ok());
+    assert_eq!(wire.ask("DEBUG DIGEST"), before);
+}
