@@ -106,8 +106,8 @@ pub fn find_manifest(storage: &dyn Storage, names: &Names) -> Result<Option<Mani
     if !storage.exists(&names.old_style()) {
         return Ok(None);
     }
-    let mut manifest = Manifest::default();
-    manifest.base = Some(Part::new(names.old_style_name().to_owned(), 1, Role::Base));
+    let base = Part::new(names.old_style_name().to_owned(), 1, Role::Base);
+    let manifest = Manifest { base: Some(base), ..Manifest::default() };
     let write = || {
         storage.create_dir(&names.folder)?;
         storage.replace(&path, &names.temporary_manifest(), manifest.text().as_bytes())
