@@ -34,36 +34,36 @@ key_load_delay: i32 = "key-load-delay" [], int(i32::MIN as i64, i32::MAX as i64)
 loading_process_events_interval_bytes: u64 = "loading-process-events-interval-bytes" [], int(1024, i32::MAX as i64), "524288", HIDDEN,
     Accepted("loading never keeps clients waiting");
 /// Write every change to the append only file.
-appendonly: bool = "appendonly" [], Bool, "no", MUTABLE, ActsWith(Persistence);
+appendonly: bool = "appendonly" [], Bool, "no", MUTABLE, Acts;
 /// The first part of the names of the append only files.
 appendfilename: String = "appendfilename" [], Text(special::plain_appendfilename), "appendonly.aof", IMMUTABLE,
-    ActsWith(Persistence);
+    Acts;
 /// The directory of the append only files, within `dir`.
 appenddirname: String = "appenddirname" [], Text(special::plain_appenddirname), "appendonlydir", IMMUTABLE,
-    ActsWith(Persistence);
+    Acts;
 /// When the append only file is synced: after every write, every second, when the system likes.
-appendfsync: AppendFsync = "appendfsync" [], choice(AppendFsync::NAMES), "everysec", MUTABLE, ActsWith(Persistence);
+appendfsync: AppendFsync = "appendfsync" [], choice(AppendFsync::NAMES), "everysec", MUTABLE, Acts;
 /// Do not sync while a rewrite or snapshot is being written.
-no_appendfsync_on_rewrite: bool = "no-appendfsync-on-rewrite" [], Bool, "no", MUTABLE, ActsWith(Persistence);
+no_appendfsync_on_rewrite: bool = "no-appendfsync-on-rewrite" [], Bool, "no", MUTABLE, Acts;
 /// Rewrite the append only file when it grew by so many percent; 0 never.
-auto_aof_rewrite_percentage: u32 = "auto-aof-rewrite-percentage" [], COUNT, "100", MUTABLE, ActsWith(Persistence);
+auto_aof_rewrite_percentage: u32 = "auto-aof-rewrite-percentage" [], COUNT, "100", MUTABLE, Acts;
 /// No rewrite by itself below this size.
-auto_aof_rewrite_min_size: u64 = "auto-aof-rewrite-min-size" [], memory(0), "67108864", MUTABLE, ActsWith(Persistence);
+auto_aof_rewrite_min_size: u64 = "auto-aof-rewrite-min-size" [], memory(0), "67108864", MUTABLE, Acts;
 /// Load a file that ends in the middle of a command, without that command.
-aof_load_truncated: bool = "aof-load-truncated" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+aof_load_truncated: bool = "aof-load-truncated" [], Bool, "yes", MUTABLE, Acts;
 /// Load a file without checksums that ends in up to so many bytes which are no commands, without them; 0 refuses such a
 /// file. A file with checksums knows by itself what a power failure can have torn.
-aof_load_corrupt_tail_max_size: u64 = "aof-load-corrupt-tail-max-size" [], memory(0), "0", MUTABLE, ActsWith(Persistence);
+aof_load_corrupt_tail_max_size: u64 = "aof-load-corrupt-tail-max-size" [], memory(0), "0", MUTABLE, Acts;
 /// Put a checksum before each block of commands, in a line that loaders of Redis 7 and later skip, so that damage is found
 /// instead of loaded. Taken up by the next file.
-aof_checksum: bool = "aof-checksum" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+aof_checksum: bool = "aof-checksum" [], Bool, "yes", MUTABLE, Acts;
 /// Rewrites start with a snapshot instead of commands.
-aof_use_rdb_preamble: bool = "aof-use-rdb-preamble" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+aof_use_rdb_preamble: bool = "aof-use-rdb-preamble" [], Bool, "yes", MUTABLE, Acts;
 /// Put the time into the file, so that it can be cut at a moment.
-aof_timestamp_enabled: bool = "aof-timestamp-enabled" [], Bool, "no", MUTABLE, ActsWith(Persistence);
+aof_timestamp_enabled: bool = "aof-timestamp-enabled" [], Bool, "no", MUTABLE, Acts;
 /// Sync the rewritten file every few megabytes.
-aof_rewrite_incremental_fsync: bool = "aof-rewrite-incremental-fsync" [], Bool, "yes", MUTABLE, ActsWith(Persistence);
+aof_rewrite_incremental_fsync: bool = "aof-rewrite-incremental-fsync" [], Bool, "yes", MUTABLE, Acts;
 /// Keep append only files that are no longer needed, for tests.
-aof_disable_auto_gc: bool = "aof-disable-auto-gc" [], Bool, "no", HIDDEN, ActsWith(Persistence);
+aof_disable_auto_gc: bool = "aof-disable-auto-gc" [], Bool, "no", HIDDEN, Acts;
     } } };
 }

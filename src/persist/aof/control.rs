@@ -58,6 +58,7 @@ pub(super) fn run(aof: &Arc<Aof>, engine: &Arc<Engine>) {
             }
             task
         };
+        let _alone = aof.job.lock();
         match task {
             Task::End => return,
             Task::Nothing => {}
@@ -178,7 +179,7 @@ impl Aof {
         };
         let Cut { source, generation, offset, increment, temporary } = cut;
         let is_rdb = matches!(source, Source::Snapshot(_));
-        let base = self.write_base(source, config, wanted);
+        let base = self.write_base(source, config, wanted, engine.time.now_ms().seconds());
         let base_bytes = base.inspect_err(|_| self.remove_temporaries_of(temporary.as_ref()))?;
         let mut desk = self.desk.lock();
         if desk.is_stopping || desk.wanted != wanted {
@@ -257,7 +258,13 @@ impl Aof {
     }
 
     /// Writes the base under its temporary name and syncs it; returns its bytes.
-    fn write_base(&self, source: Source, config: &Config, wanted: bool) -> io::Result<u64> {
+    fn write_base(
+        &self,
+        source: Source,
+        config: &Config,
+        wanted: bool,
+        unix_seconds: u64,
+    ) -> io::Result<u64> {
         let mut file = self.storage.create(&self.names.temporary_base())?;
         let frozen = match source {
             Source::Frozen(frozen) => frozen,
@@ -271,6 +278,9 @@ impl Aof {
             }
         };
         let mut base = BaseWriter::new(&mut *file, config);
+        if config.aof_timestamp_enabled {
+            base.put(format!("#TS:{unix_seconds}\r\n").as_bytes())?;
+        }
         for (db, entries) in frozen.databases() {
             let number = db.0.to_string();
             push_record(&mut base.buffer, [b"SELECT".as_slice(), number.as_bytes()].into_iter());
@@ -391,6 +401,7 @@ struct BaseWriter<'f> {
     len: u64,
     synced: u64,
     checksums: bool,
+    is_covered: bool,
     syncs: bool,
 }
 
@@ -402,6 +413,7 @@ impl<'f> BaseWriter<'f> {
             len: 0,
             synced: 0,
             checksums: config.aof_checksum,
+            is_covered: false,
             syncs: config.aof_rewrite_incremental_fsync,
         }
     }
@@ -411,8 +423,8 @@ impl<'f> BaseWriter<'f> {
             return Ok(());
         }
         if self.checksums {
-            if self.len == 0 {
-                self.put(&checksum::start_line(0))?;
+            if !std::mem::replace(&mut self.is_covered, true) {
+                self.put(&checksum::start_line(self.len))?;
             }
             let line = checksum::block_line(self.len, self.synced, &self.buffer);
             self.put(&line)?;
@@ -436,7 +448,7 @@ impl<'f> BaseWriter<'f> {
 
     /// Everything before the end is on the disk, says the last line.
     fn finish(mut self) -> io::Result<u64> {
-        if self.checksums && self.len > 0 {
+        if self.is_covered {
             self.file.sync()?;
             let line = checksum::block_line(self.len, self.len, b"");
             self.put(&line)?;

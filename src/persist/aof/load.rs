@@ -40,8 +40,11 @@ pub enum LoadError {
     Disk { path: PathBuf, error: io::Error },
     #[error("{}: {error}", path.display())]
     Manifest { path: PathBuf, error: ManifestError },
-    #[error("The AOF manifest {} names the file {name}, which doesn't exist. Nothing was loaded and nothing was changed; restore the file, or the whole folder from a backup", path.display())]
-    Missing { path: PathBuf, name: String },
+    #[error(
+        "The AOF manifest {} names the file {name} and it can't be opened: {error}. Nothing was loaded and nothing was changed; restore the file, or the whole folder from a backup",
+        path.display()
+    )]
+    Missing { path: PathBuf, name: String, error: io::Error },
     #[error(
         "There is no manifest {} but there are AOF files beside it ({name}): which of them count can't be told. Restore the manifest, or move the files away to start without them",
         path.display()
@@ -103,8 +106,8 @@ pub fn find_manifest(storage: &dyn Storage, names: &Names) -> Result<Option<Mani
     if !storage.exists(&names.old_style()) {
         return Ok(None);
     }
-    let mut manifest = Manifest::default();
-    manifest.base = Some(Part::new(names.old_style_name().to_owned(), 1, Role::Base));
+    let base = Part::new(names.old_style_name().to_owned(), 1, Role::Base);
+    let manifest = Manifest { base: Some(base), ..Manifest::default() };
     let write = || {
         storage.create_dir(&names.folder)?;
         storage.replace(&path, &names.temporary_manifest(), manifest.text().as_bytes())
@@ -175,8 +178,11 @@ pub fn load(
     let Some(manifest) = find_manifest(storage, names)? else { return Ok(Loaded::default()) };
     let mut sizes = Vec::new();
     for part in manifest.files() {
-        let missing = || LoadError::Missing { path: names.manifest(), name: part.name.clone() };
-        sizes.push(storage.len(&names.path(&part.name)).map_err(|_| missing())?);
+        let missing = |error| {
+            let (path, name) = (names.manifest(), part.name.clone());
+            LoadError::Missing { path, name, error }
+        };
+        sizes.push(storage.len(&names.path(&part.name)).map_err(missing)?);
     }
     let total: u64 = sizes.iter().sum();
     engine.gauges.loading_total_bytes.store(total, Ordering::Relaxed);

@@ -79,8 +79,9 @@ impl Manifest {
                 continue;
             }
             let shown = line.trim_ascii();
-            let Some(part) = parse_line(shown) else {
-                return fail("Invalid AOF manifest file format", number, shown);
+            let part = match parse_line(shown) {
+                Ok(part) => part,
+                Err(problem) => return fail(problem, number, shown),
             };
             match part.role {
                 Role::Base if manifest.base.is_some() => {
@@ -153,25 +154,28 @@ impl Manifest {
     }
 }
 
-fn parse_line(line: &[u8]) -> Option<Part> {
-    let words = split_args(line).ok()?;
+const BAD_LINE: &str = "Invalid AOF manifest file format";
+
+/// The words of a line, or what is wrong with them.
+fn parse_line(line: &[u8]) -> Result<Part, &'static str> {
+    let words = split_args(line).map_err(|_| BAD_LINE)?;
     // Three pairs at least.
-    let (pairs, []) = words.as_chunks::<2>() else { return None };
+    let (pairs, []) = words.as_chunks::<2>() else { return Err(BAD_LINE) };
     let (mut name, mut sequence, mut role, mut offsets) = (None, None, None, [None; 2]);
     for [key, value] in pairs {
-        let value = std::str::from_utf8(value).ok()?;
+        let value = std::str::from_utf8(value).map_err(|_| BAD_LINE)?;
         match key.to_ascii_lowercase().as_slice() {
             b"file" if !value.contains(['/', '\\']) && value != ".." && value != "." => {
                 name = Some(value.to_owned());
             }
-            b"file" => return None,
-            b"seq" => sequence = Some(value.parse().ok()?),
+            b"file" => return Err(BAD_LINE),
+            b"seq" => sequence = Some(value.parse().map_err(|_| BAD_LINE)?),
             b"type" => {
                 role = Some(match value {
                     "b" => Role::Base,
                     "h" => Role::History,
                     "i" => Role::Incremental,
-                    _ => return None,
+                    _ => return Err("Unknown AOF file type"),
                 });
             }
             b"startoffset" => offsets[0] = value.parse().ok(),
@@ -179,8 +183,8 @@ fn parse_line(line: &[u8]) -> Option<Part> {
             _ => {}
         }
     }
-    let sequence = sequence.filter(|&sequence: &u64| sequence > 0)?;
-    Some(Part { name: name?, sequence, role: role?, offsets })
+    let sequence = sequence.filter(|&sequence: &u64| sequence > 0).ok_or(BAD_LINE)?;
+    Ok(Part { name: name.ok_or(BAD_LINE)?, sequence, role: role.ok_or(BAD_LINE)?, offsets })
 }
 
 #[cfg(test)]
@@ -206,7 +210,7 @@ mod tests {
             ("", "Found an empty AOF manifest", 1),
             ("file x seq 1 type b", "The AOF manifest file contains too long line", 1),
             ("file x seq 1 type b\n\n", "Invalid AOF manifest file format", 2),
-            ("file x seq 1 type x\n", "Invalid AOF manifest file format", 1),
+            ("file x seq 1 type x\n", "Unknown AOF file type", 1),
             ("file ../x seq 1 type b\n", "Invalid AOF manifest file format", 1),
             ("file x seq 0 type b\n", "Invalid AOF manifest file format", 1),
             ("file x seq 1\n", "Invalid AOF manifest file format", 1),

@@ -59,6 +59,8 @@ pub struct Aof {
     pub status: Arc<Status>,
     desk: Mutex<Desk>,
     bell: Condvar,
+    /// Held while files are replaced or read again; taken before the desk.
+    job: Mutex<()>,
 }
 
 /// What is going on.
@@ -94,6 +96,7 @@ impl Aof {
             status: Arc::new(Status::new()),
             desk: Mutex::default(),
             bell: Condvar::new(),
+            job: Mutex::new(()),
         });
         engine.parts.put(Arc::clone(&aof));
         aof
@@ -354,6 +357,7 @@ impl Aof {
     pub fn reload(self: &Arc<Self>, engine: &Arc<Engine>) -> Result<(), LoadError> {
         let failed = |error| LoadError::Disk { path: self.names.folder.clone(), error };
         let config = engine.config.snapshot();
+        let _alone = self.job.lock();
         engine.lifecycle.loading.store(true, Ordering::SeqCst);
         let again = || {
             let mut desk = self.desk.lock();

@@ -167,13 +167,6 @@ fn crash_twice(seed: u64, config: &Config) -> Result<(), String> {
         let acknowledged = before + bench.acknowledged();
         disk.crash(seed * 2 + life);
         let recovered = recover(&disk, config);
-        if recovered.is_err() {
-            let b = disk.bytes(Path::new(PATH)).unwrap();
-            println!(
-                "life {life} policy {policy:?}\n{}",
-                b.escape_ascii().to_string().replace("vvvvvvvvvv", "")
-            );
-        }
         let (found, len, is_covered) = recovered.map_err(|error| format!("refused to start: {error}"))?;
         let kept = check_prefix(&commits, acknowledged, &found)?;
         commits.truncate(kept);

@@ -39,7 +39,8 @@ use crate::persist::storage::File;
 const GATHER: Duration = Duration::from_millis(1);
 /// Bounds of the wait for more commits under `always`.
 const GROUP_MIN_NS: u64 = 100_000;
-const GROUP_STEP_MAX_NS: u64 = 500_000;
+const GROUP_STEP_MIN_NS: u64 = 500_000;
+const GROUP_STEP_MAX_NS: u64 = 1_000_000;
 const GROUP_MAX_NS: u64 = 10_000_000;
 /// Between two tries after a failure.
 const RETRY_NS: u64 = 100_000_000;
@@ -234,7 +235,7 @@ impl Writer {
             self.gathered = waiting;
             self.last_came_ns = now_ns;
         }
-        let step = self.sync_ns.clamp(GROUP_MIN_NS, GROUP_STEP_MAX_NS);
+        let step = (2 * self.sync_ns).clamp(GROUP_STEP_MIN_NS, GROUP_STEP_MAX_NS);
         let until = (self.last_came_ns.max(began) + step).min(began + GROUP_MAX_NS);
         (now_ns < until).then(|| self.nap_until(until, now_ns, Alarm::Commits(enough)))
     }

@@ -100,7 +100,7 @@ pub(super) fn emit_loading(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let began_s = gauges.loading_began_seconds.load(Relaxed);
     let elapsed_s = facts.now.seconds().saturating_sub(began_s);
     let left = total.saturating_sub(loaded);
-    let eta_s = if loaded == 0 { 1 } else { elapsed_s * left / loaded };
+    let eta_s = elapsed_s.saturating_mul(left).checked_div(loaded).unwrap_or(1);
     let percent = loaded as f64 * 100.0 / (total.max(1)) as f64;
     say(
         out,
