@@ -115,7 +115,10 @@ impl CommandFlags {
         if self.contains(Self::WRITE) {
             categories = categories.union(AclCategories::WRITE);
         }
-        if self.contains(Self::READONLY) && !self.contains(Self::PUBSUB) && !self.contains(Self::NO_AUTH) {
+        // A script that only reads (keys optional, not allowed in scripts) is no reading command to rules.
+        let is_script = self.contains(Self::NO_MANDATORY_KEYS) && self.contains(Self::NOSCRIPT);
+        let is_reading = self.contains(Self::READONLY) && !is_script;
+        if is_reading && !self.contains(Self::PUBSUB) && !self.contains(Self::NO_AUTH) {
             categories = categories.union(AclCategories::READ);
         }
         if self.contains(Self::ADMIN) {
