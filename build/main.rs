@@ -3,6 +3,8 @@
 //!
 //! The crate `mlua` binds it; its feature `external` leaves the building to us. No source of Lua lies in this repository.
 
+#![allow(clippy::expect_used)] // A build that can't go on stops.
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};

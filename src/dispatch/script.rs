@@ -95,10 +95,10 @@ impl<'k> ScriptCx<'_, 'k> {
         if writes && self.rules.is_read_only {
             return Err(READ_ONLY);
         }
-        if flags.contains(CommandFlags::DENYOOM) && !self.rules.allows_oom && !self.has_written {
-            if self.is_out_of_memory() {
-                return Err(CmdError::OutOfMemory);
-            }
+        // What has begun to write goes on to its end.
+        let needs_room = flags.contains(CommandFlags::DENYOOM) && !self.rules.allows_oom && !self.has_written;
+        if needs_room && self.is_out_of_memory() {
+            return Err(CmdError::OutOfMemory);
         }
         self.has_written |= writes;
         let mut keys = Keys::new();

@@ -79,6 +79,9 @@ fn host<R>(ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
 /// What a function answers.
 type Answer = mlua::Result<(bool, Value)>;
 
+/// A function of the table `redis`.
+pub type Builtin = fn(&Lua, &MultiValue) -> Answer;
+
 /// An error that is raised.
 fn raise(lua: &Lua, text: &[u8]) -> Answer {
     Ok((true, error_object(lua, text)?))

@@ -220,7 +220,7 @@ fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
     host.set("version_num", VERSION_NUM)?;
     host.set("call", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, false))?)?;
     host.set("pcall", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, true))?)?;
-    let functions: [(&str, fn(&Lua, &MultiValue) -> mlua::Result<(bool, Value)>); 8] = [
+    let functions: [(&str, api::Builtin); 7] = [
         ("log", api::log),
         ("sha1hex", api::sha1hex),
         ("error_reply", api::error_reply),
@@ -228,7 +228,6 @@ fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
         ("setresp", api::setresp),
         ("set_repl", api::set_repl),
         ("acl_check_cmd", api::acl_check_cmd),
-        ("handler", |_, _| Ok((false, Value::Nil))),
     ];
     for (name, function) in functions {
         host.set(name, lua.create_function(move |lua, args: MultiValue| function(lua, &args))?)?;
@@ -240,7 +239,13 @@ fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
     let source = Rc::clone(random);
     host.set("random", lua.create_function(move |lua, args: MultiValue| draw(lua, &source, &args))?)?;
     let source = Rc::clone(random);
-    host.set("randomseed", lua.create_function(move |_, seed: f64| Ok(source.seed(seed as i64 as u32)))?)?;
+    host.set(
+        "randomseed",
+        lua.create_function(move |_, seed: f64| {
+            source.seed(seed as i64 as u32);
+            Ok(())
+        })?,
+    )?;
     lua.set_named_registry_value(lib::RAISING, globals.get::<Function>("__raising")?)?;
     host.set("libraries", lib::tables(lua)?)?;
     lua.load(include_str!("prelude.lua")).set_name(PRELUDE).set_mode(mlua::chunk::ChunkMode::Text).call(host)
