@@ -74,6 +74,8 @@ pub const FAMILIES: &[&[Command]] = &[
     pubsub::publish::COMMANDS,
     pubsub::subscribe::COMMANDS,
     scripting::eval::COMMANDS,
+    scripting::fcall::COMMANDS,
+    scripting::function::COMMANDS,
     scripting::script::COMMANDS,
     server::command::COMMANDS,
     set::combine::COMMANDS,

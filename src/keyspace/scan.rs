@@ -134,6 +134,12 @@ impl View<'_> {
         removed
     }
 
+    /// Notes a change of what is no key but is saved and journalled as keys are.
+    pub fn change_beside_keys(&mut self) {
+        let (_, cx) = self.split_held();
+        cx.effects.changes += 1;
+    }
+
     /// SWAPDB.
     pub fn swap(&mut self, one: DbIndex, other: DbIndex, effect: Effect) {
         let (shards, cx) = self.split_held();

@@ -20,6 +20,7 @@ use crate::keyspace::snapshot::{ClockKept, Cut};
 use crate::keyspace::{DbIndex, LockSet, View};
 use crate::rdb::write::{Format, Output, Stream, file};
 use crate::rdb::{VERSION_COMMON, VERSION_FIELD_DEADLINES};
+use crate::script::Functions;
 use crate::value::hash::had_deadlines;
 
 /// How a snapshot is written.
@@ -103,6 +104,7 @@ pub struct Snapshot {
     style: Style,
     at: UnixMs,
     used_memory: usize,
+    /// The texts of the libraries of functions.
     functions: Vec<Vec<u8>>,
     keys: u64,
     keys_done: Arc<AtomicU64>,
@@ -144,7 +146,7 @@ pub fn cut_in(
         style,
         at,
         used_memory: engine.used_memory(),
-        functions: Vec::new(),
+        functions: engine.parts.find::<Functions>().map(|functions| functions.codes()).unwrap_or_default(),
         keys: cut.sizes().iter().map(|size| size.keys as u64).sum(),
         keys_done: Arc::default(),
         changes: engine.stats.lifetime_totals().changes,
@@ -166,11 +168,6 @@ impl Snapshot {
     /// How many changes the server had counted at the cut.
     pub fn changes(&self) -> u64 {
         self.changes
-    }
-
-    /// Libraries of functions that go into the file.
-    pub fn set_functions(&mut self, functions: Vec<Vec<u8>>) {
-        self.functions = functions;
     }
 
     /// Writes it all. Blocks this thread; holds a shard's lock now and then, for one segment at a time.

@@ -46,6 +46,11 @@ fn encode_with(value: &Payload<'_, Value>, compressor: Option<&mut Compressor>, 
         Ok(()) => {}
         Err(never) => match never {},
     }
+    push_foot(start, out);
+}
+
+/// Closes what begins at `start`.
+fn push_foot(start: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&(VERSION as u16).to_le_bytes());
     let checksum = crc64(0, out.get(start..).unwrap_or_default());
     out.extend_from_slice(&checksum.to_le_bytes());
@@ -75,4 +80,22 @@ pub fn check(payload: &[u8]) -> Result<(u32, &[u8]), Error> {
 pub fn decode(payload: &[u8], limits: Limits) -> Result<Owned, Error> {
     let (version, body) = check(payload)?;
     read::value(body, version, limits).map_err(Error::Value)
+}
+
+/// Appends the payload of FUNCTION DUMP: the texts of libraries.
+pub fn encode_functions<'c>(codes: impl Iterator<Item = &'c [u8]>, compresses: bool, out: &mut Vec<u8>) {
+    let (start, mut compressor) = (out.len(), compresses.then(Compressor::default));
+    for code in codes {
+        write::file::push_function(&mut Bytes { bytes: out, compressor: compressor.as_mut() }, code);
+    }
+    push_foot(start, out);
+}
+
+/// The texts in a payload of FUNCTION DUMP.
+///
+/// # Errors
+/// See [`Error`].
+pub fn decode_functions(payload: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let (_, body) = check(payload)?;
+    read::functions(body).map_err(Error::Value)
 }

@@ -87,7 +87,8 @@ fn raise(lua: &Lua, text: &[u8]) -> Answer {
     Ok((true, error_object(lua, text)?))
 }
 
-fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
+/// A table with that text in `err`.
+pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     let object = lua.create_table_with_capacity(0, 4)?;
     object.raw_set("err", lua.create_string(text)?)?;
     Ok(Value::Table(object))

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use super::shebang::{self, Flags};
 use crate::base::sha1;
 use crate::dispatch::CmdError;
+use crate::resp::OwnedArgs;
 
 /// Scripts of EVAL that are kept, as in Redis 7.4 and later.
 const EVAL_SCRIPTS_MAX: usize = 500;
@@ -45,11 +46,21 @@ pub struct Scripts {
 }
 
 /// A script that runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Running {
+    /// Monotonic.
     pub started_us: u64,
+    /// It is a function.
+    pub function: Option<Called>,
     pub is_killed: AtomicBool,
     pub has_written: AtomicBool,
+}
+
+/// How a function was called.
+#[derive(Clone)]
+pub struct Called {
+    pub name: Box<[u8]>,
+    pub request: OwnedArgs,
 }
 
 impl Scripts {
@@ -121,7 +132,16 @@ impl Scripts {
 
     /// A script begins.
     pub fn begin(&self, started_us: u64) -> Arc<Running> {
-        let running = Arc::new(Running { started_us, ..Running::default() });
+        self.begin_one(Running { started_us, ..Running::default() })
+    }
+
+    /// A function begins.
+    pub fn begin_function(&self, started_us: u64, called: Called) -> Arc<Running> {
+        self.begin_one(Running { started_us, function: Some(called), ..Running::default() })
+    }
+
+    fn begin_one(&self, running: Running) -> Arc<Running> {
+        let running = Arc::new(running);
         self.running.lock().push(Arc::clone(&running));
         running
     }

@@ -24,11 +24,13 @@ use crate::dispatch::{CmdError, ScriptCx};
 use crate::resp::Proto;
 
 /// Between two looks whether a script was killed.
-const HOOK_INSTRUCTIONS: u32 = 100_000;
+pub(super) const HOOK_INSTRUCTIONS: u32 = 100_000;
 /// The name of every script in messages.
 const CHUNK: &str = "@user_script";
 /// The name of our own code in Lua.
 const PRELUDE: &str = "=prelude";
+/// What a script hears that is killed.
+pub(super) const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 /// What INFO says too.
 const VERSION: &str = "8.0.6";
 const VERSION_NUM: i64 = 0x0008_0006;
@@ -87,7 +89,7 @@ pub fn run<R>(
         };
         *interpreter.running.borrow_mut() = None;
         let is_resp3 = host.proto == Proto::Resp3;
-        let ended = ended(script, running, ran);
+        let ended = end(&script.sha, running, ran);
         Ok(finish(ended, is_resp3))
     })
 }
@@ -103,21 +105,22 @@ pub fn check(cx_config_limit: u64, script: &Script, generation: u64) -> Result<(
     })
 }
 
-fn ended(script: &Script, running: &Running, ran: mlua::Result<MultiValue>) -> Ended {
+/// What the script of that name ended with, by what `run` of `prelude.lua` returned.
+pub(super) fn end(name: &[u8], running: &Running, ran: mlua::Result<MultiValue>) -> Ended {
     let mut values = match ran {
         Ok(values) => values.into_iter(),
         Err(error) => return Ended::Failed(format!("ERR {}", first_line(&error)).into_bytes()),
     };
     let is_ok = matches!(values.next(), Some(Value::Boolean(true)));
     let value = values.next().unwrap_or(Value::Nil);
-    if running.is_killed.load(Ordering::Relaxed) {
-        return Ended::Failed(b"ERR Error running script: Script killed by user with SCRIPT KILL.".to_vec());
+    if is_ok && running.is_killed.load(Ordering::Relaxed) {
+        return Ended::Failed(format!("ERR {KILLED}").into_bytes());
     }
-    if is_ok { Ended::Returned(value) } else { Ended::Failed(describe(script, &value)) }
+    if is_ok { Ended::Returned(value) } else { Ended::Failed(describe(Some(name), &value)) }
 }
 
-/// The line of an error reply for what a script raised: text, script, and where.
-fn describe(script: &Script, error: &Value) -> Vec<u8> {
+/// The line of an error reply for what a script raised: text, and, with the script's name, that and where.
+pub(super) fn describe(script: Option<&[u8]>, error: &Value) -> Vec<u8> {
     let mut line = Vec::new();
     let mut place = None;
     match error {
@@ -139,9 +142,9 @@ fn describe(script: &Script, error: &Value) -> Vec<u8> {
     if let Some(text) = line.strip_prefix(b"-") {
         line = text.to_vec();
     }
-    if let Some((source, number)) = place {
+    if let (Some(script), Some((source, number))) = (script, place) {
         line.extend_from_slice(b" script: ");
-        line.extend_from_slice(&script.sha);
+        line.extend_from_slice(script);
         line.extend_from_slice(b", on ");
         line.extend_from_slice(&source);
         line.extend_from_slice(format!(":{number}.").as_bytes());
@@ -149,7 +152,7 @@ fn describe(script: &Script, error: &Value) -> Vec<u8> {
     line
 }
 
-fn first_line(error: &mlua::Error) -> String {
+pub(super) fn first_line(error: &mlua::Error) -> String {
     let text = match error {
         mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
         mlua::Error::MemoryError(_) => "not enough memory".to_owned(),
@@ -179,18 +182,13 @@ impl Interpreter {
                 CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
             })?,
         };
-        let limit = usize::try_from(memory_limit).unwrap_or(0);
-        // It can only fail where there is no allocator of its own.
-        let _ = interpreter.lua.set_memory_limit(limit);
+        set_memory_limit(&interpreter.lua, memory_limit);
         Ok(slot.insert(interpreter))
     }
 
     fn new(generation: u64) -> mlua::Result<Interpreter> {
-        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
-        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
-        let (random, running) =
-            (Rc::new(Random::new(Rng::from_os().next_u64() as u32)), Rc::new(RefCell::new(None)));
-        let run = prelude(&lua, &random)?;
+        let (lua, running) = (new_state()?, Rc::default());
+        let run = prelude(&lua, None)?.run;
         watch(&lua, &running)?;
         Ok(Interpreter { lua, run, compiled: HashMap::new(), generation, running })
     }
@@ -209,11 +207,34 @@ impl Interpreter {
     }
 }
 
-/// Sets the globals up; the function that runs a script.
-fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
+/// A state with nothing in it but what Lua brings.
+pub(super) fn new_state() -> mlua::Result<Lua> {
+    let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+    Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))
+}
+
+/// Bytes beyond which a script gets an error; 0 is no limit.
+pub(super) fn set_memory_limit(lua: &Lua, bytes: u64) {
+    // It can only fail where there is no allocator of its own.
+    let _ = lua.set_memory_limit(usize::try_from(bytes).unwrap_or(0));
+}
+
+/// What `prelude.lua` returns.
+pub(super) struct Prelude {
+    /// Runs a script.
+    pub run: Function,
+    /// Runs the text of a library of functions, and the environment that it needs: where there are functions.
+    pub load: Option<Function>,
+    pub environment: Option<Table>,
+}
+
+/// Sets the globals up: for functions, if there is a `redis.register_function`, else for scripts.
+pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Prelude> {
+    let random = Rc::new(Random::new(Rng::from_os().next_u64() as u32));
     let globals = lua.globals();
     let host = lua.create_table()?;
     host.set("globals", &globals)?;
+    host.set("register_function", register)?;
     host.set("readonly", globals.get::<Value>("__readonly")?)?;
     host.set("raising", globals.get::<Value>("__raising")?)?;
     host.set("version", VERSION)?;
@@ -236,9 +257,9 @@ fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
     let time = crate::base::clock::Time::system();
     let began = time.monotonic_ns();
     host.set("clock", lua.create_function(move |_, ()| Ok((time.monotonic_ns() - began) as f64 / 1e9))?)?;
-    let source = Rc::clone(random);
+    let source = Rc::clone(&random);
     host.set("random", lua.create_function(move |lua, args: MultiValue| draw(lua, &source, &args))?)?;
-    let source = Rc::clone(random);
+    let source = Rc::clone(&random);
     host.set(
         "randomseed",
         lua.create_function(move |_, seed: f64| {
@@ -248,7 +269,10 @@ fn prelude(lua: &Lua, random: &Rc<Random>) -> mlua::Result<Function> {
     )?;
     lua.set_named_registry_value(lib::RAISING, globals.get::<Function>("__raising")?)?;
     host.set("libraries", lib::tables(lua)?)?;
-    lua.load(include_str!("prelude.lua")).set_name(PRELUDE).set_mode(mlua::chunk::ChunkMode::Text).call(host)
+    let chunk =
+        lua.load(include_str!("prelude.lua")).set_name(PRELUDE).set_mode(mlua::chunk::ChunkMode::Text);
+    let (run, load, environment) = chunk.call(host)?;
+    Ok(Prelude { run, load, environment })
 }
 
 /// Looks now and then whether the script was killed.
@@ -261,10 +285,9 @@ fn watch(lua: &Lua, running: &Rc<RefCell<Option<Arc<Running>>>>) -> mlua::Result
             return Ok(VmState::Continue);
         }
         // From now on at every step, so that whoever catches this error does not get far.
-        let _ = lua.set_hook(HookTriggers::EVERY_LINE, |_, _| {
-            Err(mlua::Error::RuntimeError("Script killed by user with SCRIPT KILL.".to_owned()))
-        });
-        Err(mlua::Error::RuntimeError("Script killed by user with SCRIPT KILL.".to_owned()))
+        let _ =
+            lua.set_hook(HookTriggers::EVERY_LINE, |_, _| Err(mlua::Error::RuntimeError(KILLED.to_owned())));
+        Err(mlua::Error::RuntimeError(KILLED.to_owned()))
     })
 }
 

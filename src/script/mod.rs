@@ -8,6 +8,7 @@
 //! * [`interpreter`] is one Lua state per worker thread, made when the first script comes and kept warm: globals as Redis has
 //!   them, tables of libraries read-only, memory limited.
 //! * [`api`] is the table `redis`; [`convert`] turns replies into Lua values and back.
+//! * [`functions`] keeps the libraries of functions, [`library`] is the Lua state of a worker in which they run.
 //! * [`lib`] holds cjson, cmsgpack, struct and bit.
 //!
 //! The Lua is 5.1 with a few edits (`build/main.rs`), because scripts written for Redis expect its numbers and its
@@ -19,9 +20,12 @@
 pub mod api;
 pub mod cache;
 pub mod convert;
+pub mod functions;
 pub mod interpreter;
 pub mod lib;
+pub mod library;
 mod random;
 pub mod shebang;
 
 pub use cache::{Script, Scripts};
+pub use functions::Functions;

@@ -1,7 +1,8 @@
--- What every interpreter begins with. It is given the raw pieces by the host and returns the function that runs a script.
+-- What every interpreter begins with. It is given the raw pieces by the host and returns the function that runs a script;
+-- where there are functions also the one that runs a library's text, and the environment of libraries.
 local host = ...
 local readonly, raising, G = host.readonly, host.raising, host.globals
-local xpcall, rawpcall, type, error, tostring = xpcall, pcall, type, error, tostring
+local xpcall, rawpcall, type, error, tostring, ipairs = xpcall, pcall, type, error, tostring, ipairs
 
 -- An error object of a command is its text to whoever catches it, as in Redis.
 local function caught(ok, ...)
@@ -39,6 +40,11 @@ local redis = {
 G.redis = redis
 G.server = redis
 
+-- Functions never had what scripts have for the sake of older ones.
+if host.register_function then
+    redis.replicate_commands, redis.breakpoint, redis.debug = nil, nil, nil
+end
+
 -- What Redis does not have either.
 for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv', '__readonly', '__raising',
     'require', 'module', 'package' } do
@@ -50,13 +56,14 @@ G.math.randomseed = host.randomseed
 for name, library in pairs(host.libraries) do
     G[name] = library
 end
-G.KEYS, G.ARGV = {}, {}
+if not host.register_function then
+    G.KEYS, G.ARGV = {}, {}
+end
 
-setmetatable(G, {
-    __index = function(_, name)
-        error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
-    end,
-})
+local function missing(_, name)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+setmetatable(G, { __index = missing })
 
 for _, value in pairs(G) do
     if type(value) == 'table' and value ~= G and value ~= G.KEYS and value ~= G.ARGV then
@@ -68,6 +75,32 @@ readonly(getmetatable(''), true)
 readonly(G, true)
 
 local handler = host.handler
+
+if host.register_function then
+    local guard = { __index = missing }
+    local register = {
+        register_function = raising(host.register_function),
+        log = redis.log,
+        LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+        REDIS_VERSION = host.version, REDIS_VERSION_NUM = host.version_num,
+    }
+    local at_load = { redis = setmetatable(register, guard), server = register }
+    setmetatable(at_load, guard)
+    -- What libraries see as globals: this while they load, all the rest later.
+    local behind = { __index = G }
+    local environment = setmetatable({}, behind)
+    for _, table in ipairs { guard, register, at_load, environment } do
+        readonly(table, true)
+    end
+    return function(callback, keys, args)
+        return xpcall(function() return callback(keys, args) end, handler)
+    end, function(text)
+        behind.__index = at_load
+        local ok, err = xpcall(text, handler)
+        behind.__index = G
+        return ok, err
+    end, environment
+end
 
 return function(script, keys, argv)
     readonly(G, false)

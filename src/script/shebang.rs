@@ -20,6 +20,33 @@ pub struct Flags {
     pub allow_cross_slot_keys: bool,
 }
 
+impl Flags {
+    /// Sets the flag of that name; whether there is one.
+    pub fn set(&mut self, name: &[u8]) -> bool {
+        match name {
+            b"no-writes" => self.no_writes = true,
+            b"allow-oom" => self.allow_oom = true,
+            b"allow-stale" => self.allow_stale = true,
+            b"no-cluster" => self.no_cluster = true,
+            b"allow-cross-slot-keys" => self.allow_cross_slot_keys = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// The names of the flags that are set.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        let all = [
+            ("no-writes", self.no_writes),
+            ("allow-oom", self.allow_oom),
+            ("allow-stale", self.allow_stale),
+            ("no-cluster", self.no_cluster),
+            ("allow-cross-slot-keys", self.allow_cross_slot_keys),
+        ];
+        all.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
+    }
+}
+
 /// Reads the first line; the rest of the script begins with its line feed, so that lines keep their numbers.
 ///
 /// # Errors
@@ -43,13 +70,8 @@ pub fn parse(text: &[u8]) -> Result<(Flags, &[u8]), CmdError> {
             return Err(CmdError::quoting("ERR Unknown lua shebang option: ", word, ""));
         };
         for flag in list.split(|byte| *byte == b',') {
-            match flag {
-                b"no-writes" => flags.no_writes = true,
-                b"allow-oom" => flags.allow_oom = true,
-                b"allow-stale" => flags.allow_stale = true,
-                b"no-cluster" => flags.no_cluster = true,
-                b"allow-cross-slot-keys" => flags.allow_cross_slot_keys = true,
-                _ => return Err(CmdError::quoting("ERR Unexpected flag in script shebang: ", flag, "")),
+            if !flags.set(flag) {
+                return Err(CmdError::quoting("ERR Unexpected flag in script shebang: ", flag, ""));
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::observe::{latency, slowlog};
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 use crate::pubsub::PubSub;
-use crate::script::Scripts;
+use crate::script::{Functions, Scripts};
 use crate::session::Registry;
 use crate::tracking::Tracking;
 
@@ -136,6 +136,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
     };
     engine.notify(config.notify_keyspace_events);
     engine.parts.put(Arc::new(Scripts::default()));
+    engine.parts.put(Arc::new(Functions::default()));
     Ok(Arc::new(engine))
 }
 

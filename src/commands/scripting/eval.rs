@@ -12,11 +12,12 @@ use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use std::sync::Arc;
 
 const COMPLEXITY: &str = "Depends on the script.";
-const WRITES: KeySpec = KeySpec::counted(2, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE));
-const READS: KeySpec = KeySpec::counted(2, KeyFlags::RO.union(KeyFlags::ACCESS));
-const UNKNOWN_FLAGS: &str =
+pub(super) const WRITES: KeySpec =
+    KeySpec::counted(2, KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE));
+pub(super) const READS: KeySpec = KeySpec::counted(2, KeyFlags::RO.union(KeyFlags::ACCESS));
+pub(super) const UNKNOWN_FLAGS: &str =
     "A script may read and write what it likes, so the flags say all that is possible.";
-const READ_ONLY_FLAGS: &str = "A script may read what it likes.";
+pub(super) const READ_ONLY_FLAGS: &str = "A script may read what it likes.";
 const TEXT_ARGS: &[Arg] = &[
     Arg::string("script"),
     Arg::integer("numkeys"),
@@ -89,11 +90,15 @@ pub(super) fn scripts(cx: &ScriptCx<'_, '_>) -> Result<Arc<Scripts>, CmdError> {
     cx.engine().parts.find::<Scripts>().ok_or(CmdError::text("ERR scripts are not available"))
 }
 
-/// Where keys and arguments stand: keys from position 3 on, and how many.
 fn split<'a>(req: &Request<'a>) -> Result<KeysAndArguments<'a>, CmdError> {
+    split_or(req, CmdError::NotAnInteger)
+}
+
+/// Where keys and arguments stand: keys from position 3 on, and how many. `no_number`: the error where that is no number.
+pub(super) fn split_or<'a>(req: &Request<'a>, no_number: CmdError) -> Result<KeysAndArguments<'a>, CmdError> {
     const TOO_MANY: CmdError = CmdError::text("ERR Number of keys can't be greater than number of args");
     const NEGATIVE: CmdError = CmdError::text("ERR Number of keys can't be negative");
-    let count = parse_i64(req.arg(2)).ok_or(CmdError::NotAnInteger)?;
+    let count = parse_i64(req.arg(2)).ok_or(no_number)?;
     let words: SmallVec<[&[u8]; 8]> = req.args.iter().skip(3).collect();
     if count > words.len() as i64 {
         return Err(TOO_MANY);
@@ -102,9 +107,15 @@ fn split<'a>(req: &Request<'a>) -> Result<KeysAndArguments<'a>, CmdError> {
 }
 
 /// Keys, and arguments behind them.
-struct KeysAndArguments<'a> {
+pub(super) struct KeysAndArguments<'a> {
     keys: usize,
     words: SmallVec<[&'a [u8]; 8]>,
+}
+
+impl<'a> KeysAndArguments<'a> {
+    pub(super) fn apart(&self) -> (&[&'a [u8]], &[&'a [u8]]) {
+        self.words.split_at_checked(self.keys).unwrap_or_default()
+    }
 }
 
 fn run(
@@ -123,7 +134,7 @@ fn run(
         return Err(CmdError::OutOfMemory);
     }
     let running = scripts.begin(cx.engine().time.monotonic_us());
-    let words_of = words.words.split_at_checked(words.keys).unwrap_or_default();
+    let words_of = words.apart();
     let mut slot = Some(reply);
     let ended =
         interpreter::run(

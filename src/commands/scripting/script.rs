@@ -1,7 +1,6 @@
 //! SCRIPT: the texts that the server has, and the scripts that run.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::script::{Scripts, cache, interpreter};
@@ -85,18 +84,8 @@ fn flush(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
 }
 
 fn kill(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    const NONE: CmdError = CmdError::text("NOTBUSY No scripts in execution right now.");
-    const WRITTEN: CmdError = CmdError::text(
-        "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the \
-         script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
-    );
-    let running = scripts(cx)?.running();
-    if running.is_empty() {
-        return Err(NONE);
-    }
-    let killable = running.iter().filter(|script| !script.has_written.load(Ordering::Relaxed));
-    let killed = killable.map(|script| script.is_killed.store(true, Ordering::Relaxed)).count();
-    if killed == 0 { Err(WRITTEN) } else { Ok(reply.ok()) }
+    super::kill(&*scripts(cx)?, false)?;
+    Ok(reply.ok())
 }
 
 fn load(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

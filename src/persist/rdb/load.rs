@@ -18,6 +18,7 @@ use crate::keyspace::load::Arrival;
 use crate::keyspace::{AccessClock, DbIndex, Entry, LockSet, View};
 use crate::rdb::read::{Error, Item, Key, Limits, Loaded as Value, Options, Reader};
 use crate::rdb::write::file::Access;
+use crate::script::{Functions, library};
 use crate::value::string::Encoding;
 
 /// Keys put in under one lock.
@@ -32,6 +33,8 @@ pub enum LoadError {
     Rdb(#[from] Error),
     #[error("the file has a database {0}, and there are only {1} here (see the option databases)")]
     Database(u64, u16),
+    #[error("a library of functions can't be loaded: {0}")]
+    Function(String),
     #[error("the key '{0}' is there twice")]
     Twice(String),
 }
@@ -44,8 +47,9 @@ pub struct Loaded {
     pub expired: u64,
     /// Passed over because they had no elements.
     pub empty: u64,
+    /// Libraries of functions.
+    pub functions: u64,
     pub bytes: u64,
-    pub functions: Vec<Vec<u8>>,
 }
 
 /// How to load.
@@ -107,11 +111,6 @@ impl Saver {
         engine.gauges.loading_began_seconds.store(engine.time.now_ms().seconds(), Relaxed);
         let options = Options { total_bytes: Some(total), ..options(config) };
         let loaded = load(view, engine, config, Reader::open(file, options)?, manner)?;
-        if !loaded.functions.is_empty() {
-            let count = loaded.functions.len();
-            tracing::warn!("{count} libraries of functions are kept for the next save, but can't be called");
-        }
-        self.keep_functions(loaded.functions.clone());
         self.status.note_loaded(engine, loaded.keys, loaded.expired);
         Ok(Some(loaded))
     }
@@ -155,7 +154,10 @@ pub fn load<R: Read>(
             Item::SelectDb(db) => loader.select(db)?,
             Item::ResizeDb(keys, _) => loader.expect(keys),
             Item::SlotInfo { .. } => {}
-            Item::Function(code) => loader.loaded.functions.push(code.to_vec()),
+            Item::Function(code) => {
+                add_functions(engine, config, code)?;
+                loader.loaded.functions += 1;
+            }
             Item::Module { name, .. } => tracing::warn!("Data of the module {name} was passed over"),
             Item::Key(key) => loader.add(key),
             Item::EmptyKey(name) => {
@@ -173,6 +175,14 @@ pub fn load<R: Read>(
             engine.gauges.loading_loaded_bytes.store(reader.offset(), Relaxed);
         }
     }
+}
+
+/// Adds a library of functions; one of its name goes.
+fn add_functions(engine: &Engine, config: &Config, code: &[u8]) -> Result<(), LoadError> {
+    let Some(functions) = engine.parts.find::<Functions>() else { return Ok(()) };
+    let library = library::make(code, config.lua_memory_limit);
+    let added = library.and_then(|library| functions.put(library));
+    added.map_err(|error| LoadError::Function(String::from_utf8_lossy(&error.line()).into_owned()))
 }
 
 struct Loader<'l, 'k> {

@@ -46,8 +46,6 @@ pub struct Saver {
     job: Mutex<Option<JoinHandle<()>>>,
     /// What is being written in the background is not wanted any more.
     is_given_up: Arc<AtomicBool>,
-    /// Libraries of functions that a loaded file held: they go into the next one.
-    functions: Mutex<Vec<Vec<u8>>>,
     /// The version that the last save needed; 0 before the first.
     last_version: AtomicU32,
 }
@@ -73,7 +71,6 @@ impl Saver {
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
             is_given_up: Arc::default(),
-            functions: Mutex::default(),
             last_version: AtomicU32::new(0),
         });
         engine.parts.put(Arc::clone(&saver));
@@ -214,8 +211,7 @@ impl Saver {
             return Err(SaveError::AlreadySaving);
         }
         match cut(self.style(engine)) {
-            Some(mut snapshot) => {
-                snapshot.set_functions(self.functions.lock().clone());
+            Some(snapshot) => {
                 self.status.follow(&snapshot);
                 Ok(snapshot)
             }
@@ -241,8 +237,7 @@ impl Saver {
             Err(WriteError::Version(version)) => {
                 self.last_version.store(version, Ordering::Relaxed);
                 let again = cut(engine, self.style(engine), || {});
-                let mut again = again.ok_or_else(|| io::Error::other(SaveError::OtherSnapshot))?;
-                again.set_functions(self.functions.lock().clone());
+                let again = again.ok_or_else(|| io::Error::other(SaveError::OtherSnapshot))?;
                 self.status.follow(&again);
                 self.replace_file(engine, again)
             }
@@ -307,11 +302,6 @@ impl Saver {
             Err(_) => "free space unknown".to_owned(),
         };
         format!("{}: {error} (uid {uid}, {free})", shown.display())
-    }
-
-    /// Keeps the libraries of functions of a loaded file.
-    pub(super) fn keep_functions(&self, functions: Vec<Vec<u8>>) {
-        *self.functions.lock() = functions;
     }
 
     pub(super) fn storage(&self) -> &dyn Storage {

@@ -268,6 +268,23 @@ pub fn value(bytes: &[u8], version: u32, limits: Limits) -> Result<Owned, Error>
     if source.left() == Some(0) { Ok(owned) } else { Err(source.corrupt("something behind the value")) }
 }
 
+/// The texts of libraries of functions in `bytes`, which hold nothing else.
+///
+/// # Errors
+/// What is wrong and where; [`What::Mark`] for anything else.
+pub fn functions(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let mut source = Source::new(bytes, Some(bytes.len() as u64));
+    source.sum_nothing();
+    let mut codes = Vec::new();
+    while source.left() != Some(0) {
+        match source.byte()? {
+            mark::FUNCTION => codes.push(source.new_text()?),
+            other => return Err(source.error(What::Mark(other))),
+        }
+    }
+    Ok(codes)
+}
+
 /// A value that nobody else holds.
 pub enum Owned {
     Text(Vec<u8>),

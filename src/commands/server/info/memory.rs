@@ -6,6 +6,7 @@ use crate::base::text::push_human_bytes;
 use crate::dispatch::memory::uncounted_bytes;
 use crate::keyspace::reclaim;
 use crate::observe::info::{Emitter, Field, Value};
+use crate::script::Functions;
 
 /// `1.57M`.
 fn human(bytes: u64) -> String {
@@ -19,7 +20,7 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     emit_used(&memory, out);
     emit_allocator(&memory, out);
     emit_system(out);
-    emit_scripts(out);
+    emit_scripts(facts, out);
     emit_limit(facts, out);
     emit_ratios(&memory, out);
     emit_rest(facts, &memory, out);
@@ -91,8 +92,11 @@ fn emit_system(out: &mut dyn Emitter) {
     );
 }
 
-fn emit_scripts(out: &mut dyn Emitter) {
+fn emit_scripts(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
+    let functions = facts.engine.parts.find::<Functions>().map(|functions| functions.count());
+    let (libraries, functions, bytes) = functions.unwrap_or_default();
+    let count = |count: usize| Value::Uint(count as u64);
     let none = Value::Text("0B");
     say(
         out,
@@ -102,12 +106,12 @@ fn emit_scripts(out: &mut dyn Emitter) {
             (Field::info("used_memory_lua_human", "The same for people"), none),
             (Field::gauge("used_memory_scripts_eval", "Bytes of cached scripts"), zero),
             (Field::gauge("number_of_cached_scripts", "Cached scripts"), zero),
-            (Field::gauge("number_of_functions", "Functions"), zero),
-            (Field::gauge("number_of_libraries", "Libraries of functions"), zero),
+            (Field::gauge("number_of_functions", "Functions"), count(functions)),
+            (Field::gauge("number_of_libraries", "Libraries of functions"), count(libraries)),
             (Field::gauge("used_memory_vm_functions", "Bytes of the engine of functions"), zero),
             (Field::gauge("used_memory_vm_total", "Bytes of both engines"), zero),
             (Field::info("used_memory_vm_total_human", "The same for people"), none),
-            (Field::gauge("used_memory_functions", "Bytes of functions"), zero),
+            (Field::gauge("used_memory_functions", "Bytes of functions"), count(bytes)),
             (Field::gauge("used_memory_scripts", "Bytes of scripts and functions"), zero),
             (Field::info("used_memory_scripts_human", "The same for people"), none),
         ],
