@@ -300,7 +300,7 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         })
     };
     // What raised it is a function in C as a rule; who called that is meant.
-    let found = (1..=3).filter_map(place).find(|found| !found.0 && found.1.as_deref() != Some(PRELUDE));
+    let found = (1..=5).filter_map(place).find(|found| !found.0 && found.1.as_deref() != Some(PRELUDE));
     let object: Table = match error {
         Value::Table(object) => object,
         other => {

@@ -65,8 +65,8 @@ local function missing(_, name)
 end
 setmetatable(G, { __index = missing })
 
-for _, value in pairs(G) do
-    if type(value) == 'table' and value ~= G and value ~= G.KEYS and value ~= G.ARGV then
+for name, value in pairs(G) do
+    if type(value) == 'table' and value ~= G and name ~= 'KEYS' and name ~= 'ARGV' then
         readonly(value, true)
     end
 end
