@@ -158,7 +158,7 @@ fn client_eviction(cx: &AdminCx<'_, '_>) -> Outcome {
     Err(if limit.bytes(u64::MAX) == 0 {
         CmdError::text("ERR maxmemory-clients is disabled.")
     } else {
-        CmdError::text("ERR clients are not closed for memory by this server")
+        CmdError::text("ERR this server keeps no buckets of clients")
     })
 }
 
