@@ -256,7 +256,7 @@ fn text(lua: &Lua, value: &Value) -> Option<Box<[u8]>> {
 /// What `redis.register_function` was given: a name and a function, or a table of named arguments.
 fn read(lua: &Lua, args: &MultiValue) -> Result<(Registered, Function), &'static str> {
     let plain = |name| Registered { name, description: None, flags: Flags::default() };
-    match (args.get(0), args.get(1), args.len()) {
+    match (args.front(), args.get(1), args.len()) {
         (Some(Value::Table(named)), None, 1) => read_named(lua, named),
         (Some(_), None, 1) => Err(
             "ERR calling redis.register_function with a single argument is only applicable to Lua table (representing named \
