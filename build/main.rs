@@ -78,8 +78,12 @@ const EDITS: &[Edit] = &[
     (
         "lbaselib.c",
         "n = e - i + 1;  /* number of elements */\n  if (n <= 0 || !lua_checkstack(L, n))  /* n <= 0 means arith. overflow */",
-        "n = ((unsigned int)e - (unsigned int)i >= 8000000u) ? 0 : e - i + 1;\n  if (n <= 0 || !lua_checkstack(L, n))",
+        "n = ((unsigned int)e - (unsigned int)i >= 8000u) ? 0 : e - i + 1;\n  \
+         if (n <= 0 || n > 8000 - lua_gettop(L) || !lua_checkstack(L, n))",
     ),
+    // The most that `unpack` gives has to pass through our callbacks, with the name of a command and room to work in, and the
+    // values that the host holds stand on such a stack too. `unpack` above keeps the old limit.
+    ("luaconf.h", "#define LUAI_MAXCSTACK\t8000", "#define LUAI_MAXCSTACK\t9900"),
     (
         "ltable.c",
         "if (cast(unsigned int, key-1) < cast(unsigned int, t->sizearray))",

@@ -6,9 +6,8 @@
 //! What runs commands is found in a scoped thread-local: closures of the interpreter live longer than any request, so they can't
 //! hold its context.
 
-use mlua::{BorrowedBytes, Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue, Value};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
-use smallvec::SmallVec;
 
 use super::cache::Running;
 use super::convert::ReplyReader;
@@ -94,21 +93,6 @@ pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     Ok(Value::Table(object))
 }
 
-/// One argument of a command.
-enum Arg {
-    Text(BorrowedBytes),
-    Number(SmallVec<[u8; 24]>),
-}
-
-impl Arg {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Arg::Text(text) => text,
-            Arg::Number(digits) => digits,
-        }
-    }
-}
-
 /// The words of a command; numbers as Redis prints them.
 fn words(args: &MultiValue) -> Result<OwnedArgs, CmdError> {
     const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
@@ -116,23 +100,21 @@ fn words(args: &MultiValue) -> Result<OwnedArgs, CmdError> {
     if args.is_empty() {
         return Err(NONE);
     }
-    let digits = |number: f64| {
-        let mut digits = Vec::new();
-        float::push_f64(&mut digits, number);
-        SmallVec::from_vec(digits)
-    };
-    let mut words: SmallVec<[Arg; 8]> = SmallVec::new();
+    // Copied one by one: a borrowed string takes a slot of the interpreter, and there may be thousands.
+    let mut words = OwnedArgs::default();
     for arg in args {
-        words.push(match arg {
-            Value::String(text) => Arg::Text(text.as_bytes()),
-            Value::Integer(number) => {
-                Arg::Number(SmallVec::from_slice(itoa::Buffer::new().format(*number).as_bytes()))
+        match arg {
+            Value::String(text) => words.push(&text.as_bytes()),
+            Value::Integer(number) => words.push(itoa::Buffer::new().format(*number).as_bytes()),
+            Value::Number(number) => {
+                let mut digits = Vec::new();
+                float::push_f64(&mut digits, *number);
+                words.push(&digits);
             }
-            Value::Number(number) => Arg::Number(digits(*number)),
             _ => return Err(TYPE),
-        });
+        }
     }
-    Ok(OwnedArgs::from_slices(words.iter().map(Arg::bytes)))
+    Ok(words)
 }
 
 /// `redis.call` and, with `is_protected`, `redis.pcall`.

@@ -16,6 +16,8 @@ use crate::resp::Writer;
 
 /// Tables inside tables up to which a reply goes: where Redis finds that the stack of Lua is full.
 const DEPTH_MAX: usize = 7995;
+/// What a map or a set counts for: it takes our own stack, and slots of the interpreter for the place in it.
+const PAIRS_DEPTH: usize = 8;
 
 /// Reads replies that our own encoder has written.
 pub struct ReplyReader<'b> {
@@ -112,9 +114,17 @@ fn field(lua: &Lua, name: &str, value: impl mlua::IntoLua) -> mlua::Result<Value
 
 /// Writes what a script returned. `is_resp3`: the script has asked for RESP3, so its booleans are booleans.
 pub fn write(writer: &mut Writer<'_>, value: &Value, is_resp3: bool) {
+    write_at(writer, value, is_resp3, 0);
+}
+
+/// Writes a value that stands `depth` tables deep.
+fn write_at(writer: &mut Writer<'_>, value: &Value, is_resp3: bool, depth: usize) {
+    if depth >= DEPTH_MAX {
+        return writer.error(b"ERR reached lua stack limit");
+    }
     // Arrays that are under way, with the index of their next element and their length.
     let mut open: Vec<(Table, usize, usize)> = Vec::new();
-    if let Some(array) = write_one(writer, value, is_resp3) {
+    if let Some(array) = write_one(writer, value, is_resp3, depth) {
         open.push(array);
     }
     while let Some((table, next, len)) = open.last_mut() {
@@ -124,23 +134,29 @@ pub fn write(writer: &mut Writer<'_>, value: &Value, is_resp3: bool) {
         }
         let element: Value = table.raw_get(*next).unwrap_or(Value::Nil);
         *next += 1;
-        if open.len() >= DEPTH_MAX {
+        let depth = depth + open.len();
+        if depth >= DEPTH_MAX {
             writer.error(b"ERR reached lua stack limit");
-        } else if let Some(array) = write_one(writer, &element, is_resp3) {
+        } else if let Some(array) = write_one(writer, &element, is_resp3, depth) {
             open.push(array);
         }
     }
 }
 
 /// Writes a value, or the header of an array whose elements must follow.
-fn write_one(writer: &mut Writer<'_>, value: &Value, is_resp3: bool) -> Option<(Table, usize, usize)> {
+fn write_one(
+    writer: &mut Writer<'_>,
+    value: &Value,
+    is_resp3: bool,
+    depth: usize,
+) -> Option<(Table, usize, usize)> {
     match value {
         Value::String(text) => writer.bulk(&text.as_bytes()),
         Value::Integer(number) => writer.int(*number),
         Value::Number(number) => writer.int(truncated(*number)),
         Value::Boolean(flag) if is_resp3 => writer.boolean(*flag),
         Value::Boolean(true) => writer.int(1),
-        Value::Table(table) => return write_table(writer, table, is_resp3),
+        Value::Table(table) => return write_table(writer, table, is_resp3, depth),
         _ => writer.null(),
     }
     None
@@ -166,7 +182,28 @@ fn table_of(table: &Table, name: &str) -> Option<Table> {
     }
 }
 
-fn write_table(writer: &mut Writer<'_>, table: &Table, is_resp3: bool) -> Option<(Table, usize, usize)> {
+/// Writes the elements of a map, or of a set, one by one: each takes a slot of the interpreter while it is held.
+fn write_pairs(writer: &mut Writer<'_>, table: &Table, is_map: bool, is_resp3: bool, depth: usize) {
+    let len = table.pairs::<Value, Value>().flatten().count();
+    if is_map {
+        writer.map(len);
+    } else {
+        writer.set(len);
+    }
+    for (key, value) in table.pairs::<Value, Value>().flatten() {
+        write_at(writer, &key, is_resp3, depth + PAIRS_DEPTH);
+        if is_map {
+            write_at(writer, &value, is_resp3, depth + PAIRS_DEPTH);
+        }
+    }
+}
+
+fn write_table(
+    writer: &mut Writer<'_>,
+    table: &Table,
+    is_resp3: bool,
+    depth: usize,
+) -> Option<(Table, usize, usize)> {
     if let Some(text) = text_of(table, "err") {
         writer.error(text.as_bytes().strip_prefix(b"-").unwrap_or(&text.as_bytes()));
     } else if let Some(text) = text_of(table, "ok") {
@@ -174,16 +211,9 @@ fn write_table(writer: &mut Writer<'_>, table: &Table, is_resp3: bool) -> Option
     } else if let Ok(Value::Integer(_) | Value::Number(_)) = table.raw_get("double") {
         writer.double(table.raw_get("double").unwrap_or(f64::NAN));
     } else if let Some(map) = table_of(table, "map") {
-        let pairs: Vec<(Value, Value)> = map.pairs().flatten().collect();
-        writer.map(pairs.len());
-        for (key, value) in &pairs {
-            write(writer, key, is_resp3);
-            write(writer, value, is_resp3);
-        }
+        write_pairs(writer, &map, true, is_resp3, depth);
     } else if let Some(set) = table_of(table, "set") {
-        let members: Vec<(Value, Value)> = set.pairs().flatten().collect();
-        writer.set(members.len());
-        members.iter().for_each(|(member, _)| write(writer, member, is_resp3));
+        write_pairs(writer, &set, false, is_resp3, depth);
     } else if let Some(text) = text_of(table, "big_number") {
         // Whatever is in it: digits are ASCII.
         writer.big_number(&String::from_utf8_lossy(&text.as_bytes()).replace(['\r', '\n'], " "));

@@ -106,21 +106,28 @@ fn push_len(out: &mut Vec<u8>, len: usize, short: (u8, usize), long: &[u8]) {
 }
 
 fn push_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<(), Fault> {
-    let pairs: Vec<(Value, Value)> = table.pairs().collect::<mlua::Result<_>>()?;
     let index = |key: &Value| match key {
         Value::Integer(index) => usize::try_from(*index).ok().filter(|index| *index > 0),
         _ => None,
     };
-    let highest = pairs.iter().map(|(key, _)| index(key)).try_fold(0, |most, index| Some(most.max(index?)));
-    if highest == Some(pairs.len()) {
-        push_len(out, pairs.len(), (0x90, 15), &[0xdc, 0xdd]);
-        return (1..=pairs.len()).try_for_each(|index| push(out, &table.raw_get(index)?, depth + 1));
+    // Pair by pair, twice: each takes a slot of the interpreter while it is held.
+    let (mut len, mut highest) = (0, Some(0));
+    for pair in table.pairs::<Value, Value>() {
+        let (key, _) = pair?;
+        len += 1;
+        highest = highest.and_then(|most: usize| Some(most.max(index(&key)?)));
     }
-    push_len(out, pairs.len(), (0x80, 15), &[0xde, 0xdf]);
-    pairs.iter().try_for_each(|(key, value)| {
-        push(out, key, depth + 1)?;
-        push(out, value, depth + 1)
-    })
+    if highest == Some(len) {
+        push_len(out, len, (0x90, 15), &[0xdc, 0xdd]);
+        return (1..=len).try_for_each(|index| push(out, &table.raw_get(index)?, depth + 1));
+    }
+    push_len(out, len, (0x80, 15), &[0xde, 0xdf]);
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        push(out, &key, depth + 1)?;
+        push(out, &value, depth + 1)?;
+    }
+    Ok(())
 }
 
 /// Up to `limit` values from `offset` on, behind the offset of the next (-1 at the end); all values and nothing else when both
