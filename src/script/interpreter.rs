@@ -90,7 +90,12 @@ pub fn run<R>(
         *interpreter.running.borrow_mut() = None;
         let is_resp3 = host.proto == Proto::Resp3;
         let ended = end(&script.sha, running, ran);
-        Ok(finish(ended, is_resp3))
+        let done = finish(ended, is_resp3);
+        if running.is_killed.load(Ordering::Relaxed) {
+            // What ended it still stands at every step of this state.
+            *slot = None;
+        }
+        Ok(done)
     })
 }
 

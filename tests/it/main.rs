@@ -9,6 +9,7 @@
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
 //! | [`linear`] | concurrent clients see one order of events |
 //! | [`snapshots`] | what is saved is of one moment and comes back |
+//! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
 //! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
 //! | [`waiting`] | requests that wait are served once, in order, and before the reply to their cause |
@@ -25,6 +26,7 @@ mod linear;
 mod memory;
 mod process;
 mod protocol;
+mod scripts;
 mod snapshots;
 mod streams;
 mod support;
