@@ -7,6 +7,7 @@ use crate::dispatch::memory::uncounted_bytes;
 use crate::keyspace::reclaim;
 use crate::observe::info::{Emitter, Field, Value};
 use crate::script::Functions;
+use crate::script::Scripts;
 
 /// `1.57M`.
 fn human(bytes: u64) -> String {
@@ -96,6 +97,8 @@ fn emit_scripts(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
     let functions = facts.engine.parts.find::<Functions>().map(|functions| functions.count());
     let (libraries, functions, bytes) = functions.unwrap_or_default();
+    let scripts = facts.engine.parts.find::<Scripts>().map(|scripts| scripts.count());
+    let (scripts, script_bytes) = scripts.unwrap_or_default();
     let count = |count: usize| Value::Uint(count as u64);
     let none = Value::Text("0B");
     say(
@@ -104,8 +107,8 @@ fn emit_scripts(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("used_memory_lua", "Bytes of the script engine"), zero),
             (Field::gauge("used_memory_vm_eval", "Bytes of the engine of EVAL"), zero),
             (Field::info("used_memory_lua_human", "The same for people"), none),
-            (Field::gauge("used_memory_scripts_eval", "Bytes of cached scripts"), zero),
-            (Field::gauge("number_of_cached_scripts", "Cached scripts"), zero),
+            (Field::gauge("used_memory_scripts_eval", "Bytes of cached scripts"), count(script_bytes)),
+            (Field::gauge("number_of_cached_scripts", "Cached scripts"), count(scripts)),
             (Field::gauge("number_of_functions", "Functions"), count(functions)),
             (Field::gauge("number_of_libraries", "Libraries of functions"), count(libraries)),
             (Field::gauge("used_memory_vm_functions", "Bytes of the engine of functions"), zero),

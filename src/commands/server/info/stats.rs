@@ -6,6 +6,7 @@ use super::facts::Facts;
 use super::{decimals2, say};
 use crate::base::clock::Clock;
 use crate::observe::info::{Emitter, Field, RowName, Value};
+use crate::script::Scripts;
 use crate::session::Space;
 
 /// One row for every worker: its connections and its calls to the system.
@@ -84,6 +85,7 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let zero = Value::Uint(0);
     let now_us = facts.engine.time.monotonic_us();
     let (exceeded_us, exceeding_us) = facts.engine.eviction.exceeded_us(now_us);
+    let evicted_scripts = facts.engine.parts.find::<Scripts>().map_or(0, |scripts| scripts.evicted());
     say(
         out,
         &[
@@ -103,7 +105,10 @@ fn emit_keys(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::counter("evicted_clients", "Clients closed for maxmemory-clients"),
                 Value::Uint(totals.evicted_clients),
             ),
-            (Field::counter("evicted_scripts", "Scripts removed from the cache"), zero),
+            (
+                Field::counter("evicted_scripts", "Scripts removed from the cache"),
+                Value::Uint(evicted_scripts),
+            ),
             (
                 Field::counter("total_eviction_exceeded_time", "Milliseconds over maxmemory"),
                 Value::Uint(exceeded_us / 1000),
