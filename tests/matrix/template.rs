@@ -86,7 +86,9 @@ pub fn templates() -> Vec<Template> {
 
 fn add(command: &'static Command, name: Vec<String>, templates: &mut Vec<Template>) {
     let waits = command.spec.flags.contains(CommandFlags::BLOCKING);
-    if waits || command.spec.keys.is_empty() || !is_recorded(command.spec.since) {
+    // What a script does with its keys is the script's affair.
+    let is_script = command.spec.group == Group::Scripting;
+    if waits || is_script || command.spec.keys.is_empty() || !is_recorded(command.spec.since) {
         return;
     }
     let mut options: Vec<Option<usize>> = vec![None];
