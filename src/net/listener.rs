@@ -187,7 +187,7 @@ async fn take(accepted: io::Result<Newcomer>, engine: &Engine, crew: &Crew) {
     match accepted {
         Ok(newcomer) => {
             if let Some(newcomer) = admit(engine, crew.connections(), newcomer) {
-                crew.hand_over(newcomer);
+                crew.hand_over(engine.clients.next_id(), newcomer);
             }
         }
         // A client that was gone before we came to it is nobody's trouble.

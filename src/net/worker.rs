@@ -23,7 +23,7 @@ use crate::base::rng::Rng;
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::stats::WorkerStats;
-use crate::session::{Client, Session, Transport};
+use crate::session::{Client, ClientId, Session, Transport};
 
 /// What one read can bring.
 pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -125,8 +125,8 @@ impl Worker {
     }
 
     /// Makes a connection of a newcomer; it just goes away when its socket fails already.
-    fn welcome(self: &Rc<Self>, newcomer: Newcomer) -> Option<Connection> {
-        let (stream, client) = match self.introduce(newcomer) {
+    fn welcome(self: &Rc<Self>, id: ClientId, newcomer: Newcomer) -> Option<Connection> {
+        let (stream, client) = match self.introduce(id, newcomer) {
             Ok(introduced) => introduced,
             Err(error) => {
                 tracing::debug!("A new connection failed before it began: {error}");
@@ -137,9 +137,9 @@ impl Worker {
         Some(Connection::new(Rc::clone(self), stream, Session::new(Arc::new(client), &self.engine.acl)))
     }
 
-    fn introduce(&self, newcomer: Newcomer) -> std::io::Result<(Stream, Client)> {
+    fn introduce(&self, id: ClientId, newcomer: Newcomer) -> std::io::Result<(Stream, Client)> {
         let engine = &self.engine;
-        let (id, now_us) = (engine.clients.next_id(), engine.time.monotonic_us());
+        let now_us = engine.time.monotonic_us();
         Ok(match newcomer {
             Newcomer::Tcp(stream) => {
                 let fd = stream.as_fd().as_raw_fd();
@@ -165,7 +165,7 @@ pub struct Crew {
 }
 
 struct Desk {
-    queue: UnboundedSender<Newcomer>,
+    queue: UnboundedSender<(ClientId, Newcomer)>,
     load: Arc<AtomicUsize>,
 }
 
@@ -186,14 +186,15 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Gives a newcomer to the worker with the fewest connections.
-    pub fn hand_over(&self, newcomer: Newcomer) {
+    /// Gives a newcomer to the worker with the fewest connections. Numbers are given where connections are accepted, so that
+    /// they tell the order in which clients came.
+    pub fn hand_over(&self, id: ClientId, newcomer: Newcomer) {
         let Some(desk) = self.workers.iter().min_by_key(|desk| desk.load.load(Ordering::Relaxed)) else {
             return;
         };
         desk.load.fetch_add(1, Ordering::Relaxed);
         // A worker only stops when the server does; the socket is closed by being dropped.
-        let _ = desk.queue.send(newcomer);
+        let _ = desk.queue.send((id, newcomer));
     }
 
     /// Connections that the workers have or are about to get.
@@ -214,7 +215,7 @@ fn run(
     engine: Arc<Engine>,
     index: usize,
     load: Arc<AtomicUsize>,
-    mut newcomers: UnboundedReceiver<Newcomer>,
+    mut newcomers: UnboundedReceiver<(ClientId, Newcomer)>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -229,8 +230,8 @@ fn run(
     };
     let worker = Rc::new(Worker::new(engine, index, load));
     runtime.block_on(async move {
-        while let Some(newcomer) = newcomers.recv().await {
-            if let Some(connection) = worker.welcome(newcomer) {
+        while let Some((id, newcomer)) = newcomers.recv().await {
+            if let Some(connection) = worker.welcome(id, newcomer) {
                 tokio::task::spawn_local(connection);
             }
         }
