@@ -26,8 +26,9 @@ pub mod tracking;
 
 pub mod dispatch;
 
-pub mod persist;
 pub mod script;
+
+pub mod persist;
 
 pub mod commands;
 
