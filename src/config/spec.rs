@@ -76,8 +76,6 @@ pub enum Feature {
     Tls,
     /// Lua scripts and functions.
     Scripting,
-    /// Channels, keyspace events, client tracking.
-    Pubsub,
 }
 
 impl Feature {
@@ -89,7 +87,6 @@ impl Feature {
             Self::Cluster => "cluster",
             Self::Tls => "TLS",
             Self::Scripting => "scripting",
-            Self::Pubsub => "pubsub",
         }
     }
 }

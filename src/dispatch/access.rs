@@ -131,19 +131,11 @@ impl Executor<'_> {
             return Err(CmdError::NotAuthenticated);
         }
         let asked = Asked { command: registered, args: *args };
-        let user = session.user().clone();
-        let Err(denied) = user.check(&asked) else { return Ok(()) };
-        let (reason, object) = match denied {
-            Denied::Command => (Reason::Command, registered.full_name.as_bytes()),
-            Denied::Key(position) => (Reason::Key, args.at(position)),
-            Denied::Channel(position) => (Reason::Channel, args.at(position)),
-        };
-        session.shared.set_last_command(registered.id);
         let is_in_transaction = self.gathered.is_some() || session.transaction.is_some();
         let context = if is_in_transaction { Context::Multi } else { Context::TopLevel };
-        note_refusal(self.engine, self.config(), session, (reason, context), object, &user.name);
+        let Some(denied) = self.denied(session, &asked, context) else { return Ok(()) };
         if self.gathered.is_none() {
-            return Err(CmdError::NoPermission(denial(&user, &asked, denied, false)));
+            return Err(CmdError::NoPermission(denial(session.user(), &asked, denied, false)));
         }
         let what = match denied {
             Denied::Command => "no permission to execute the command or subcommand",
@@ -158,9 +150,7 @@ impl Executor<'_> {
         );
         Err(CmdError::NoPermission(text.into_bytes()))
     }
-}
 
-impl Executor<'_> {
     /// Whether a script's user may run a command.
     ///
     /// # Errors
@@ -176,17 +166,25 @@ impl Executor<'_> {
         }
         session.follow(&self.engine.acl);
         let asked = Asked { command: registered, args: *args };
-        let user = session.user().clone();
-        let Err(denied) = user.check(&asked) else { return Ok(()) };
-        let (reason, object) = match denied {
-            Denied::Command => (Reason::Command, registered.full_name.as_bytes()),
-            Denied::Key(position) => (Reason::Key, args.at(position)),
-            Denied::Channel(position) => (Reason::Channel, args.at(position)),
-        };
-        note_refusal(self.engine, self.config(), session, (reason, Context::Lua), object, &user.name);
+        let Some(denied) = self.denied(session, &asked, Context::Lua) else { return Ok(()) };
         let mut text = b"ERR ACL failure in script: ".to_vec();
-        text.extend_from_slice(&denial(&user, &asked, denied, false));
+        text.extend_from_slice(&denial(session.user(), &asked, denied, false));
         Err(CmdError::Bytes(text))
+    }
+
+    /// What the rules have against a request, which is counted and kept in ACL LOG.
+    fn denied(&self, session: &Session, asked: &Asked<'_>, context: Context) -> Option<Denied> {
+        let denied = session.user().check(asked).err()?;
+        let (reason, object) = match denied {
+            Denied::Command => (Reason::Command, asked.command.full_name.as_bytes()),
+            Denied::Key(position) => (Reason::Key, asked.args.at(position)),
+            Denied::Channel(position) => (Reason::Channel, asked.args.at(position)),
+        };
+        if context != Context::Lua {
+            session.shared.set_last_command(asked.command.id);
+        }
+        note_refusal(self.engine, self.config(), session, (reason, context), object, &session.user().name);
+        Some(denied)
     }
 
     /// Whether the client may run a command, without a trace.

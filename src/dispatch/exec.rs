@@ -1,7 +1,8 @@
 //! Runs one request: the gates in their order, the locks, the handler, what follows.
 //!
 //! ```text
-//! lookup → arity → authentication → pause → keys → locks → handler → effects → slow log, statistics
+//! lookup → arity → user → disk and loading → memory → subscriber → MULTI queue → pause → keys → locks → handler
+//!   → effects → slow log, statistics → who waits for what was changed
 //! ```
 //!
 //! An [`Executor`] lives for one batch of a connection's requests and keeps the shard locked while the next
@@ -393,12 +394,11 @@ impl<'k> Executor<'k> {
     /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.
     #[cold]
     fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
-        let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+        let flags = flags_of(session, registered);
         let own = registered.command.spec.flags;
         if self.engine.lifecycle.loading.load(Ordering::Relaxed) && !own.contains(CommandFlags::LOADING) {
             return Some(LOADING);
         }
-        let flags = own | queued.unwrap_or_default();
         // As in Redis also PING, so that who checks a server's health hears of it.
         if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
             return None;

@@ -274,16 +274,18 @@ pub fn evict_clients(engine: &Engine, config: &Config, stats: &WorkerStats) -> u
     if engine.clients.buffer_bytes() <= limit {
         return 0;
     }
-    let mut clients: Vec<_> = engine.clients.iter().filter(|client| !client.is_killed()).collect();
+    // Read once: a buffer that shrinks while others are looked at would leave its share to the small ones.
+    let living = engine.clients.iter().filter(|client| !client.is_killed());
+    let mut clients: Vec<_> = living.map(|client| (client.buffer_bytes(), client)).collect();
     // Those on their way out are still in the registry's count.
-    let mut total: u64 = clients.iter().map(|client| client.buffer_bytes()).sum();
-    clients.sort_by_cached_key(|client| std::cmp::Reverse(client.buffer_bytes()));
+    let mut total: u64 = clients.iter().map(|(bytes, _)| bytes).sum();
+    clients.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
     let mut evicted = 0;
-    for client in clients.iter().filter(|client| !client.is_no_evict()) {
+    for (bytes, client) in clients.iter().filter(|(_, client)| !client.is_no_evict()) {
         if total <= limit {
             break;
         }
-        total = total.saturating_sub(client.buffer_bytes());
+        total -= bytes;
         tracing::info!(
             "Evicting client id={} addr={}: clients are over maxmemory-clients",
             client.id.0,

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 
 use super::api::{self, RequestHost};
-use super::cache::{Running, Script, Sha};
+use super::cache::{Running, Script, Scripts, Sha};
 use super::random::Random;
 use super::{lib, shebang};
 use crate::base::clock::Clock;
@@ -23,6 +23,8 @@ use crate::base::rng::Rng;
 use crate::dispatch::{CmdError, ScriptCx};
 use crate::resp::Proto;
 
+/// Compiled scripts up to which none goes.
+const SWEEP_MIN: usize = 1024;
 /// Between two looks whether a script was killed.
 pub(super) const HOOK_INSTRUCTIONS: u32 = 100_000;
 /// The name of every script in messages.
@@ -45,6 +47,8 @@ struct Interpreter {
     /// `function(script, keys, argv)`, see `prelude.lua`.
     run: Function,
     compiled: HashMap<Sha, Function>,
+    /// Compiled scripts at which those go that the server has no more.
+    sweep_at: usize,
     generation: u64,
     running: Rc<RefCell<Option<Arc<Running>>>>,
 }
@@ -62,29 +66,20 @@ pub enum Ended {
 /// It does not compile.
 pub fn run<R>(
     cx: &mut ScriptCx<'_, '_>,
+    scripts: &Scripts,
     script: &Script,
-    generation: u64,
     running: &Arc<Running>,
     (keys, argv): (&[&[u8]], &[&[u8]]),
     finish: impl FnOnce(Ended, bool) -> R,
 ) -> Result<R, CmdError> {
     INTERPRETER.with_borrow_mut(|slot| {
-        let interpreter = Interpreter::current(slot, generation, cx)?;
-        let function = interpreter.compiled(script)?;
+        let interpreter = Interpreter::current(slot, scripts, cx.config().lua_memory_limit)?;
+        let function = interpreter.compiled(scripts, script)?;
         *interpreter.running.borrow_mut() = Some(Arc::clone(running));
         let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
-        let table = |words: &[&[u8]]| {
-            interpreter.lua.create_sequence_from(
-                words
-                    .iter()
-                    .map(|word| interpreter.lua.create_string(word))
-                    .collect::<mlua::Result<Vec<_>>>()?,
-            )
-        };
-        let ran: mlua::Result<MultiValue> = match (table(keys), table(argv)) {
-            (Ok(keys), Ok(argv)) => {
-                api::with_host(&mut host, || interpreter.run.call((&function, keys, argv)))
-            }
+        let (lua, run) = (&interpreter.lua, &interpreter.run);
+        let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, argv)) {
+            (Ok(keys), Ok(argv)) => api::with_host(&mut host, || run.call((&function, keys, argv))),
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
         *interpreter.running.borrow_mut() = None;
@@ -103,11 +98,16 @@ pub fn run<R>(
 ///
 /// # Errors
 /// It does not.
-pub fn check(cx_config_limit: u64, script: &Script, generation: u64) -> Result<(), CmdError> {
+pub fn check(memory_limit: u64, scripts: &Scripts, script: &Script) -> Result<(), CmdError> {
     INTERPRETER.with_borrow_mut(|slot| {
-        let interpreter = Interpreter::fresh_or_current(slot, generation, cx_config_limit)?;
-        interpreter.compiled(script).map(drop)
+        Interpreter::current(slot, scripts, memory_limit)?.compiled(scripts, script).map(drop)
     })
+}
+
+/// Words as a table.
+pub(super) fn sequence(lua: &Lua, words: &[&[u8]]) -> mlua::Result<Table> {
+    let words: mlua::Result<Vec<_>> = words.iter().map(|word| lua.create_string(word)).collect();
+    lua.create_sequence_from(words?)
 }
 
 /// What the script of that name ended with, by what `run` of `prelude.lua` returned.
@@ -168,19 +168,13 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 }
 
 impl Interpreter {
+    /// That of this worker, made anew after SCRIPT FLUSH.
     fn current<'s>(
         slot: &'s mut Option<Interpreter>,
-        generation: u64,
-        cx: &ScriptCx<'_, '_>,
-    ) -> Result<&'s mut Interpreter, CmdError> {
-        Interpreter::fresh_or_current(slot, generation, cx.config().lua_memory_limit)
-    }
-
-    fn fresh_or_current(
-        slot: &mut Option<Interpreter>,
-        generation: u64,
+        scripts: &Scripts,
         memory_limit: u64,
-    ) -> Result<&mut Interpreter, CmdError> {
+    ) -> Result<&'s mut Interpreter, CmdError> {
+        let generation = scripts.generation();
         let interpreter = match slot.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
             None => Interpreter::new(generation).map_err(|error| {
@@ -195,10 +189,10 @@ impl Interpreter {
         let (lua, running) = (new_state()?, Rc::default());
         let run = prelude(&lua, None)?.run;
         watch(&lua, &running)?;
-        Ok(Interpreter { lua, run, compiled: HashMap::new(), generation, running })
+        Ok(Interpreter { lua, run, compiled: HashMap::new(), sweep_at: SWEEP_MIN, generation, running })
     }
 
-    fn compiled(&mut self, script: &Script) -> Result<Function, CmdError> {
+    fn compiled(&mut self, scripts: &Scripts, script: &Script) -> Result<Function, CmdError> {
         if let Some(function) = self.compiled.get(&script.sha) {
             return Ok(function.clone());
         }
@@ -207,6 +201,10 @@ impl Interpreter {
         let function = chunk.into_function().map_err(|error| {
             CmdError::owned(format!("ERR Error compiling script (new function): {}", first_line(&error)))
         })?;
+        if self.compiled.len() >= self.sweep_at {
+            self.compiled.retain(|sha, _| scripts.find(sha).is_some());
+            self.sweep_at = (self.compiled.len() * 2).max(SWEEP_MIN);
+        }
         self.compiled.insert(script.sha, function.clone());
         Ok(function)
     }

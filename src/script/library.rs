@@ -18,7 +18,7 @@ use super::api::{self, RequestHost};
 use super::cache::Running;
 use super::functions::{Functions, INVALID_NAME, Library, Registered, is_name, parse};
 use super::interpreter::{
-    self, Ended, HOOK_INSTRUCTIONS, Prelude, describe, end, first_line, set_memory_limit,
+    self, Ended, HOOK_INSTRUCTIONS, Prelude, describe, end, first_line, sequence, set_memory_limit,
 };
 use super::shebang::Flags;
 use crate::base::clock::{Clock, Time};
@@ -97,7 +97,7 @@ pub fn call<R>(
         *workshop.running.borrow_mut() = Some(Arc::clone(running));
         let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
         let (lua, run) = (&workshop.lua, &workshop.run);
-        let ran: mlua::Result<MultiValue> = match (table(lua, keys), table(lua, args)) {
+        let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, args)) {
             (Ok(keys), Ok(args)) => api::with_host(&mut host, || run.call((&function, keys, args))),
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
@@ -105,11 +105,6 @@ pub fn call<R>(
         let is_resp3 = host.proto == Proto::Resp3;
         Ok(finish(end(&registered.name, running, ran), is_resp3))
     })
-}
-
-fn table(lua: &Lua, words: &[&[u8]]) -> mlua::Result<Table> {
-    let words: mlua::Result<Vec<_>> = words.iter().map(|word| lua.create_string(word)).collect();
-    lua.create_sequence_from(words?)
 }
 
 /// The worker's state, which is made anew if the last one was stopped in the middle of something.

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use super::support::eventually;
 use super::wire::{Reply, Wire};
@@ -32,6 +33,8 @@ pub(super) struct Process {
     lines: Receiver<String>,
     /// What it has logged so far.
     log: Vec<String>,
+    /// Where it runs: what it leaves behind goes with it.
+    _home: TempDir,
 }
 
 impl Process {
@@ -41,9 +44,11 @@ impl Process {
 
     fn spawn_with(options: &[&str], input: Stdio) -> Process {
         let starting = hold_starts();
+        let home = TempDir::new().expect("a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
             .args(options)
             .args(["--save", ""])
+            .current_dir(&home)
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -59,7 +64,7 @@ impl Process {
                 }
             }
         });
-        Process { child, lines, log: Vec::new() }
+        Process { child, lines, log: Vec::new(), _home: home }
     }
 
     fn stdin(&mut self) -> ChildStdin {
@@ -335,7 +340,7 @@ fn daemonize_returns_and_the_server_stays() {
     let starting = hold_starts();
     let status = Command::new(env!("CARGO_BIN_EXE_ochre"))
         .args(["--daemonize", "yes", "--bind", "127.0.0.1", "--pidfile", text(&pidfile)])
-        .args(["--port", &port.to_string()])
+        .args(["--port", &port.to_string(), "--dir", text(folder.path())])
         .stdin(Stdio::null())
         .status()
         .unwrap();

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::base::clock::Clock;
 use crate::base::num::parse_i64;
 use crate::dispatch::script::Rules;
-use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, ScriptCx};
+use crate::dispatch::{CmdError, Command, Outcome, Replied, ReplySlot, Request, ScriptCx};
 use crate::script::interpreter::{self, Ended};
 use crate::script::{Script, Scripts, cache, convert};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
@@ -136,20 +136,24 @@ fn run(
     let running = scripts.begin(cx.engine().time.monotonic_us());
     let words_of = words.apart();
     let mut slot = Some(reply);
-    let ended =
-        interpreter::run(
-            cx,
-            script,
-            scripts.generation(),
-            &running,
-            words_of,
-            |ended, is_resp3| match ended {
-                Ended::Failed(line) => Err(CmdError::Bytes(line)),
-                Ended::Returned(value) => Ok(slot
-                    .take()
-                    .map(|reply| reply.write(|writer| convert::write(writer, &value, is_resp3)))),
-            },
-        );
+    let ended = interpreter::run(cx, scripts, script, &running, words_of, |ended, is_resp3| {
+        answer(&mut slot, ended, is_resp3)
+    });
     scripts.end(&running);
     ended??.ok_or(CmdError::InvalidKeys)
+}
+
+/// Writes what a script or function ended with, into a place that is there once.
+pub(super) fn answer(
+    slot: &mut Option<ReplySlot<'_>>,
+    ended: Ended,
+    is_resp3: bool,
+) -> Result<Option<Replied>, CmdError> {
+    match ended {
+        Ended::Failed(line) => Err(CmdError::Bytes(line)),
+        Ended::Returned(value) => {
+            let write = |reply: ReplySlot<'_>| reply.write(|writer| convert::write(writer, &value, is_resp3));
+            Ok(slot.take().map(write))
+        }
+    }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::eval::{READ_ONLY_FLAGS, READS, UNKNOWN_FLAGS, WRITES, scripts, split_or};
+use super::eval::{READ_ONLY_FLAGS, READS, UNKNOWN_FLAGS, WRITES, answer, scripts, split_or};
 use crate::base::clock::Clock;
 use crate::dispatch::script::Rules;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, ScriptCx};
 use crate::resp::OwnedArgs;
 use crate::script::cache::Called;
-use crate::script::interpreter::Ended;
-use crate::script::{Functions, convert, library};
+use crate::script::{Functions, library};
 use crate::spec::{Arg, CommandFlags, Group};
 
 const COMPLEXITY: &str = "Depends on the function.";
@@ -60,12 +59,7 @@ fn fcall(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     let mut slot = Some(reply);
     let ended =
         library::call(cx, &functions, (&library, index), &running, words.apart(), |ended, is_resp3| {
-            match ended {
-                Ended::Failed(line) => Err(CmdError::Bytes(line)),
-                Ended::Returned(value) => Ok(slot
-                    .take()
-                    .map(|reply| reply.write(|writer| convert::write(writer, &value, is_resp3)))),
-            }
+            answer(&mut slot, ended, is_resp3)
         });
     scripts.end(&running);
     ended??.ok_or(CmdError::InvalidKeys)

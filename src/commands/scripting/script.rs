@@ -91,7 +91,7 @@ fn kill(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcom
 fn load(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let scripts = scripts(cx)?;
     let script = scripts.load(req.arg(2), false)?;
-    interpreter::check(cx.config.lua_memory_limit, &script, scripts.generation())?;
+    interpreter::check(cx.config.lua_memory_limit, &scripts, &script)?;
     // Only what compiles stays for good.
     scripts.load(req.arg(2), true)?;
     Ok(reply.bulk(&script.sha))

@@ -78,7 +78,7 @@ latency_tracking_info_percentiles: Vec<f64> = "latency-tracking-info-percentiles
 /// Which keyspace events are published, as letters: `K` and `E` say where, the others what (`A` is most of them).
 notify_keyspace_events: NotifyFlags = "notify-keyspace-events" [], Special(&special::NOTIFY), "", MUTABLE, Acts;
 /// The most keys remembered for client-side caching; 0 is no limit.
-tracking_table_max_keys: u64 = "tracking-table-max-keys" [], LONG, "1000000", MUTABLE, ActsWith(Pubsub);
+tracking_table_max_keys: u64 = "tracking-table-max-keys" [], LONG, "1000000", MUTABLE, Acts;
 /// The locale of text comparisons; only those without tables of their own.
 locale_collate: String = "locale-collate" [], Text(special::locale), "", MUTABLE,
     Accepted("texts are compared byte by byte");
