@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
@@ -19,28 +18,22 @@ use super::command::{Handler, Request};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::durable::DiskWait;
 use super::engine::Engine;
-use super::error::CmdError;
-use super::pause::PauseMode;
+use super::gates::{admit, is_exec, subcommand, writes};
 use super::redact::shown;
 use super::reply::ReplySlot;
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
-use super::transaction::{Control, Gathered, refused_exec};
+use super::transaction::{Control, Gathered};
 use super::wait::Awaited;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::keyspace::entry::facts_of;
 use crate::keyspace::waiters::Waiter;
-use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, ShardId, View};
+use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
-use crate::value::Stage;
-
-const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
-const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -120,7 +113,7 @@ pub struct Executor<'k> {
     began: UnixMs,
     began_ns: u64,
     /// Monotonic time at which the last request ended, in ns.
-    last_ns: u64,
+    pub(super) last_ns: u64,
 }
 
 pub(super) type Keys<'a> = SmallVec<[Key<'a>; 4]>;
@@ -280,62 +273,6 @@ impl<'k> Executor<'k> {
             }
     }
 
-    /// Fetches the memory that the next requests will need, while there is still time: first the bucket line of
-    /// each key, then the entries. Only where there is one shard, because a table can't be looked at without its
-    /// lock, and only for tables beyond the processor's caches. Then the same for the elements that requests look up in big
-    /// collections.
-    #[inline]
-    pub fn prefetch<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>> + Clone) {
-        let keyspace = &self.engine.keyspace;
-        if keyspace.shard_count() != 1 || self.view.lock(&LockSet::One(ShardId(0))).is_err() {
-            return;
-        }
-        if self.view.is_beyond_caches(db) {
-            self.prefetch_keys(db, requests.clone());
-        }
-        // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
-        if self.prefetch_elements(db, requests.clone().take(1), Stage::Bucket) {
-            self.prefetch_elements(db, requests.clone(), Stage::Bucket);
-            self.prefetch_elements(db, requests, Stage::Entry);
-        }
-    }
-
-    /// Asks for what requests will look up in the collections under their keys; whether any of these is big.
-    #[inline]
-    fn prefetch_elements<'a>(
-        &mut self,
-        db: DbIndex,
-        requests: impl Iterator<Item = Args<'a>>,
-        stage: Stage,
-    ) -> bool {
-        let mut is_big = false;
-        for args in requests {
-            let Some(registered) = self.find(args.at(0)) else { continue };
-            let (position, element) = (registered.only_key, registered.command.element);
-            let Some(key) = position.and_then(|at| args.get(at)).filter(|_| element > 0) else { continue };
-            let entry = self.view.look(db, self.engine.keyspace.key(key));
-            is_big |= entry.and_then(facts_of).is_some_and(|facts| facts.prefetch(args.at(element), stage));
-        }
-        is_big
-    }
-
-    pub(super) fn prefetch_keys<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
-        let keyspace = &self.engine.keyspace;
-        let mut keys: SmallVec<[Key<'a>; 16]> = SmallVec::new();
-        for args in requests {
-            let Some(registered) = self.find(args.at(0)) else { continue };
-            // A request that announces keys it doesn't have is refused when it runs.
-            let _ = registered.command.walk_keys(&args, |position, _| {
-                let key = keyspace.key(args.at(position));
-                self.view.prefetch_bucket(db, key);
-                keys.push(key);
-            });
-        }
-        for key in keys {
-            self.view.prefetch_entry(db, key);
-        }
-    }
-
     pub(super) fn config(&self) -> &'k Config {
         self.config
     }
@@ -343,38 +280,6 @@ impl<'k> Executor<'k> {
     /// Lets all locks go; a later request locks again.
     pub fn release(&mut self) {
         self.view.release();
-    }
-
-    /// Answers a request that was not admitted.
-    #[cold]
-    fn turn_away(&mut self, session: &mut Session, args: &Args<'_>, out: &mut Output) -> Step {
-        let found = self.find(args.at(0));
-        if found.is_none() && is_http(args.at(0)) {
-            return Step::CrossProtocol;
-        }
-        let (registered, error) = objection(found, args);
-        self.refuse_queued(session, registered, error, out);
-        Step::Done
-    }
-
-    /// Answers a request that is not run, and dooms the transaction that it was to be a part of.
-    #[cold]
-    fn refuse_queued(
-        &mut self,
-        session: &mut Session,
-        registered: Option<&Registered>,
-        mut error: CmdError,
-        out: &mut Output,
-    ) {
-        if let Some(transaction) = session.transaction.as_deref_mut() {
-            transaction.failed = true;
-        }
-        if registered.is_some_and(is_exec) {
-            session.transaction = None;
-            session.watch.clear();
-            error = refused_exec(&error);
-        }
-        self.refuse(session, registered, &error, out);
     }
 
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
@@ -389,37 +294,6 @@ impl<'k> Executor<'k> {
         self.last = Some(found);
         self.last_spelling = SmallVec::from_slice(name);
         Some(found)
-    }
-
-    /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.
-    #[cold]
-    fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
-        let flags = flags_of(session, registered);
-        let own = registered.command.spec.flags;
-        if self.engine.lifecycle.loading.load(Ordering::Relaxed) && !own.contains(CommandFlags::LOADING) {
-            return Some(LOADING);
-        }
-        // As in Redis also PING, so that who checks a server's health hears of it.
-        if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
-            return None;
-        }
-        if let Some(reason) = self.engine.journal.refusal() {
-            return Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")));
-        }
-        let stops = self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty();
-        let reason = self.engine.lifecycle.unsaved_reason().filter(|_| stops)?;
-        Some(CmdError::owned(format!("{UNSAVED} {reason}")))
-    }
-
-    #[cold]
-    fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
-        let flags = flags_of(session, registered);
-        match self.engine.pause.mode_at(now) {
-            None => false,
-            // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
-            Some(PauseMode::All) => true,
-            Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
-        }
     }
 
     /// The keys of the request and the shards that it needs: one walk decides both. Where the keys can't be told
@@ -471,50 +345,6 @@ impl<'k> Executor<'k> {
         // The clock stands still in a transaction.
         self.view.begin(self.view.now(), session.no_touch);
         self.call(session, &Request { command: registered, args, keys: &keys }, out);
-    }
-
-    /// Whether the client may do what it asks for, as of now.
-    pub(super) fn check_rights(
-        &mut self,
-        session: &mut Session,
-        registered: &Registered,
-        args: &Args<'_>,
-    ) -> Result<(), CmdError> {
-        if session.may_do_everything(self.engine.acl.version()) {
-            return Ok(());
-        }
-        self.check_access(session, registered, args)
-    }
-
-    /// In RESP2 a client that listens gets messages where replies would be, so it may send little.
-    #[cold]
-    fn refuse_subscriber(&mut self, session: &mut Session, registered: &Registered, out: &mut Output) {
-        let error = CmdError::quoting(
-            "ERR Can't execute '",
-            registered.full_name.as_bytes(),
-            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-        );
-        if let Some(transaction) = session.transaction.as_deref_mut() {
-            transaction.failed = true;
-        }
-        self.refuse(session, Some(registered), &error, out);
-    }
-
-    /// Answers a request that was queued, or refused instead.
-    #[cold]
-    fn answer_queued(
-        &mut self,
-        session: &mut Session,
-        registered: &Registered,
-        queued: Result<(), CmdError>,
-        out: &mut Output,
-    ) {
-        match queued {
-            Err(error) => self.refuse(session, Some(registered), &error, out),
-            Ok(()) if session.reply_mode == ReplyMode::On => out.writer(session.proto).status("QUEUED"),
-            Ok(()) if session.reply_mode == ReplyMode::SkipNext => session.reply_mode = ReplyMode::On,
-            Ok(()) => {}
-        }
     }
 
     #[inline]
@@ -739,88 +569,4 @@ impl<'k> Executor<'k> {
         let seconds = self.engine.time.now_ms().seconds();
         self.engine.slowlog.push(seconds, micros, args, &session.shared.addr, &names.name);
     }
-
-    /// Answers a request that is not run.
-    #[cold]
-    pub(super) fn refuse(
-        &mut self,
-        session: &mut Session,
-        registered: Option<&Registered>,
-        error: &CmdError,
-        out: &mut Output,
-    ) {
-        if let Some(registered) = registered {
-            self.stats.rejected(registered.id);
-        }
-        let mark = out.mark();
-        self.write_error(session, error, out);
-        if session.reply_mode != ReplyMode::On {
-            out.truncate(mark);
-        }
-        // A refusal is the one reply that CLIENT REPLY SKIP drops, like any other.
-        if session.reply_mode == ReplyMode::SkipNext {
-            session.reply_mode = ReplyMode::On;
-        }
-        self.last_ns = self.engine.time.monotonic_ns();
-    }
-
-    #[cold]
-    fn write_error(&self, session: &Session, error: &CmdError, out: &mut Output) {
-        let line = error.line();
-        self.stats_error(&line);
-        out.writer(session.proto).error(&line);
-    }
-
-    fn stats_error(&self, line: &[u8]) {
-        bump(&self.stats.counters.error_replies, 1);
-        self.engine.stats.error(line);
-    }
-}
-
-/// What the request does, or all the requests that EXEC runs.
-pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
-    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-    registered.command.spec.flags | queued.unwrap_or_default()
-}
-
-#[cold]
-fn writes(session: &Session, registered: &Registered) -> bool {
-    flags_of(session, registered).contains(CommandFlags::WRITE)
-}
-
-pub(super) fn is_exec(registered: &Registered) -> bool {
-    matches!(registered.command.handler, Handler::Control(Control::Exec))
-}
-
-/// The command or subcommand that the request means, if it is known and has the right number of arguments.
-#[inline]
-pub(super) fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
-    let registered = if found.subcommands.is_empty() { found } else { subcommand(found, args)? };
-    registered.command.spec.accepts(args.len()).then_some(registered)
-}
-
-/// What a request for a command with subcommands runs; `None` when there is no such subcommand.
-fn subcommand<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
-    let is_container = matches!(found.command.handler, Handler::Container);
-    match args.get(1) {
-        None => Some(found),
-        Some(word) => found.subcommand(word).or((!is_container).then_some(found)),
-    }
-}
-
-/// Why a request was not admitted, and which command's statistics show it.
-fn objection<'k>(found: Option<&'k Registered>, args: &Args<'_>) -> (Option<&'k Registered>, CmdError) {
-    let Some(found) = found else {
-        return (None, CmdError::unknown_command(args.at(0), args.iter().skip(1)));
-    };
-    let Some(registered) = subcommand(found, args) else {
-        return (None, CmdError::unknown_subcommand(&found.full_name, args.at(1)));
-    };
-    (Some(registered), CmdError::Arity(registered.full_name.clone().into()))
-}
-
-/// Whether a line begins as the two lines do that a page in a browser can make every browser send.
-#[cold]
-fn is_http(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }

@@ -17,7 +17,8 @@ use tokio::sync::Notify;
 
 use super::engine::Engine;
 use super::error::CmdError;
-use super::exec::{Executor, flags_of};
+use super::exec::Executor;
+use super::gates::flags_of;
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;

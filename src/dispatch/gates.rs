@@ -1,0 +1,215 @@
+//! What stands between a request and its run, and what a client hears whose request does not run.
+//!
+//! Each gate answers one question about a request and its client; [`Executor::run`](super::Executor::run) asks them in their
+//! order. A request that is refused dooms the transaction that it was to be a part of.
+
+use std::sync::atomic::Ordering;
+
+use super::command::Handler;
+use super::error::CmdError;
+use super::exec::{Executor, Step};
+use super::pause::PauseMode;
+use super::table::Registered;
+use super::transaction::{Control, refused_exec};
+use crate::base::clock::{Clock, UnixMs};
+use crate::resp::{Args, Output};
+use crate::session::{ReplyMode, Session, bump};
+use crate::spec::CommandFlags;
+
+const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
+const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
+
+impl Executor<'_> {
+    /// Answers a request that was not admitted.
+    #[cold]
+    pub(super) fn turn_away(&mut self, session: &mut Session, args: &Args<'_>, out: &mut Output) -> Step {
+        let found = self.find(args.at(0));
+        if found.is_none() && is_http(args.at(0)) {
+            return Step::CrossProtocol;
+        }
+        let (registered, error) = objection(found, args);
+        self.refuse_queued(session, registered, error, out);
+        Step::Done
+    }
+
+    /// Answers a request that is not run, and dooms the transaction that it was to be a part of.
+    #[cold]
+    pub(super) fn refuse_queued(
+        &mut self,
+        session: &mut Session,
+        registered: Option<&Registered>,
+        mut error: CmdError,
+        out: &mut Output,
+    ) {
+        if let Some(transaction) = session.transaction.as_deref_mut() {
+            transaction.failed = true;
+        }
+        if registered.is_some_and(is_exec) {
+            session.transaction = None;
+            session.watch.clear();
+            error = refused_exec(&error);
+        }
+        self.refuse(session, registered, &error, out);
+    }
+
+    /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.
+    #[cold]
+    pub(super) fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
+        let flags = flags_of(session, registered);
+        let own = registered.command.spec.flags;
+        if self.engine.lifecycle.loading.load(Ordering::Relaxed) && !own.contains(CommandFlags::LOADING) {
+            return Some(LOADING);
+        }
+        // As in Redis also PING, so that who checks a server's health hears of it.
+        if !flags.contains(CommandFlags::WRITE) && registered.full_name != "ping" {
+            return None;
+        }
+        if let Some(reason) = self.engine.journal.refusal() {
+            return Some(CmdError::owned(format!("MISCONF Errors writing to the AOF file: {reason}")));
+        }
+        let config = self.config();
+        let stops = config.stop_writes_on_bgsave_error && !config.save.is_empty();
+        let reason = self.engine.lifecycle.unsaved_reason().filter(|_| stops)?;
+        Some(CmdError::owned(format!("{UNSAVED} {reason}")))
+    }
+
+    #[cold]
+    pub(super) fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
+        let flags = flags_of(session, registered);
+        match self.engine.pause.mode_at(now) {
+            None => false,
+            // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
+            Some(PauseMode::All) => true,
+            Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
+        }
+    }
+
+    /// Whether the client may do what it asks for, as of now.
+    pub(super) fn check_rights(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> Result<(), CmdError> {
+        if session.may_do_everything(self.engine.acl.version()) {
+            return Ok(());
+        }
+        self.check_access(session, registered, args)
+    }
+
+    /// In RESP2 a client that listens gets messages where replies would be, so it may send little.
+    #[cold]
+    pub(super) fn refuse_subscriber(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        out: &mut Output,
+    ) {
+        let error = CmdError::quoting(
+            "ERR Can't execute '",
+            registered.full_name.as_bytes(),
+            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+        );
+        if let Some(transaction) = session.transaction.as_deref_mut() {
+            transaction.failed = true;
+        }
+        self.refuse(session, Some(registered), &error, out);
+    }
+
+    /// Answers a request that was queued, or refused instead.
+    #[cold]
+    pub(super) fn answer_queued(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        queued: Result<(), CmdError>,
+        out: &mut Output,
+    ) {
+        match queued {
+            Err(error) => self.refuse(session, Some(registered), &error, out),
+            Ok(()) if session.reply_mode == ReplyMode::On => out.writer(session.proto).status("QUEUED"),
+            Ok(()) if session.reply_mode == ReplyMode::SkipNext => session.reply_mode = ReplyMode::On,
+            Ok(()) => {}
+        }
+    }
+
+    /// Answers a request that is not run.
+    #[cold]
+    pub(super) fn refuse(
+        &mut self,
+        session: &mut Session,
+        registered: Option<&Registered>,
+        error: &CmdError,
+        out: &mut Output,
+    ) {
+        if let Some(registered) = registered {
+            self.stats.rejected(registered.id);
+        }
+        let mark = out.mark();
+        self.write_error(session, error, out);
+        if session.reply_mode != ReplyMode::On {
+            out.truncate(mark);
+        }
+        // A refusal is the one reply that CLIENT REPLY SKIP drops, like any other.
+        if session.reply_mode == ReplyMode::SkipNext {
+            session.reply_mode = ReplyMode::On;
+        }
+        self.last_ns = self.engine.time.monotonic_ns();
+    }
+
+    #[cold]
+    pub(super) fn write_error(&self, session: &Session, error: &CmdError, out: &mut Output) {
+        let line = error.line();
+        bump(&self.stats.counters.error_replies, 1);
+        self.engine.stats.error(&line);
+        out.writer(session.proto).error(&line);
+    }
+}
+
+/// What the request does, or all the requests that EXEC runs.
+pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
+    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+    registered.command.spec.flags | queued.unwrap_or_default()
+}
+
+#[cold]
+pub(super) fn writes(session: &Session, registered: &Registered) -> bool {
+    flags_of(session, registered).contains(CommandFlags::WRITE)
+}
+
+pub(super) fn is_exec(registered: &Registered) -> bool {
+    matches!(registered.command.handler, Handler::Control(Control::Exec))
+}
+
+/// The command or subcommand that the request means, if it is known and has the right number of arguments.
+#[inline]
+pub(super) fn admit<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+    let registered = if found.subcommands.is_empty() { found } else { subcommand(found, args)? };
+    registered.command.spec.accepts(args.len()).then_some(registered)
+}
+
+/// What a request for a command with subcommands runs; `None` when there is no such subcommand.
+pub(super) fn subcommand<'k>(found: &'k Registered, args: &Args<'_>) -> Option<&'k Registered> {
+    let is_container = matches!(found.command.handler, Handler::Container);
+    match args.get(1) {
+        None => Some(found),
+        Some(word) => found.subcommand(word).or((!is_container).then_some(found)),
+    }
+}
+
+/// Why a request was not admitted, and which command's statistics show it.
+fn objection<'k>(found: Option<&'k Registered>, args: &Args<'_>) -> (Option<&'k Registered>, CmdError) {
+    let Some(found) = found else {
+        return (None, CmdError::unknown_command(args.at(0), args.iter().skip(1)));
+    };
+    let Some(registered) = subcommand(found, args) else {
+        return (None, CmdError::unknown_subcommand(&found.full_name, args.at(1)));
+    };
+    (Some(registered), CmdError::Arity(registered.full_name.clone().into()))
+}
+
+/// Whether a line begins as the two lines do that a page in a browser can make every browser send.
+#[cold]
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
