@@ -19,6 +19,7 @@ mod tools;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use signals::Signals;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -32,6 +33,10 @@ use crate::observe::log::LogHandle;
 use crate::persist::aof::Aof;
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
+
+/// How long who connects waits in silence, as long as Redis needs for the first megabytes, before the server listens while
+/// it loads: an empty server has nothing to tell of.
+const UNNOTICED_LOADING: Duration = Duration::from_millis(100);
 
 /// Runs `ochre` with the process's arguments.
 pub fn main() -> ExitCode {
@@ -80,18 +85,26 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
     let aof = Aof::install(&engine, std::env::current_dir()?, Arc::new(Real));
-    // Who connects meanwhile is told to wait.
     engine.lifecycle.loading.store(true, Ordering::SeqCst);
-    let mut running = Running::start(&engine, bound, Some(log))?;
-    let loading = load(&engine, &aof);
-    tokio::select! {
-        loaded = loading => loaded?,
+    let starting = async {
+        let mut loading = std::pin::pin!(load(&engine, &aof));
+        let early = tokio::time::timeout(UNNOTICED_LOADING, &mut loading).await;
+        // Who connects while more is loaded is told to wait.
+        let running = Running::start(&engine, bound, Some(log))?;
+        match early {
+            Ok(loaded) => loaded?,
+            Err(_) => loading.await?,
+        }
+        std::io::Result::Ok(running)
+    };
+    let mut running = tokio::select! {
+        running = starting => running?,
         _ = signals.until_shutdown(&engine) => {
             // Nothing was changed yet, and what is being loaded lies on the disk.
             boot::remove_pidfile(&engine.config.snapshot());
             std::process::exit(0);
         }
-    }
+    };
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
     let saves = until_ready_to_end(&engine, &mut signals).await;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -149,6 +149,22 @@ fn the_log_of_a_start_is_short_and_what_supervisors_wait_for() {
     let (status, errors) = process.end();
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
     assert!(process.log.last().is_some_and(|line| line.ends_with("bye bye...")), "{:#?}", process.log);
+}
+
+#[test]
+fn who_connects_before_it_is_ready_is_served_and_not_told_of_loading() {
+    // Whoever is first, the client or the end of the loading: often enough it is the client.
+    for _ in 0..50 {
+        let port = free_port();
+        let _process = Process::spawn(&["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+        let (began, mut early) = (Instant::now(), None);
+        while early.is_none() {
+            assert!(began.elapsed() < PATIENCE, "nobody listens");
+            early = Wire::try_connect(at(port)).ok();
+        }
+        let answer = early.map(|mut early| early.ask("GET key"));
+        assert_eq!(answer, Some(Reply::NilBulk));
+    }
 }
 
 #[test]
