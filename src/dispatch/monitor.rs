@@ -57,7 +57,7 @@ pub fn feed(engine: &Engine, session: &Session, registered: &Registered, args: &
     let line = Bytes::from(line);
     for client in engine.clients.iter() {
         if client.is_monitor() {
-            client.send(line.clone());
+            client.send(&line);
         }
     }
 }

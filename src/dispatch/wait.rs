@@ -26,7 +26,6 @@ use super::reply::{Replied, ReplySlot};
 use crate::base::clock::UnixMs;
 use crate::base::longdouble::LongDouble;
 use crate::base::num::parse_i64;
-use crate::keyspace::entry::kind_of;
 use crate::keyspace::waiters::{Ending, Pending, ReadyKey, Wait, Waiter, Wanted};
 use crate::keyspace::{Busy, DbIndex, LockSet};
 use crate::resp::{Output, OwnedArgs};
@@ -129,7 +128,8 @@ impl<'k> Executor<'k> {
         };
         let Some(waker) = session.shared.waker() else { return };
         let has_timeout = awaited.timeout.is_some();
-        let waiter = Arc::new(Waiter::new(session.id().0, awaited.wanted, has_timeout, pending, waker));
+        let place = (session.id().0, self.view.draw_place());
+        let waiter = Arc::new(Waiter::new(place, awaited.wanted, has_timeout, pending, waker));
         for key in request.keys().iter().take(awaited.keys) {
             self.view.wait(session.db, *key, &waiter);
         }
@@ -151,10 +151,10 @@ impl<'k> Executor<'k> {
             // The change was a command about the server, which lets go of everything when it is done.
             self.view.lock_blocking(&LockSet::One(self.engine.keyspace.shard_of(key.hash())));
         }
-        for waiter in self.view.waiters_of(db, key) {
-            // One that waits for a list does not hear that its key became a set.
-            let kind = self.view.look(db, key).map(kind_of);
-            if waiter.wanted.is_met_by(kind) && !self.run_waiting(&waiter) {
+        let mut place = 0;
+        while let Some(waiter) = self.view.next_waiter(db, key, place) {
+            place = waiter.place();
+            if !self.run_waiting(&waiter) {
                 attempts.debts.push_back(waiter);
             }
         }

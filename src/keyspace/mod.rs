@@ -112,6 +112,8 @@ pub struct Keyspace {
     /// Wakes the expiry task when an earlier deadline was announced.
     deadline_moved: tokio::sync::Notify,
     snapshots: Arc<snapshot::Snapshots>,
+    /// How many requests have ever waited for a key.
+    waits: AtomicU64,
 }
 
 impl Keyspace {
@@ -133,6 +135,7 @@ impl Keyspace {
             earliest_deadline: AtomicU64::new(u64::MAX),
             deadline_moved: tokio::sync::Notify::new(),
             snapshots: Arc::default(),
+            waits: AtomicU64::new(0),
         }
     }
 

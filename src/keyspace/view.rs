@@ -15,13 +15,14 @@
 //! **Invariant:** views are not `Send` and exist only inside plain functions, so nothing awaits under a lock.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
 use super::access::AccessClock;
 use super::edit;
 use super::effects::{EventClass, What};
-use super::entry::is_expired;
+use super::entry::{is_expired, kind_of};
 use super::lock::ParkingGuard;
 use super::waiters::{ReadyKey, Waiter};
 use super::{
@@ -485,9 +486,16 @@ impl<'k> View<'k> {
         self.split(key).0.audience.waiters.remove(db, key.bytes(), waiter);
     }
 
-    /// The requests that wait for `key`, first come first.
-    pub fn waiters_of(&mut self, db: DbIndex, key: Key<'_>) -> Vec<Arc<Waiter>> {
-        self.split(key).0.audience.waiters.of(db, key.bytes())
+    /// The first request behind `place` that waits for what `key` is now.
+    pub fn next_waiter(&mut self, db: DbIndex, key: Key<'_>, place: u64) -> Option<Arc<Waiter>> {
+        // One that waits for a list does not hear that its key became a set.
+        let kind = self.look(db, key).map(kind_of);
+        self.split(key).0.audience.waiters.next(db, key.bytes(), place, kind)
+    }
+
+    /// A place behind all that were drawn before.
+    pub fn draw_place(&self) -> u64 {
+        self.keyspace.waits.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Whether keys were changed that somebody waits for.

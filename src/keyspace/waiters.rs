@@ -81,6 +81,8 @@ pub enum Wait {
 pub struct Waiter {
     /// Number of the client.
     pub client: u64,
+    /// Its place among all that ever waited: lists are in this order.
+    place: u64,
     pub wanted: Wanted,
     pub has_timeout: bool,
     /// Kept beside the state, so that dead entries are seen without its lock.
@@ -90,15 +92,27 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    pub fn new(client: u64, wanted: Wanted, has_timeout: bool, pending: Pending, waker: Waker) -> Waiter {
+    /// `place` is drawn under the locks of all its keys, so that who comes later has a higher one in every list.
+    pub fn new(
+        (client, place): (u64, u64),
+        wanted: Wanted,
+        has_timeout: bool,
+        pending: Pending,
+        waker: Waker,
+    ) -> Waiter {
         Waiter {
             client,
+            place,
             wanted,
             has_timeout,
             is_over: AtomicBool::new(false),
             state: Mutex::new(Wait::Pending(Box::new(pending))),
             waker,
         }
+    }
+
+    pub fn place(&self) -> u64 {
+        self.place
     }
 
     /// Its state, locked: while it is pending, nobody else can end it.
@@ -143,15 +157,44 @@ impl Waiter {
 /// A key of a database.
 pub type ReadyKey = (DbIndex, Box<[u8]>);
 
+/// Who waits for a key, first come first.
+#[derive(Default)]
+struct Line {
+    waiters: VecDeque<Arc<Waiter>>,
+    /// How many of them also want to know that the key is gone.
+    or_none: usize,
+}
+
 /// Who waits for each key of a database.
-type Lists = HashMap<Box<[u8]>, VecDeque<Arc<Waiter>>>;
+type Lines = HashMap<Box<[u8]>, Line>;
+
+impl Line {
+    fn push(&mut self, waiter: &Arc<Waiter>) {
+        self.or_none += usize::from(waiter.wanted.or_none);
+        self.waiters.push_back(Arc::clone(waiter));
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, waiter: &Waiter) -> bool {
+        let found = self.waiters.binary_search_by_key(&waiter.place, |other| other.place);
+        let removed = found.ok().and_then(|index| self.waiters.remove(index));
+        self.or_none -= usize::from(removed.as_ref().is_some_and(|removed| removed.wanted.or_none));
+        removed.is_some()
+    }
+
+    /// Forgets who waits no more.
+    fn sweep(&mut self) {
+        self.waiters.retain(|waiter| !waiter.is_over());
+        self.or_none = self.waiters.iter().filter(|waiter| waiter.wanted.or_none).count();
+    }
+}
 
 /// Who waits for keys of a shard.
 #[derive(Default)]
 pub(super) struct Waiters {
-    /// No list is empty, no database without lists.
-    dbs: HashMap<DbIndex, Lists>,
-    /// Entries of all lists, dead ones included.
+    /// No line is empty, no database without lines.
+    dbs: HashMap<DbIndex, Lines>,
+    /// Entries of all lines, dead ones included.
     entries: usize,
     /// Entries at which the next sweep is due.
     sweep_at: usize,
@@ -163,34 +206,31 @@ impl Waiters {
         if self.entries >= self.sweep_at.max(SWEEP_MIN) {
             self.sweep();
         }
-        let lists = self.dbs.entry(db).or_default();
-        lists.entry(key.into()).or_default().push_back(Arc::clone(waiter));
+        self.dbs.entry(db).or_default().entry(key.into()).or_default().push(waiter);
         self.entries += 1;
     }
 
     fn sweep(&mut self) {
         self.entries = 0;
-        self.dbs.retain(|_, lists| {
-            lists.retain(|_, waiters| {
-                waiters.retain(|waiter| !waiter.is_over());
-                self.entries += waiters.len();
-                !waiters.is_empty()
+        self.dbs.retain(|_, lines| {
+            lines.retain(|_, line| {
+                line.sweep();
+                self.entries += line.waiters.len();
+                !line.waiters.is_empty()
             });
-            !lists.is_empty()
+            !lines.is_empty()
         });
         self.sweep_at = self.entries * 2;
     }
 
     /// Takes out one that has been served.
     pub(super) fn remove(&mut self, db: DbIndex, key: &[u8], waiter: &Arc<Waiter>) {
-        let Some(lists) = self.dbs.get_mut(&db) else { return };
-        let Some(waiters) = lists.get_mut(key) else { return };
-        let before = waiters.len();
-        waiters.retain(|other| !Arc::ptr_eq(other, waiter));
-        self.entries -= before - waiters.len();
-        if waiters.is_empty() {
-            lists.remove(key);
-            if lists.is_empty() {
+        let Some(lines) = self.dbs.get_mut(&db) else { return };
+        let Some(line) = lines.get_mut(key) else { return };
+        self.entries -= usize::from(line.remove(waiter));
+        if line.waiters.is_empty() {
+            lines.remove(key);
+            if lines.is_empty() {
                 self.dbs.remove(&db);
             }
         }
@@ -201,30 +241,42 @@ impl Waiters {
         self.dbs.is_empty()
     }
 
-    fn list(&self, db: DbIndex, key: &[u8]) -> Option<&VecDeque<Arc<Waiter>>> {
+    fn line(&self, db: DbIndex, key: &[u8]) -> Option<&Line> {
         self.dbs.get(&db)?.get(key)
     }
 
     /// Whether somebody may wait for the key.
     pub(super) fn wait_for(&self, db: DbIndex, key: &[u8]) -> bool {
-        self.list(db, key).is_some()
+        self.line(db, key).is_some()
     }
 
-    /// Who waits for the key, first come first.
-    pub(super) fn of(&self, db: DbIndex, key: &[u8]) -> Vec<Arc<Waiter>> {
-        let waiters = self.list(db, key).into_iter().flatten();
-        waiters.filter(|waiter| !waiter.is_over()).map(Arc::clone).collect()
+    /// The first behind `place` that a key with a value of that kind, or none, is worth a try to.
+    pub(super) fn next(
+        &self,
+        db: DbIndex,
+        key: &[u8],
+        place: u64,
+        kind: Option<Kind>,
+    ) -> Option<Arc<Waiter>> {
+        let line = self.line(db, key)?;
+        if kind.is_none() && line.or_none == 0 {
+            // What is pushed is mostly gone with the first of many.
+            return None;
+        }
+        let begin = line.waiters.partition_point(|waiter| waiter.place <= place);
+        let mut behind = line.waiters.range(begin..);
+        behind.find(|waiter| waiter.wanted.is_met_by(kind) && !waiter.is_over()).map(Arc::clone)
     }
 
     /// Keys of a database that somebody waits for.
     pub(super) fn keys_of(&self, db: DbIndex) -> impl Iterator<Item = &[u8]> {
-        self.dbs.get(&db).into_iter().flat_map(|lists| lists.keys()).map(|key| &**key)
+        self.dbs.get(&db).into_iter().flat_map(|lines| lines.keys()).map(|key| &**key)
     }
 
     /// For each key that is waited for: whether one of its waiters wants to know that it is gone.
     pub(super) fn census(&self) -> impl Iterator<Item = bool> {
-        self.dbs.values().flat_map(HashMap::values).filter_map(|waiters| {
-            let mut living = waiters.iter().filter(|waiter| !waiter.is_over()).peekable();
+        self.dbs.values().flat_map(HashMap::values).filter_map(|line| {
+            let mut living = line.waiters.iter().filter(|waiter| !waiter.is_over()).peekable();
             living.peek()?;
             Some(living.any(|waiter| waiter.wanted.or_none))
         })
@@ -235,26 +287,31 @@ impl Waiters {
 mod tests {
     use super::*;
 
-    fn waiter() -> Arc<Waiter> {
+    fn waiter(place: u64) -> Arc<Waiter> {
         let wanted = Wanted { kind: Kind::List, or_none: false };
         let args = OwnedArgs::from_slices([b"BLPOP".as_slice(), b"q", b"0"]);
         let pending = Pending { args, db: DbIndex(0), proto: Proto::Resp2, no_touch: false };
-        Arc::new(Waiter::new(1, wanted, false, pending, Waker::noop().clone()))
+        Arc::new(Waiter::new((1, place), wanted, false, pending, Waker::noop().clone()))
     }
 
     #[test]
     fn first_come_first_and_only_the_living() {
         let mut waiters = Waiters::default();
-        let (one, two) = (waiter(), waiter());
+        let (one, two) = (waiter(1), waiter(2));
         waiters.add(DbIndex(0), b"q", &one);
         waiters.add(DbIndex(0), b"q", &two);
         assert!(waiters.wait_for(DbIndex(0), b"q") && !waiters.wait_for(DbIndex(1), b"q"));
-        assert!(Arc::ptr_eq(&waiters.of(DbIndex(0), b"q")[0], &one));
+        let next = |waiters: &Waiters, place, kind| {
+            waiters.next(DbIndex(0), b"q", place, kind).map(|waiter| waiter.place())
+        };
+        let list = Some(Kind::List);
+        assert_eq!([0, 1, 2].map(|place| next(&waiters, place, list)), [Some(1), Some(2), None]);
+        assert_eq!((next(&waiters, 0, None), next(&waiters, 0, Some(Kind::Set))), (None, None));
         assert!(one.end(Ending::TimedOut));
         assert!(!one.end(Ending::Left), "only one ends it");
         assert!(matches!(one.take_ending(), Some(Ending::TimedOut)));
         assert!(one.take_ending().is_none());
-        assert_eq!(waiters.of(DbIndex(0), b"q").len(), 1);
+        assert_eq!(next(&waiters, 0, list), Some(2));
         waiters.remove(DbIndex(0), b"q", &two);
         assert_eq!(waiters.census().count(), 0);
     }
@@ -262,8 +319,8 @@ mod tests {
     #[test]
     fn who_left_is_swept_out() {
         let mut waiters = Waiters::default();
-        for _ in 0..10_000 {
-            let waiter = waiter();
+        for place in 0..10_000 {
+            let waiter = waiter(place);
             waiters.add(DbIndex(0), b"q", &waiter);
             waiter.end(Ending::TimedOut);
         }

@@ -216,7 +216,7 @@ impl Connection {
             if self.session.shared.is_killed() {
                 return Err(End::Asked);
             }
-            deliver(&self.session, &mut self.output);
+            self.session.shared.take_mail(&mut self.output);
             self.depend_on_everything();
         }
         Ok(())
@@ -400,8 +400,9 @@ impl Connection {
                 Step::Done if self.session.close_after_reply || executor.is_stale() => {
                     return (index + 1, None);
                 }
+                // What it said to itself comes behind the reply.
                 Step::Done if self.session.is_subscriber() || self.session.tracking.is_some() => {
-                    deliver(&self.session, &mut self.output)
+                    self.session.shared.take_mail(&mut self.output);
                 }
                 Step::Done => {}
                 Step::Waits => return (index + 1, Some(Stop::Waits)),
@@ -509,11 +510,6 @@ impl Connection {
             self.output.len()
         );
     }
-}
-
-/// Writes what was said to this client meanwhile, by itself for example, behind the reply.
-fn deliver(session: &Session, output: &mut Output) {
-    session.shared.take_messages().iter().for_each(|message| output.push_encoded(message));
 }
 
 /// Leaves the waker where the request waits; `false` when it need not wait any more.

@@ -57,7 +57,7 @@ impl<'m> Message<'m> {
             _ => (Proto::Resp2, &mut self.resp2),
         };
         let parts = self.parts;
-        client.send(encoded.get_or_insert_with(|| encode(parts, proto)).clone());
+        client.send(encoded.get_or_insert_with(|| encode(parts, proto)));
     }
 }
 

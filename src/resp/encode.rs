@@ -126,6 +126,10 @@ impl Output {
 
     /// Queues all that another output holds.
     pub fn append(&mut self, other: Output) {
+        if self.is_empty() && self.tail.capacity() == 0 {
+            *self = other;
+            return;
+        }
         other.chunks.into_iter().for_each(|chunk| self.push_encoded(&chunk));
         self.tail.extend_from_slice(other.tail.get(other.tail_sent..).unwrap_or_default());
     }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::keyspace::DbIndex;
 use crate::keyspace::waiters::Waiter;
-use crate::resp::Proto;
+use crate::resp::{Output, Proto};
 use crate::session::{Subscriptions, Transaction, Watch};
 
 /// Number of a client; never reused.
@@ -50,13 +50,15 @@ pub struct Names {
 /// Words from others that wait to be sent to a client.
 #[derive(Default)]
 struct Mailbox {
-    messages: Vec<Bytes>,
-    bytes: usize,
+    /// Whole messages, as they will be sent.
+    words: Output,
+    /// How many bytes of them the registry knows of.
+    counted: usize,
     waker: Option<Waker>,
 }
 
-/// Bytes of a message in a mailbox beside its text.
-const MESSAGE_BYTES: usize = size_of::<Bytes>();
+/// Mail that the registry does not know of yet, per mailbox: many senders need not meet at its counter for every message.
+const UNCOUNTED_MAIL_BYTES: usize = 4096;
 
 /// See the module's head.
 pub struct Client {
@@ -133,7 +135,7 @@ pub fn bump(counter: &AtomicU64, by: u64) {
 impl Drop for Client {
     fn drop(&mut self) {
         // What nobody reads any more is no longer counted.
-        self.take_messages();
+        self.take_mail(&mut Output::default());
     }
 }
 
@@ -215,12 +217,18 @@ impl Client {
     }
 
     /// Queues an encoded message and wakes the connection.
-    pub fn send(&self, message: Bytes) {
+    pub fn send(&self, message: &Bytes) {
         let mut mailbox = self.mailbox.lock();
-        mailbox.bytes += message.len();
-        self.count_mail((message.len() + MESSAGE_BYTES) as i64);
-        mailbox.messages.push(message);
-        self.call(&mailbox);
+        mailbox.words.push_encoded(message);
+        let uncounted = mailbox.words.len() - mailbox.counted;
+        if uncounted > UNCOUNTED_MAIL_BYTES {
+            mailbox.counted += uncounted;
+            self.count_mail(uncounted as i64);
+        }
+        // The owner takes the call back before it locks the mailbox: who finds it standing is read by the same look.
+        if !self.called.load(Ordering::Relaxed) {
+            self.call(&mailbox);
+        }
     }
 
     fn count_mail(&self, bytes: i64) {
@@ -249,11 +257,16 @@ impl Client {
         self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::SeqCst)
     }
 
-    pub fn take_messages(&self) -> Vec<Bytes> {
+    /// Moves what was said to this client into its output.
+    pub fn take_mail(&self, output: &mut Output) {
         let mut mailbox = self.mailbox.lock();
-        self.count_mail(-((mailbox.bytes + mailbox.messages.len() * MESSAGE_BYTES) as i64));
-        mailbox.bytes = 0;
-        std::mem::take(&mut mailbox.messages)
+        let words = std::mem::take(&mut mailbox.words);
+        let counted = std::mem::take(&mut mailbox.counted);
+        drop(mailbox);
+        if counted > 0 {
+            self.count_mail(-(counted as i64));
+        }
+        output.append(words);
     }
 
     pub fn is_killed(&self) -> bool {
@@ -267,7 +280,7 @@ impl Client {
 
     /// Bytes waiting in the mailbox.
     pub fn mailbox_bytes(&self) -> usize {
-        self.mailbox.lock().bytes
+        self.mailbox.lock().words.len()
     }
 
     pub fn is_monitor(&self) -> bool {

@@ -69,5 +69,5 @@ fn tell_broken(tracker: &Tracker, redirect: u64) {
 fn send(client: &Client, proto: Proto, write: impl FnOnce(&mut Writer<'_>)) {
     let mut out = Output::default();
     write(&mut out.writer(proto));
-    client.send(Bytes::from(out.take_buffer()));
+    client.send(&Bytes::from(out.take_buffer()));
 }

@@ -144,7 +144,8 @@ fn end(
             if cx.session.names_of(space).remove(name) {
                 cx.engine.pubsub.unsubscribe(space, name, cx.session.id());
             }
-            deliver(cx.session, writer);
+            // The messages that came before.
+            cx.session.shared.take_mail(writer.output());
             confirm(cx.session, writer, space, kind, Some(name));
         }
         if names.is_empty() {
@@ -152,13 +153,6 @@ fn end(
         }
         cx.session.publish_subscriptions();
     }))
-}
-
-/// Writes out the messages that came before what follows.
-fn deliver(session: &Session, writer: &mut Writer<'_>) {
-    for message in session.shared.take_messages() {
-        writer.output().push_encoded(&message);
-    }
 }
 
 fn confirm(session: &mut Session, writer: &mut Writer<'_>, space: Space, kind: &[u8], name: Option<&[u8]>) {
