@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::keyspace::waiters::Waiter;
 use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
-use crate::session::{ReplyMode, Session, bump};
+use crate::session::{ReplyMode, Session, Transaction, bump};
 use crate::spec::CommandFlags;
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
@@ -102,6 +102,8 @@ pub struct Executor<'k> {
     pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
+    /// The room of a transaction that has run, for the next of the batch.
+    pub(super) spare: Option<Box<Transaction>>,
     /// What the last request waits for.
     pub(super) awaited: Option<Awaited>,
     /// The requests that run are those of a script.
@@ -139,6 +141,7 @@ impl<'k> Executor<'k> {
             depends: JournalOffset(0),
             rewrites: Vec::new(),
             gathered: None,
+            spare: None,
             awaited: None,
             in_script: false,
             last: None,

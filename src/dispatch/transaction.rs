@@ -88,10 +88,13 @@ impl<'k> Executor<'k> {
             return LockSet::Nothing;
         };
         let keyspace = &self.engine.keyspace;
+        if keyspace.shard_count() == 1 {
+            return LockSet::One(ShardId(0));
+        }
         let shard_of = |key: &[u8]| keyspace.shard_of(keyspace.key(key).hash());
         let mut shards: Vec<ShardId> = session.watch.keys().iter().map(|(_, key)| shard_of(key)).collect();
-        for request in &transaction.requests {
-            match self.locks_of(&request.as_args()) {
+        for request in transaction.requests.iter() {
+            match self.locks_of(&request) {
                 LockSet::Nothing => {}
                 LockSet::One(shard) => shards.push(shard),
                 LockSet::Many(set) => shards.extend(set),
@@ -111,7 +114,7 @@ impl<'k> Executor<'k> {
     ) -> Outcome {
         match control {
             Control::Multi if session.transaction.is_some() => return Err(NESTED),
-            Control::Multi => session.transaction = Some(Box::default()),
+            Control::Multi => session.transaction = Some(self.spare.take().unwrap_or_default()),
             Control::Exec => return self.execute(session, reply),
             Control::WaitAof => return self.answer_waitaof(request, reply),
             Control::Discard => {
@@ -135,7 +138,7 @@ impl<'k> Executor<'k> {
     }
 
     fn execute(&mut self, session: &mut Session, reply: ReplySlot<'_>) -> Outcome {
-        let transaction = session.transaction.take().ok_or(EXEC_ALONE)?;
+        let mut transaction = session.transaction.take().ok_or(EXEC_ALONE)?;
         let is_broken = self.is_watch_broken(session);
         session.watch.clear();
         if transaction.failed {
@@ -144,7 +147,10 @@ impl<'k> Executor<'k> {
         if is_broken {
             return Ok(reply.null_array());
         }
-        Ok(self.run_queued(session, &transaction, reply))
+        let replied = self.run_queued(session, &transaction, reply);
+        transaction.reset();
+        self.spare = Some(transaction);
+        Ok(replied)
     }
 
     /// Whether a watched key was changed; one that has expired was.
@@ -170,8 +176,8 @@ impl<'k> Executor<'k> {
         self.as_one(session.id(), |executor| {
             reply.with_output(|out: &mut Output, proto| {
                 out.writer(proto).array(transaction.requests.len());
-                for request in &transaction.requests {
-                    executor.run_again(session, request.as_args(), out);
+                for request in transaction.requests.iter() {
+                    executor.run_again(session, request, out);
                 }
             })
         })

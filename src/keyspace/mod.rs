@@ -20,6 +20,7 @@
 
 pub mod access;
 mod audience;
+mod by_key;
 pub mod edit;
 pub mod effects;
 pub mod entry;

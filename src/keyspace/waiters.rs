@@ -19,13 +19,14 @@
 //! Who stops waiting without being served needs no lock to leave: its entries are dead, and are swept out when the lists
 //! have doubled since the last sweep.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::by_key::ByKey;
 use super::{DbIndex, JournalOffset};
 use crate::resp::{Output, OwnedArgs, Proto};
 use crate::value::Kind;
@@ -165,9 +166,6 @@ struct Line {
     or_none: usize,
 }
 
-/// Who waits for each key of a database.
-type Lines = HashMap<Box<[u8]>, Line>;
-
 impl Line {
     fn push(&mut self, waiter: &Arc<Waiter>) {
         self.or_none += usize::from(waiter.wanted.or_none);
@@ -192,8 +190,8 @@ impl Line {
 /// Who waits for keys of a shard.
 #[derive(Default)]
 pub(super) struct Waiters {
-    /// No line is empty, no database without lines.
-    dbs: HashMap<DbIndex, Lines>,
+    /// No line is empty.
+    lines: ByKey<Line>,
     /// Entries of all lines, dead ones included.
     entries: usize,
     /// Entries at which the next sweep is due.
@@ -206,48 +204,37 @@ impl Waiters {
         if self.entries >= self.sweep_at.max(SWEEP_MIN) {
             self.sweep();
         }
-        self.dbs.entry(db).or_default().entry(key.into()).or_default().push(waiter);
+        self.lines.get_or_default(db, key).push(waiter);
         self.entries += 1;
     }
 
     fn sweep(&mut self) {
         self.entries = 0;
-        self.dbs.retain(|_, lines| {
-            lines.retain(|_, line| {
-                line.sweep();
-                self.entries += line.waiters.len();
-                !line.waiters.is_empty()
-            });
-            !lines.is_empty()
+        self.lines.retain(|line| {
+            line.sweep();
+            self.entries += line.waiters.len();
+            !line.waiters.is_empty()
         });
         self.sweep_at = self.entries * 2;
     }
 
     /// Takes out one that has been served.
     pub(super) fn remove(&mut self, db: DbIndex, key: &[u8], waiter: &Arc<Waiter>) {
-        let Some(lines) = self.dbs.get_mut(&db) else { return };
-        let Some(line) = lines.get_mut(key) else { return };
+        let Some(line) = self.lines.get_mut(db, key) else { return };
         self.entries -= usize::from(line.remove(waiter));
         if line.waiters.is_empty() {
-            lines.remove(key);
-            if lines.is_empty() {
-                self.dbs.remove(&db);
-            }
+            self.lines.remove(db, key);
         }
     }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.dbs.is_empty()
-    }
-
-    fn line(&self, db: DbIndex, key: &[u8]) -> Option<&Line> {
-        self.dbs.get(&db)?.get(key)
+        self.lines.is_empty()
     }
 
     /// Whether somebody may wait for the key.
     pub(super) fn wait_for(&self, db: DbIndex, key: &[u8]) -> bool {
-        self.line(db, key).is_some()
+        self.lines.get(db, key).is_some()
     }
 
     /// The first behind `place` that a key with a value of that kind, or none, is worth a try to.
@@ -258,7 +245,7 @@ impl Waiters {
         place: u64,
         kind: Option<Kind>,
     ) -> Option<Arc<Waiter>> {
-        let line = self.line(db, key)?;
+        let line = self.lines.get(db, key)?;
         if kind.is_none() && line.or_none == 0 {
             // What is pushed is mostly gone with the first of many.
             return None;
@@ -270,12 +257,12 @@ impl Waiters {
 
     /// Keys of a database that somebody waits for.
     pub(super) fn keys_of(&self, db: DbIndex) -> impl Iterator<Item = &[u8]> {
-        self.dbs.get(&db).into_iter().flat_map(|lines| lines.keys()).map(|key| &**key)
+        self.lines.keys_of(db)
     }
 
     /// For each key that is waited for: whether one of its waiters wants to know that it is gone.
     pub(super) fn census(&self) -> impl Iterator<Item = bool> {
-        self.dbs.values().flat_map(HashMap::values).filter_map(|line| {
+        self.lines.values().filter_map(|line| {
             let mut living = line.waiters.iter().filter(|waiter| !waiter.is_over()).peekable();
             living.peek()?;
             Some(living.any(|waiter| waiter.wanted.or_none))

@@ -12,11 +12,11 @@
 //! A client that unwatches just drops its flag; its entries here are dead then, and are swept out when the table has
 //! doubled since the last sweep. So nobody needs a lock to leave.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::DbIndex;
+use super::by_key::ByKey;
 
 /// Entries up to which nothing is swept.
 const SWEEP_MIN: usize = 64;
@@ -36,13 +36,10 @@ impl WatchFlag {
     }
 }
 
-/// A key of a database.
-type Watched = (DbIndex, Box<[u8]>);
-
 /// The watched keys of a shard.
 #[derive(Default)]
 pub(super) struct Watchers {
-    keys: HashMap<Watched, Vec<Weak<WatchFlag>>>,
+    keys: ByKey<Vec<Weak<WatchFlag>>>,
     /// Entries at which the next sweep is due.
     sweep_at: usize,
 }
@@ -50,13 +47,13 @@ pub(super) struct Watchers {
 impl Watchers {
     pub(super) fn add(&mut self, db: DbIndex, key: &[u8], flag: &Arc<WatchFlag>) {
         if self.keys.len() >= self.sweep_at.max(SWEEP_MIN) {
-            self.keys.retain(|_, flags| {
+            self.keys.retain(|flags| {
                 flags.retain(|flag| flag.strong_count() > 0);
                 !flags.is_empty()
             });
             self.sweep_at = self.keys.len() * 2;
         }
-        let flags = self.keys.entry((db, key.into())).or_default();
+        let flags = self.keys.get_or_default(db, key);
         flags.retain(|flag| flag.strong_count() > 0);
         flags.push(Arc::downgrade(flag));
     }
@@ -69,9 +66,8 @@ impl Watchers {
         }
     }
 
-    #[cold]
     fn raise(&mut self, db: DbIndex, key: &[u8]) {
-        for flag in self.keys.remove(&(db, key.into())).into_iter().flatten() {
+        for flag in self.keys.remove(db, key).into_iter().flatten() {
             if let Some(flag) = flag.upgrade() {
                 flag.raise();
             }
@@ -80,20 +76,12 @@ impl Watchers {
 
     /// The watched keys of a database.
     pub(super) fn keys_of(&self, db: DbIndex) -> impl Iterator<Item = &[u8]> {
-        self.keys.keys().filter(move |(watched, _)| *watched == db).map(|(_, key)| &**key)
+        self.keys.keys_of(db)
     }
 
     /// Every key of a database that `is_touched` was changed.
     pub(super) fn touch_where(&mut self, db: DbIndex, is_touched: impl Fn(&[u8]) -> bool) {
-        if self.keys.is_empty() {
-            return;
-        }
-        let touched: Vec<Box<[u8]>> = self
-            .keys
-            .keys()
-            .filter(|(watched, key)| *watched == db && is_touched(key))
-            .map(|(_, key)| key.clone())
-            .collect();
+        let touched: Vec<Box<[u8]>> = self.keys_of(db).filter(|key| is_touched(key)).map(Box::from).collect();
         touched.iter().for_each(|key| self.raise(db, key));
     }
 }

@@ -59,7 +59,12 @@ impl<'a> Args<'a> {
     }
 
     pub fn to_owned(&self) -> OwnedArgs {
-        OwnedArgs::from_slices(self.iter())
+        let mut owned = OwnedArgs {
+            bytes: Vec::with_capacity(self.total_bytes()),
+            spans: Vec::with_capacity(self.spans.len()),
+        };
+        self.iter().for_each(|arg| owned.push(arg));
+        owned
     }
 
     /// Bytes of all arguments together, for limits and statistics.
@@ -105,6 +110,59 @@ impl OwnedArgs {
     }
 }
 
+/// Requests one behind the other, in buffers that they share: what MULTI queues.
+#[derive(Default)]
+pub struct OwnedRequests {
+    bytes: Vec<u8>,
+    /// Those of each request count from where its own bytes begin.
+    spans: Vec<Span>,
+    /// Where the bytes and the spans of each request begin.
+    begins: Vec<(usize, usize)>,
+}
+
+impl OwnedRequests {
+    pub fn push(&mut self, args: &Args<'_>) {
+        let begin = self.bytes.len();
+        self.begins.push((begin, self.spans.len()));
+        for arg in args.iter() {
+            // What was decoded as one request is described by 32 bits.
+            let span = Span { start: (self.bytes.len() - begin) as u32, len: arg.len() as u32 };
+            self.spans.push(span);
+            self.bytes.extend_from_slice(arg);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.begins.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.begins.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Args<'_>> {
+        let ends = self.begins.iter().skip(1).map(|(_, spans)| *spans).chain([self.spans.len()]);
+        self.begins.iter().zip(ends).map(|((bytes, begin), end)| {
+            let spans = self.spans.get(*begin..end).unwrap_or_default();
+            Args::new(self.bytes.get(*bytes..).unwrap_or_default(), spans)
+        })
+    }
+
+    /// Forgets all requests, and keeps the room.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+        self.begins.clear();
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.spans.capacity() * size_of::<Span>()
+            + self.begins.capacity() * size_of::<(usize, usize)>()
+    }
+}
+
 /// Walks the arguments of a request; what options parse with.
 pub struct Cursor<'a> {
     args: Args<'a>,
@@ -133,5 +191,26 @@ impl<'a> Cursor<'a> {
         let found = self.peek().is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
         self.index += usize::from(found);
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_share_buffers_and_stay_apart() {
+        let mut requests = OwnedRequests::default();
+        let words: [&[&[u8]]; 4] = [&[b"SET", b"key", b""], &[], &[b"PING"], &[b"GET", b"\0\r\n"]];
+        for round in 0..2 {
+            for request in words {
+                requests.push(&OwnedArgs::from_slices(request.iter().copied()).as_args());
+            }
+            let read: Vec<Vec<&[u8]>> = requests.iter().map(|args| args.iter().collect()).collect();
+            assert_eq!(read, words, "round {round}");
+            assert_eq!((requests.len(), requests.is_empty()), (4, false));
+            requests.clear();
+            assert_eq!((requests.iter().count(), requests.is_empty()), (0, true));
+        }
     }
 }

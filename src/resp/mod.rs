@@ -19,7 +19,7 @@ mod decode;
 mod encode;
 mod record;
 
-pub use args::{Args, Cursor, OwnedArgs};
+pub use args::{Args, Cursor, OwnedArgs, OwnedRequests};
 pub use decode::{Decoded, Decoder, Limits, ProtocolError};
 pub use encode::{Output, Proto, SHARED_MIN_BYTES, Writer};
 pub use record::{Record, RecordParser, push_record};

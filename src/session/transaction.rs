@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::keyspace::{DbIndex, WatchFlag};
-use crate::resp::{Args, OwnedArgs};
+use crate::resp::{Args, OwnedRequests};
 use crate::spec::CommandFlags;
 
 /// The requests between MULTI and EXEC.
 #[derive(Default)]
 pub struct Transaction {
-    pub requests: Vec<OwnedArgs>,
+    pub requests: OwnedRequests,
     /// Flags of any of the requests.
     pub flags: CommandFlags,
     /// One of them runs a script.
@@ -21,13 +21,19 @@ pub struct Transaction {
 impl Transaction {
     /// Keeps a request for EXEC.
     pub fn push(&mut self, args: &Args<'_>, flags: CommandFlags) {
-        self.requests.push(args.to_owned());
+        self.requests.push(args);
         self.flags = self.flags | flags;
+    }
+
+    /// Begins anew, with the room that there is.
+    pub fn reset(&mut self) {
+        self.requests.clear();
+        *self = Transaction { requests: std::mem::take(&mut self.requests), ..Transaction::default() };
     }
 
     /// Heap bytes of the requests.
     pub fn heap_bytes(&self) -> usize {
-        self.requests.iter().map(OwnedArgs::heap_bytes).sum()
+        self.requests.heap_bytes()
     }
 }
 
