@@ -106,6 +106,11 @@ impl Command {
         }
     }
 
+    /// What it answers is a message, like those that follow: CLIENT REPLY does not silence it.
+    pub fn is_pushed(&self) -> bool {
+        self.while_subscribed && self.spec.flags.contains(CommandFlags::PUBSUB)
+    }
+
     /// A command that only reads keys.
     pub const fn read(
         name: &'static str,

@@ -392,10 +392,13 @@ impl<'k> Executor<'k> {
             // The requests of a transaction are parts of one reply.
             _ if self.gathered.is_some() => {}
             ReplyMode::On | ReplyMode::SkipNext => {}
-            ReplyMode::Off => out.truncate(mark),
-            ReplyMode::Skip => {
-                out.truncate(mark);
-                session.reply_mode = ReplyMode::On;
+            mode => {
+                if failed || !request.command.command.is_pushed() {
+                    out.truncate(mark);
+                }
+                if mode == ReplyMode::Skip {
+                    session.reply_mode = ReplyMode::On;
+                }
             }
         }
         self.finish(session, request);
