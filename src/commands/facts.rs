@@ -26,7 +26,7 @@ fn described(command: &Command, full_name: &str) -> Map<String, Value> {
     let mut row = json!({
         "name": full_name,
         "arity": spec.arity,
-        "flags": sorted(spec.flags.words()),
+        "flags": sorted(spec.flags.shown_words()),
         "acl": sorted(spec.acl_categories().words()),
         "range": [range.first, range.last, range.step],
         "tips": spec.tips,

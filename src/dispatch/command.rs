@@ -135,7 +135,8 @@ impl Command {
         arity: i32,
         run: for<'c, 'k, 'a, 'o> fn(&mut WriteCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome,
     ) -> Command {
-        Command::new(name, arity, Handler::Write(run)).flags(CommandFlags::READONLY)
+        let flags = CommandFlags::READONLY.union(CommandFlags::MAY_REPLICATE);
+        Command::new(name, arity, Handler::Write(run)).flags(flags)
     }
 
     /// A command about its own connection.

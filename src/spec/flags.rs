@@ -72,6 +72,7 @@ bit_set! {
         ASKING = 12 => "asking",
         FAST = 13 => "fast",
         NO_AUTH = 14 => "no_auth",
+        /// Others than those that write, but CLIENT PAUSE WRITE holds them up too.
         MAY_REPLICATE = 15 => "may_replicate",
         NO_MANDATORY_KEYS = 16 => "no_mandatory_keys",
         NO_ASYNC_LOADING = 17 => "no_async_loading",
@@ -109,6 +110,11 @@ bit_set! {
 }
 
 impl CommandFlags {
+    /// The words that COMMAND INFO shows; that a command may be repeated on replicas is a matter of the server alone.
+    pub fn shown_words(self) -> impl Iterator<Item = &'static str> + Clone {
+        self.words().filter(|word| *word != "may_replicate")
+    }
+
     /// Categories that Redis adds by flag.
     pub const fn implied_categories(self) -> AclCategories {
         let mut categories = AclCategories::NONE;

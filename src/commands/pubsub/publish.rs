@@ -27,8 +27,11 @@ pub const COMMANDS: &[Command] = &[
         .args(&[Arg::string("shardchannel"), Arg::string("message")]),
 ];
 
-const FLAGS: CommandFlags =
-    CommandFlags::FAST.union(CommandFlags::LOADING).union(CommandFlags::PUBSUB).union(CommandFlags::STALE);
+const FLAGS: CommandFlags = CommandFlags::FAST
+    .union(CommandFlags::LOADING)
+    .union(CommandFlags::PUBSUB)
+    .union(CommandFlags::STALE)
+    .union(CommandFlags::MAY_REPLICATE);
 
 fn publish(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     Ok(reply.count(cx.engine.pubsub.publish(req.arg(1), req.arg(2))))

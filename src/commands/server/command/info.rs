@@ -52,7 +52,7 @@ fn write(w: &mut Writer<'_>, registered: &Registered) {
     w.array(10);
     w.bulk(registered.full_name.as_bytes());
     w.int(i64::from(spec.arity));
-    write_words(w, spec.flags.words());
+    write_words(w, spec.flags.shown_words());
     w.int(range.first);
     w.int(range.last);
     w.int(range.step);
