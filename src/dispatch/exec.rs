@@ -466,7 +466,10 @@ impl<'k> Executor<'k> {
     fn remember_read(&self, session: &mut Session, request: &Request<'_>) {
         let command = request.command.command;
         let Some(tracker) = &session.tracking else { return };
-        if command.spec.flags.contains(CommandFlags::READONLY) && tracker.remembers(session.caching) {
+        // Of a script the keys count that it has read, not those that it announces.
+        let is_read = command.spec.flags.contains(CommandFlags::READONLY)
+            && !matches!(command.handler, Handler::Script(_));
+        if is_read && tracker.remembers(session.caching) {
             let max_keys = self.config.tracking_table_max_keys;
             for key in request.keys() {
                 self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
