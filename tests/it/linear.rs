@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ochre::base::rng::Rng;
 
-use super::checker::{Answer, Call, Event, is_linearizable};
-use super::support::{connect, server};
+use super::checker::{Event, Model, is_linearizable};
+use super::support::{connect, effort, server};
 use super::wire::{Reply, Wire};
 
 const REGISTERS: usize = 4;
@@ -14,6 +14,47 @@ const CLIENTS: u64 = 6;
 /// Short histories find as much as long ones, and are checked in no time.
 const ROUNDS: u64 = 150;
 const OPERATIONS: usize = 40;
+
+/// Registers are numbered; all begin empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Registers(Vec<Option<i64>>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Call {
+    Set(Vec<(usize, i64)>),
+    Get(Vec<usize>),
+    Incr(usize),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    Done,
+    Values(Vec<Option<i64>>),
+    Value(i64),
+}
+
+impl Model for Registers {
+    type Call = Call;
+    type Answer = Answer;
+
+    fn apply(&mut self, call: &Call) -> Answer {
+        let Registers(values) = self;
+        match call {
+            Call::Set(pairs) => {
+                pairs.iter().for_each(|&(register, value)| values[register] = Some(value));
+                Answer::Done
+            }
+            Call::Get(registers) => {
+                Answer::Values(registers.iter().map(|&register| values[register]).collect())
+            }
+            Call::Incr(register) => {
+                let value = values[*register].unwrap_or(0) + 1;
+                values[*register] = Some(value);
+                Answer::Value(value)
+            }
+        }
+    }
+}
 
 fn name(round: u64, register: usize) -> String {
     format!("{round}:{register}")
@@ -70,7 +111,7 @@ fn some_call(rng: &mut Rng, fresh: i64) -> Call {
     }
 }
 
-fn client(addr: SocketAddr, ticks: &AtomicU64, round: u64, client: u64) -> Vec<Event> {
+fn client(addr: SocketAddr, ticks: &AtomicU64, round: u64, client: u64) -> Vec<Event<Registers>> {
     let mut rng = Rng::from_seed(round * CLIENTS + client);
     let mut wire = Wire::connect(addr);
     (0..OPERATIONS)
@@ -89,9 +130,9 @@ fn client(addr: SocketAddr, ticks: &AtomicU64, round: u64, client: u64) -> Vec<E
 fn histories_of_concurrent_clients_are_linearizable() {
     for workers in ["1", "4"] {
         let server = server(&["--io-threads", workers]);
-        for round in 0..ROUNDS {
+        for round in 0..ROUNDS * effort() as u64 {
             let ticks = AtomicU64::new(0);
-            let history: Vec<Event> = std::thread::scope(|scope| {
+            let history: Vec<Event<Registers>> = std::thread::scope(|scope| {
                 let clients: Vec<_> = (0..CLIENTS)
                     .map(|number| {
                         scope.spawn({
@@ -102,7 +143,7 @@ fn histories_of_concurrent_clients_are_linearizable() {
                     .collect();
                 clients.into_iter().flat_map(|client| client.join().expect("no client panicked")).collect()
             });
-            assert!(is_linearizable(REGISTERS, &history), "round {round}, {workers} workers: {history:#?}");
+            assert!(explains(REGISTERS, &history), "round {round}, {workers} workers: {history:#?}");
         }
     }
 }
@@ -191,4 +232,50 @@ fn increments_of_many_clients_add_up() {
         }
     });
     assert_eq!(connect(&server).ask("GET shared"), Reply::bulk("40000"));
+}
+
+fn event(call: Call, answer: Answer, began: u64, ended: u64) -> Event<Registers> {
+    Event { call, answer, began, ended }
+}
+
+fn set(value: i64, began: u64, ended: u64) -> Event<Registers> {
+    event(Call::Set(vec![(0, value)]), Answer::Done, began, ended)
+}
+
+fn get(value: Option<i64>, began: u64, ended: u64) -> Event<Registers> {
+    event(Call::Get(vec![0]), Answer::Values(vec![value]), began, ended)
+}
+
+fn explains(registers: usize, history: &[Event<Registers>]) -> bool {
+    is_linearizable(&Registers(vec![None; registers]), history)
+}
+
+#[test]
+fn overlapping_operations_may_go_either_way() {
+    assert!(explains(1, &[set(1, 0, 10), get(None, 1, 2), get(Some(1), 3, 4)]));
+    assert!(explains(1, &[set(1, 0, 10), set(2, 1, 9), get(Some(1), 11, 12)]));
+    assert!(explains(1, &[set(1, 0, 10), set(2, 1, 9), get(Some(2), 11, 12)]));
+}
+
+#[test]
+fn a_stale_value_is_found() {
+    assert!(!explains(1, &[set(1, 0, 1), set(2, 2, 3), get(Some(1), 4, 5)]));
+    assert!(!explains(1, &[set(1, 0, 10), get(Some(1), 1, 2), get(None, 3, 4)]));
+    assert!(!explains(1, &[set(1, 0, 1), get(None, 2, 3)]));
+}
+
+#[test]
+fn a_lost_increment_is_found() {
+    let incr = |value, began, ended| event(Call::Incr(0), Answer::Value(value), began, ended);
+    assert!(explains(1, &[incr(2, 0, 5), incr(1, 1, 6), get(Some(2), 7, 8)]));
+    assert!(!explains(1, &[incr(1, 0, 5), incr(1, 1, 6)]));
+}
+
+#[test]
+fn half_a_change_of_two_registers_is_found() {
+    let both = event(Call::Set(vec![(0, 1), (1, 1)]), Answer::Done, 0, 10);
+    let seen = |values: [Option<i64>; 2]| event(Call::Get(vec![0, 1]), Answer::Values(values.to_vec()), 1, 2);
+    assert!(explains(2, &[both.clone(), seen([Some(1), Some(1)])]));
+    assert!(explains(2, &[both.clone(), seen([None, None])]));
+    assert!(!explains(2, &[both, seen([Some(1), None])]));
 }

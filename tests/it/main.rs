@@ -8,6 +8,7 @@
 //! | [`process`] | start, log, signals, exit codes, sockets, `CONFIG SET port` |
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
 //! | [`linear`] | concurrent clients see one order of events |
+//! | [`queues`] | so do clients that wait for elements of lists |
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
@@ -26,6 +27,7 @@ mod linear;
 mod memory;
 mod process;
 mod protocol;
+mod queues;
 mod scripts;
 mod snapshots;
 mod streams;

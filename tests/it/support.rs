@@ -10,6 +10,11 @@ use super::wire::Wire;
 /// How long anything may take, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many times longer than usual the tests with random or concurrent clients go on: `SOAK`, 1 unless it is set.
+pub fn effort() -> usize {
+    std::env::var("SOAK").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 /// A server on the system's clock.
 pub fn server(options: &[&str]) -> Server {
     Server::start(options, Time::system()).expect("the server starts")

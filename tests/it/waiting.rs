@@ -4,7 +4,7 @@ use std::net::Shutdown;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::support::{connect, eventually, server};
+use super::support::{connect, effort, eventually, server};
 use super::wire::{Reply, Wire};
 
 /// Elements that go through the queues of one test.
@@ -23,8 +23,9 @@ fn text(reply: &Reply) -> String {
 fn every_element_is_taken_once() {
     const QUEUES: [&str; 4] = ["q0", "q1", "q2", "q3"];
     let server = server(&["--io-threads", "4"]);
-    let taken = Mutex::new(vec![0_u8; ELEMENTS]);
-    let left = AtomicUsize::new(ELEMENTS);
+    let elements = ELEMENTS * effort();
+    let taken = Mutex::new(vec![0_u8; elements]);
+    let left = AtomicUsize::new(elements);
     let note = |element: &Reply| {
         taken.lock().unwrap()[text(element).parse::<usize>().unwrap()] += 1;
         left.fetch_sub(1, Ordering::SeqCst);
@@ -34,7 +35,7 @@ fn every_element_is_taken_once() {
             let server = &server;
             scope.spawn(move || {
                 let mut wire = connect(server);
-                for number in (producer..ELEMENTS).step_by(3) {
+                for number in (producer..elements).step_by(3) {
                     let (queue, value) = (QUEUES[number / 3 % 4], number.to_string());
                     match number % 4 {
                         0 => _ = wire.call(&["LPUSH", queue, &value]),
