@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Rebind;
 use super::boot::{access_clock, format, level};
+use super::oom_score;
 use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
@@ -24,6 +25,9 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
         }
         if changed.iter().any(|option| option.name == "dir") {
             std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
+        }
+        if let Some(option) = changed.iter().find(|option| option.name.starts_with("oom-score-adj")) {
+            oom_score::apply(new).map_err(|error| (option.name, error))?;
         }
         if let Some(log) = &log {
             if old.logfile != new.logfile {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::cgroup;
+use super::{cgroup, oom_score};
 use crate::acl::Acl;
 use crate::acl::file::unreadable;
 use crate::base::clock::{Clock, Time};
@@ -66,6 +66,8 @@ pub fn boot(store: Store) -> Result<Booted, String> {
         );
     }
     raise_descriptor_limit(&engine);
+    // As in Redis a failure is in the log and no reason not to start.
+    let _ = oom_score::apply(&config);
     write_pidfile(&config);
     tracing::info!(
         "Server initialized, {} worker{}",

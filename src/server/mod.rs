@@ -13,7 +13,9 @@ pub mod cgroup;
 pub mod cron;
 pub mod daemon;
 pub mod embed;
+mod oom_score;
 pub mod signals;
+mod supervisor;
 mod tools;
 
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use signals::Signals;
+use supervisor::Supervisor;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -84,6 +87,8 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
         }
     };
     let kinds: Vec<&str> = bound.iter().map(Listening::kind).collect();
+    let supervisor = Supervisor::find(engine.config.snapshot().supervised);
+    supervisor.loading();
     let aof = Aof::install(&engine, std::env::current_dir()?, Arc::new(Real));
     engine.lifecycle.loading.store(true, Ordering::SeqCst);
     let starting = async {
@@ -107,7 +112,9 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     };
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
+    supervisor.ready();
     let saves = until_ready_to_end(&engine, &mut signals).await;
+    supervisor.stopping();
     signals.exit_on_next();
     running.stop().await;
     if let Some(saver) = engine.parts.find::<Saver>() {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -43,12 +43,18 @@ impl Process {
     }
 
     fn spawn_with(options: &[&str], input: Stdio) -> Process {
+        Process::spawn_in(&[], options, input)
+    }
+
+    /// `variables` are those of the environment.
+    fn spawn_in(variables: &[(&str, &Path)], options: &[&str], input: Stdio) -> Process {
         let starting = hold_starts();
         let home = TempDir::new().expect("a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
             .args(options)
             .args(["--save", ""])
             .current_dir(&home)
+            .envs(variables.iter().copied())
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -165,6 +171,41 @@ fn who_connects_before_it_is_ready_is_served_and_not_told_of_loading() {
         let answer = early.map(|mut early| early.ask("GET key"));
         assert_eq!(answer, Some(Reply::NilBulk));
     }
+}
+
+#[test]
+fn a_supervisor_is_told_what_it_does() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
+    let socket = folder.path().join("socket");
+    let options = ["--port", "0", "--unixsocket", text(&socket), "--supervised", "systemd"];
+    let mut process = Process::spawn_in(&[("NOTIFY_SOCKET", &path)], &options, Stdio::null());
+    let hear = || {
+        let mut lines = [0; 200];
+        let len = supervisor.recv(&mut lines).unwrap();
+        String::from_utf8_lossy(&lines[..len]).into_owned()
+    };
+    assert!(!hear().contains("READY"));
+    assert!(hear().contains("READY=1\n"));
+    process.signal(Signal::TERM);
+    assert!(hear().contains("STOPPING=1\n"));
+    assert_eq!(process.end().0.code(), Some(0));
+}
+
+#[test]
+fn the_kernel_is_told_whom_to_end_first() {
+    let (process, port) = started(&["--oom-score-adj", "relative", "--oom-score-adj-values", "20", "0", "0"]);
+    let score = |pid: u32| -> i32 {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        text.trim().parse().unwrap()
+    };
+    let (own, child) = (score(std::process::id()), process.child.id());
+    assert_eq!(score(child), (own + 20).min(1000));
+    let mut wire = Wire::connect(at(port));
+    assert_eq!(wire.ask("CONFIG SET oom-score-adj no"), Reply::ok());
+    assert_eq!(score(child), own);
 }
 
 #[test]

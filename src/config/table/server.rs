@@ -9,7 +9,7 @@ databases: u32 = "databases" [], int(1, i32::MAX as i64), "16", IMMUTABLE, Acts;
 /// Go on in the background.
 daemonize: bool = "daemonize" [], Bool, "no", IMMUTABLE, Acts;
 /// Who started the server and wants to know that it is ready.
-supervised: Supervised = "supervised" [], choice(Supervised::NAMES), "no", IMMUTABLE, Accepted("the service manager watches the process, which stays in the foreground");
+supervised: Supervised = "supervised" [], choice(Supervised::NAMES), "no", IMMUTABLE, Acts;
 /// File that holds the process id while the server runs; empty for none.
 pidfile: Option<PathBuf> = "pidfile" [], TEXT, "", IMMUTABLE, Acts;
 /// The lowest level that is logged.
@@ -43,9 +43,9 @@ use_exit_on_panic: bool = "use-exit-on-panic" [], Bool, "no", HIDDEN, Accepted("
 ignore_warnings: String = "ignore-warnings" [], TEXT, "", MUTABLE, Accepted("the warnings it can name are about other builds");
 /// Ask the system to end this process later (or sooner) than others when memory is short.
 oom_score_adj: OomScoreAdj = "oom-score-adj" [],
-    Kind::Choice { names: &["no", "yes", "relative", "absolute"], same: &[("relative", "yes")] }, "no", MUTABLE, Accepted("the score stays what the process was started with");
+    Kind::Choice { names: &["no", "yes", "relative", "absolute"], same: &[("relative", "yes")] }, "no", MUTABLE, Acts;
 /// The values for a primary, a replica and a child.
-oom_score_adj_values: [i32; 3] = "oom-score-adj-values" [], Special(&special::OOM_VALUES), "0 200 800", MUTABLE, Accepted("the score stays what the process was started with");
+oom_score_adj_values: [i32; 3] = "oom-score-adj-values" [], Special(&special::OOM_VALUES), "0 200 800", MUTABLE, Acts;
 /// Processors for the server's threads, such as `0-7:2`; empty for all.
 server_cpulist: String = "server-cpulist" ["server_cpulist"], TEXT, "", IMMUTABLE, NO_PINNING;
 /// Processors for background work.
