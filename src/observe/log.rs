@@ -25,8 +25,10 @@
 
 mod format;
 mod layer;
+mod syslog;
 
 pub use format::Format;
+pub use syslog::Syslog;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -86,7 +88,7 @@ impl Level {
 }
 
 /// What the log starts with.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Settings {
     /// How much is written.
     pub level: Level,
@@ -94,6 +96,8 @@ pub struct Settings {
     pub format: Format,
     /// Where to; standard output if `None`.
     pub file: Option<PathBuf>,
+    /// Where messages go as well.
+    pub syslog: Option<Syslog>,
     /// The clock of the lines.
     pub time: Time,
 }
@@ -121,6 +125,7 @@ struct Shared {
     format: AtomicU8,
     role: AtomicU8,
     output: Mutex<Output>,
+    syslog: Option<Syslog>,
     time: Time,
 }
 
@@ -159,10 +164,11 @@ pub fn init(settings: Settings) -> Result<LogHandle, InitError> {
 
 impl LogHandle {
     fn new(settings: Settings) -> io::Result<LogHandle> {
-        let Settings { level, format, file, time } = settings;
+        let Settings { level, format, file, syslog, time } = settings;
         let output = Mutex::new(Output::open(file.as_deref())?);
         let (level, format) = (AtomicU8::new(level as u8), AtomicU8::new(format as u8));
-        Ok(LogHandle { shared: Arc::new(Shared { level, format, role: AtomicU8::new(b'M'), output, time }) })
+        let role = AtomicU8::new(b'M');
+        Ok(LogHandle { shared: Arc::new(Shared { level, format, role, output, syslog, time }) })
     }
 
     fn layer(&self) -> layer::Lines {

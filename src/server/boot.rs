@@ -10,7 +10,7 @@ use crate::acl::file::unreadable;
 use crate::base::clock::{Clock, Time};
 use crate::base::rng::{Rng, os_seed};
 use crate::commands;
-use crate::config::{AclPubsubDefault, Config, LogFormat, LogLevel, Store};
+use crate::config::{AclPubsubDefault, Config, LogFormat, LogLevel, Store, SyslogFacility};
 use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
 use crate::dispatch::notify::Notifier;
 use crate::dispatch::stats::Stats;
@@ -18,7 +18,7 @@ use crate::dispatch::table::catalogue;
 use crate::dispatch::{CommandTable, Engine};
 use crate::journal::Journal;
 use crate::keyspace::{AccessClock, Keyspace};
-use crate::observe::log::{self, Format, Level, LogHandle};
+use crate::observe::log::{self, Format, Level, LogHandle, Syslog};
 use crate::observe::{latency, slowlog};
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
@@ -47,6 +47,9 @@ pub fn boot(store: Store) -> Result<Booted, String> {
         level: level(config.loglevel),
         format: format(config.log_format),
         file: config.logfile.clone(),
+        syslog: config
+            .syslog_enabled
+            .then(|| Syslog::new(config.syslog_ident.clone(), facility(config.syslog_facility))),
         time: time.clone(),
     })
     .map_err(|error| error.to_string())?;
@@ -182,6 +185,21 @@ pub(super) fn level(level: LogLevel) -> Level {
         LogLevel::Notice => Level::Notice,
         LogLevel::Warning => Level::Warning,
         LogLevel::Nothing => Level::Nothing,
+    }
+}
+
+/// The numbers of syslog(3).
+fn facility(facility: SyslogFacility) -> u8 {
+    match facility {
+        SyslogFacility::User => 1,
+        SyslogFacility::Local0 => 16,
+        SyslogFacility::Local1 => 17,
+        SyslogFacility::Local2 => 18,
+        SyslogFacility::Local3 => 19,
+        SyslogFacility::Local4 => 20,
+        SyslogFacility::Local5 => 21,
+        SyslogFacility::Local6 => 22,
+        SyslogFacility::Local7 => 23,
     }
 }
 

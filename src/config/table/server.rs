@@ -19,12 +19,12 @@ log_format: LogFormat = "log-format" [], choice(LogFormat::NAMES), "redis", MUTA
 /// File to log to; empty for standard output.
 logfile: Option<PathBuf> = "logfile" [], TEXT, "", MUTABLE, Acts;
 /// Log to syslog as well.
-syslog_enabled: bool = "syslog-enabled" [], Bool, "no", IMMUTABLE, Accepted("logs go to a file or to standard output");
+syslog_enabled: bool = "syslog-enabled" [], Bool, "no", IMMUTABLE, Acts;
 /// The name in syslog.
-syslog_ident: String = "syslog-ident" [], TEXT, "redis", IMMUTABLE, Accepted("logs go to a file or to standard output");
+syslog_ident: String = "syslog-ident" [], TEXT, "redis", IMMUTABLE, Acts;
 /// The facility in syslog.
 syslog_facility: SyslogFacility = "syslog-facility" [], choice(SyslogFacility::NAMES), "local0", IMMUTABLE,
-    Accepted("logs go to a file or to standard output");
+    Acts;
 /// Print the logo even when standard output is no terminal.
 always_show_logo: bool = "always-show-logo" [], Bool, "no", IMMUTABLE, Accepted("there is no logo");
 /// Show state in the process title.

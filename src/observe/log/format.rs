@@ -73,6 +73,11 @@ impl Record<'_> {
         };
         let _ = write!(line, "{}:{} ", self.pid, self.role);
         let _ = write!(line, "{day:02} {month} {year} {hour:02}:{minute:02}:{second:02}.{ms:03} {mark} ");
+        self.push_text(line);
+    }
+
+    /// Message and fields, without time and origin.
+    pub(super) fn push_text(&self, line: &mut String) {
         push_visible(line, self.message);
         for (name, value) in self.fields {
             let _ = write!(line, " {name}=");

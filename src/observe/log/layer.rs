@@ -68,6 +68,11 @@ impl<S: Subscriber> Layer<S> for Lines {
             message: &parts.message,
             fields: &parts.fields,
         };
+        if let Some(syslog) = &shared.syslog {
+            let mut text = String::new();
+            record.push_text(&mut text);
+            syslog.write(record.level, record.pid, &text);
+        }
         let line = record.line(self.log.format());
         shared.output.lock().write(line.as_bytes());
     }
