@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use super::gauges::Gauges;
+use super::slices::LongScripts;
 use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
@@ -56,6 +57,7 @@ pub struct Engine {
     pub monitors: Monitors,
     pub time: Time,
     pub lifecycle: Lifecycle,
+    pub long_scripts: LongScripts,
     pub identity: Identity,
     pub gauges: Gauges,
     /// `maxmemory` at work.

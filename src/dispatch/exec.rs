@@ -5,6 +5,8 @@
 //!   → effects → slow log, statistics → who waits for what was changed
 //! ```
 //!
+//! Scripts run on a stack of their own, see [`super::slices`].
+//!
 //! An [`Executor`] lives for one batch of a connection's requests and keeps the shard locked while the next
 //! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
 //! run anything, and the connection tries the same request again when it is woken.
@@ -18,9 +20,11 @@ use super::command::{Handler, Request};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::durable::DiskWait;
 use super::engine::Engine;
+use super::error::CmdError;
 use super::gates::{admit, is_exec, subcommand, writes};
 use super::redact::shown;
 use super::reply::ReplySlot;
+use super::slices::Ground;
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use super::table::Registered;
@@ -29,7 +33,7 @@ use super::wait::Awaited;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::keyspace::waiters::Waiter;
+use crate::keyspace::waiters::{ReadyKey, Waiter};
 use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
@@ -47,6 +51,8 @@ pub enum Step {
     Waits,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
+    /// Nothing happened; try again on a stack that can be left ([`Ground::Own`]).
+    WantsStack,
     /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
     /// before what follows, which the attacker chose, is taken for commands.
     CrossProtocol,
@@ -72,6 +78,8 @@ pub struct Attempts {
     failed: u32,
     /// Requests of others that the connection's last one made ready, but whose shards were busy.
     pub(super) debts: VecDeque<Arc<Waiter>>,
+    /// Keys that were made ready, but whose shards are held for long.
+    pub(super) unserved: Vec<ReadyKey>,
     /// The wait of a WAITAOF.
     pub(super) disk: Option<DiskWait>,
 }
@@ -80,7 +88,7 @@ impl Attempts {
     /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
     #[inline]
     pub fn owes(&self) -> bool {
-        !self.debts.is_empty()
+        !(self.debts.is_empty() && self.unserved.is_empty())
     }
 }
 
@@ -106,6 +114,12 @@ pub struct Executor<'k> {
     pub(super) awaited: Option<Awaited>,
     /// The requests that run are those of a script.
     pub(super) in_script: bool,
+    /// What the batch runs on.
+    pub(super) ground: Ground<'k>,
+    /// A script was told to stop because the server ends: nothing of it counts.
+    pub(super) is_abandoned: bool,
+    /// What a command about the server found held for long.
+    obstacle: Option<Busy>,
     /// The command of the last request, and how it was spelled.
     last: Option<&'k Registered>,
     last_spelling: SmallVec<[u8; 24]>,
@@ -141,12 +155,21 @@ impl<'k> Executor<'k> {
             gathered: None,
             awaited: None,
             in_script: false,
+            ground: Ground::Fixed,
+            is_abandoned: false,
+            obstacle: None,
             last: None,
             last_spelling: SmallVec::new(),
             began: engine.time.now_ms(),
             began_ns,
             last_ns: began_ns,
         }
+    }
+
+    /// Says what the batch runs on.
+    pub fn stand_on(mut self, ground: Ground<'k>) -> Executor<'k> {
+        self.ground = ground;
+        self
     }
 
     /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
@@ -209,6 +232,12 @@ impl<'k> Executor<'k> {
             self.refuse_subscriber(session, registered, out);
             return Step::Done;
         }
+        if self.engine.long_scripts.any()
+            && let Some(error) = self.objection_of_script(registered)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
         if let Some(transaction) = session.transaction.as_deref_mut()
             && registered.command.is_queued
         {
@@ -230,6 +259,10 @@ impl<'k> Executor<'k> {
             self.view.release();
             return Step::Parked(place);
         }
+        let runs_scripts = Self::runs_scripts(session, registered);
+        if runs_scripts && matches!(self.ground, Ground::Wanted) {
+            return Step::WantsStack;
+        }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
             // Nearly all requests have one key at a fixed place.
@@ -241,16 +274,20 @@ impl<'k> Executor<'k> {
             None if is_exec(registered) => self.transaction_locks(session),
             None => self.find_keys(registered, &args, &mut keys),
         };
-        let locked = match self.needs_script_mutex(session, registered) {
-            true => self.view.lock_in_order(&locks),
+        let locked = match runs_scripts {
+            true if self.engine.keyspace.shard_count() > 1 => self.view.lock_in_order(&locks),
+            true => self.lock(&LockSet::All, attempts),
             false => self.lock(&locks, attempts),
         };
         if let Err(busy) = locked {
-            return Step::Parked(Parked::Lock(busy));
+            return self.put_off(session, registered, busy, out);
         }
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
         self.call(session, &request, out);
+        if let Some(busy) = self.obstacle.take() {
+            return self.put_off(session, registered, busy, out);
+        }
         if let Some(awaited) = self.awaited.take() {
             self.fall_asleep(session, &request, awaited);
         }
@@ -260,17 +297,34 @@ impl<'k> Executor<'k> {
         if session.waiting.is_some() { Step::Waits } else { Step::Done }
     }
 
-    /// Whether a request may want shards that its keys don't tell. With one shard there are none.
+    /// Whether a script may run, which may want shards that the request's keys don't tell.
     #[inline]
-    fn needs_script_mutex(&self, session: &Session, registered: &Registered) -> bool {
-        self.engine.keyspace.shard_count() > 1
-            && match registered.command.handler {
-                Handler::Script(_) => true,
-                Handler::Control(Control::Exec) => {
-                    session.transaction.as_deref().is_some_and(|transaction| transaction.runs_scripts)
-                }
-                _ => false,
+    fn runs_scripts(session: &Session, registered: &Registered) -> bool {
+        match registered.command.handler {
+            Handler::Script(_) => true,
+            Handler::Control(Control::Exec) => {
+                session.transaction.as_deref().is_some_and(|transaction| transaction.runs_scripts)
             }
+            _ => false,
+        }
+    }
+
+    /// What becomes of a request that can't have its locks now.
+    #[cold]
+    fn put_off(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        busy: Busy,
+        out: &mut Output,
+    ) -> Step {
+        if self.engine.keyspace.is_held_long(busy)
+            && let Some(error) = self.engine.long_scripts.objection()
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
+        Step::Parked(Parked::Lock(busy))
     }
 
     pub(super) fn config(&self) -> &'k Config {
@@ -381,6 +435,13 @@ impl<'k> Executor<'k> {
         }
         if let Err(error) = outcome {
             out.truncate(mark);
+            if let CmdError::HeldLong(busy) = error
+                && self.gathered.is_none()
+            {
+                self.view.release();
+                self.obstacle = Some(busy);
+                return;
+            }
             self.write_error(session, &error, out);
         }
         match session.reply_mode {

@@ -73,6 +73,15 @@ impl Executor<'_> {
         Some(CmdError::owned(format!("{UNSAVED} {reason}")))
     }
 
+    /// Why the request is refused while a script runs for too long. Where there are several shards only those requests are
+    /// that can't have their locks.
+    #[cold]
+    pub(super) fn objection_of_script(&self, registered: &Registered) -> Option<CmdError> {
+        let is_allowed = registered.command.spec.flags.contains(CommandFlags::ALLOW_BUSY);
+        let has_one_shard = self.engine.keyspace.shard_count() == 1;
+        self.engine.long_scripts.objection().filter(|_| has_one_shard && !is_allowed)
+    }
+
     #[cold]
     pub(super) fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
         let flags = flags_of(session, registered);

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A script may touch keys that it has not declared. So with several shards it holds the script mutex from its beginning: its
-//! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). All locks are kept to
-//! the end, so nobody sees half of what a script does.
+//! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). Where there is one shard it
+//! holds that. All locks are kept to the end, so nobody sees half of what a script does.
 //!
 //! A command of a script passes gates of its own: it must be allowed in scripts, to the script's user, and to a
 //! script of that kind. It answers like any request; the interpreter reads the reply.
@@ -20,7 +20,8 @@ use super::error::CmdError;
 use super::exec::{Executor, Keys};
 use super::gates::admit;
 use super::memory::is_exceeded;
-use crate::base::clock::UnixMs;
+use super::slices::Pace;
+use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::LockSet;
 use crate::resp::{Args, Output, Proto};
@@ -37,6 +38,7 @@ pub struct ScriptCx<'c, 'k> {
     pub rules: Rules,
     /// A command of the script may have changed something.
     pub has_written: bool,
+    pace: Pace<'k>,
 }
 
 /// What a script may do.
@@ -76,6 +78,12 @@ impl<'k> ScriptCx<'_, 'k> {
     /// The protocol version in which the script's commands answer.
     pub fn set_proto(&mut self, proto: Proto) {
         self.inner.proto = proto;
+    }
+
+    /// To be called now and then while the script runs: others get their turn. Whether it is to go on; if not, nothing of it
+    /// counts.
+    pub fn breathe(&mut self, is_function: bool) -> bool {
+        self.executor.breathe(&mut self.pace, is_function)
     }
 
     /// Runs a command; its reply, or the error that it gave, is in `out`.
@@ -135,9 +143,13 @@ impl<'k> Executor<'k> {
         self.as_one(session.id(), |executor| {
             let inner = session.for_script();
             let was_in_script = std::mem::replace(&mut executor.in_script, true);
-            let mut cx = ScriptCx { executor, session, inner, rules: Rules::default(), has_written: false };
+            let engine: &'k Engine = executor.engine;
+            let pace = Pace::new(&engine.long_scripts, engine.time.monotonic_ns());
+            let rules = Rules::default();
+            let mut cx = ScriptCx { executor, session, inner, rules, has_written: false, pace };
             let done = run(&mut cx);
             cx.executor.in_script = was_in_script;
+            cx.executor.is_abandoned |= cx.pace.is_ended();
             done
         })
     }

@@ -186,6 +186,7 @@ impl<'k> Executor<'k> {
         self.gathered = Some(Box::default());
         let done = run(self);
         if let Some(gathered) = self.gathered.take()
+            && !self.is_abandoned
             && !(gathered.commands.is_empty() && gathered.effects.records.is_empty())
         {
             let commands: Vec<(DbIndex, Args<'_>)> =

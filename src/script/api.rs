@@ -6,6 +6,8 @@
 //! What runs commands is found in a scoped thread-local: closures of the interpreter live longer than any request, so they can't
 //! hold its context.
 
+use std::cell::Cell;
+
 use mlua::{Lua, MultiValue, Value};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 
@@ -23,6 +25,8 @@ pub trait Host {
     fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError>;
     fn set_proto(&mut self, proto: Proto);
     fn proto(&self) -> Proto;
+    /// Lets others have the thread for a while; whether the script is to go on.
+    fn breathe(&mut self) -> bool;
 }
 
 /// The context of the request, and the protocol that `redis.setresp` chose.
@@ -51,6 +55,10 @@ impl Host for RequestHost<'_, '_, '_> {
     fn proto(&self) -> Proto {
         self.proto
     }
+
+    fn breathe(&mut self) -> bool {
+        self.cx.breathe(self.running.function.is_some())
+    }
 }
 
 /// A host for as long as its script runs.
@@ -66,9 +74,36 @@ impl<'a> ReborrowMut<'a> for HostRef<'_> {
 
 scoped_thread_local!(static mut HOST: for<'h> HostRef<'h>);
 
-/// Lets `run` find a host.
-pub fn with_host<R>(host: &mut dyn Host, run: impl FnOnce() -> R) -> R {
+thread_local! {
+    /// A script of this thread is between its beginning and its end.
+    static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes the mark of a running script back, also when it panics.
+struct Unmark;
+
+impl Drop for Unmark {
+    fn drop(&mut self) {
+        IS_RUNNING.set(false);
+    }
+}
+
+/// Lets `run` find a host. While a script waits for its next slice others of the thread may not run: the order in which hosts
+/// come and go would be lost. They don't, because it holds their locks; this makes sure.
+///
+/// # Errors
+/// Another one is under way.
+pub fn with_host<R>(host: &mut dyn Host, run: impl FnOnce() -> mlua::Result<R>) -> mlua::Result<R> {
+    if IS_RUNNING.replace(true) {
+        return Err(mlua::Error::RuntimeError("another script is under way on this thread".to_owned()));
+    }
+    let _unmark = Unmark;
     HOST.set(HostRef(host), run)
+}
+
+/// Lets others have the thread; whether the script is to go on.
+pub fn breathe() -> bool {
+    host(|host| host.breathe()).unwrap_or(true)
 }
 
 fn host<R>(ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::gauge::Gauges;
 use super::shebang::{self, Flags};
 use crate::base::sha1;
 use crate::dispatch::CmdError;
@@ -43,6 +44,8 @@ pub struct Scripts {
     generation: AtomicU64,
     evicted: AtomicU64,
     running: Mutex<Vec<Arc<Running>>>,
+    /// The states of the workers.
+    pub states: Gauges,
 }
 
 /// A script that runs.

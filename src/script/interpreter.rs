@@ -6,7 +6,7 @@
 //! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed. Once it is, every further
 //! instruction fails, so `pcall` in a loop does not save it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, V
 
 use super::api::{self, RequestHost};
 use super::cache::{Running, Script, Scripts, Sha};
+use super::gauge::Gauge;
 use super::random::Random;
 use super::{lib, shebang};
 use crate::base::clock::Clock;
@@ -26,7 +27,7 @@ use crate::resp::Proto;
 /// Compiled scripts up to which none goes.
 const SWEEP_MIN: usize = 1024;
 /// Between two looks whether a script was killed.
-pub(super) const HOOK_INSTRUCTIONS: u32 = 100_000;
+pub(super) const HOOK_INSTRUCTIONS: u32 = 10_000;
 /// The name of every script in messages.
 const CHUNK: &str = "@user_script";
 /// The name of our own code in Lua.
@@ -38,7 +39,8 @@ const VERSION: &str = "8.0.6";
 const VERSION_NUM: i64 = 0x0008_0006;
 
 thread_local! {
-    static INTERPRETER: RefCell<Option<Interpreter>> = const { RefCell::new(None) };
+    /// Empty while a script runs.
+    static INTERPRETER: Cell<Option<Interpreter>> = const { Cell::new(None) };
 }
 
 /// The state of a worker.
@@ -51,6 +53,15 @@ struct Interpreter {
     sweep_at: usize,
     generation: u64,
     running: Rc<RefCell<Option<Arc<Running>>>>,
+    gauge: Gauge,
+}
+
+impl Interpreter {
+    /// Puts it back for the next script of this thread.
+    fn rest(self) {
+        self.gauge.set(self.lua.used_memory());
+        INTERPRETER.set(Some(self));
+    }
 }
 
 /// What a script ended with.
@@ -72,26 +83,31 @@ pub fn run<R>(
     (keys, argv): (&[&[u8]], &[&[u8]]),
     finish: impl FnOnce(Ended, bool) -> R,
 ) -> Result<R, CmdError> {
-    INTERPRETER.with_borrow_mut(|slot| {
-        let interpreter = Interpreter::current(slot, scripts, cx.config().lua_memory_limit)?;
-        let function = interpreter.compiled(scripts, script)?;
-        *interpreter.running.borrow_mut() = Some(Arc::clone(running));
-        let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
-        let (lua, run) = (&interpreter.lua, &interpreter.run);
-        let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, argv)) {
-            (Ok(keys), Ok(argv)) => api::with_host(&mut host, || run.call((&function, keys, argv))),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        *interpreter.running.borrow_mut() = None;
-        let is_resp3 = host.proto == Proto::Resp3;
-        let ended = end(&script.sha, running, ran);
-        let done = finish(ended, is_resp3);
-        if running.is_killed.load(Ordering::Relaxed) {
-            // What ended it still stands at every step of this state.
-            *slot = None;
+    let mut interpreter = Interpreter::current(scripts, cx.config().lua_memory_limit)?;
+    let function = match interpreter.compiled(scripts, script) {
+        Ok(function) => function,
+        Err(error) => {
+            interpreter.rest();
+            return Err(error);
         }
-        Ok(done)
-    })
+    };
+    *interpreter.running.borrow_mut() = Some(Arc::clone(running));
+    let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
+    let (lua, run) = (&interpreter.lua, &interpreter.run);
+    let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, argv)) {
+        (Ok(keys), Ok(argv)) => api::with_host(&mut host, || run.call((&function, keys, argv))),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    *interpreter.running.borrow_mut() = None;
+    let is_resp3 = host.proto == Proto::Resp3;
+    let ended = end(&script.sha, running, ran);
+    let done = finish(ended, is_resp3);
+    // What ended one that was killed still stands at every step of its state.
+    if !running.is_killed.load(Ordering::Relaxed) {
+        drop(function);
+        interpreter.rest();
+    }
+    Ok(done)
 }
 
 /// Compiles a script, to see whether that works.
@@ -99,9 +115,10 @@ pub fn run<R>(
 /// # Errors
 /// It does not.
 pub fn check(memory_limit: u64, scripts: &Scripts, script: &Script) -> Result<(), CmdError> {
-    INTERPRETER.with_borrow_mut(|slot| {
-        Interpreter::current(slot, scripts, memory_limit)?.compiled(scripts, script).map(drop)
-    })
+    let mut interpreter = Interpreter::current(scripts, memory_limit)?;
+    let compiled = interpreter.compiled(scripts, script).map(drop);
+    interpreter.rest();
+    compiled
 }
 
 /// Words as a table.
@@ -169,27 +186,23 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 
 impl Interpreter {
     /// That of this worker, made anew after SCRIPT FLUSH.
-    fn current<'s>(
-        slot: &'s mut Option<Interpreter>,
-        scripts: &Scripts,
-        memory_limit: u64,
-    ) -> Result<&'s mut Interpreter, CmdError> {
+    fn current(scripts: &Scripts, memory_limit: u64) -> Result<Interpreter, CmdError> {
         let generation = scripts.generation();
-        let interpreter = match slot.take().filter(|interpreter| interpreter.generation == generation) {
+        let interpreter = match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
-            None => Interpreter::new(generation).map_err(|error| {
+            None => Interpreter::new(generation, scripts.states.join()).map_err(|error| {
                 CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
             })?,
         };
         set_memory_limit(&interpreter.lua, memory_limit);
-        Ok(slot.insert(interpreter))
+        Ok(interpreter)
     }
 
-    fn new(generation: u64) -> mlua::Result<Interpreter> {
+    fn new(generation: u64, gauge: Gauge) -> mlua::Result<Interpreter> {
         let (lua, running) = (new_state()?, Rc::default());
         let run = prelude(&lua, None)?.run;
         watch(&lua, &running)?;
-        Ok(Interpreter { lua, run, compiled: HashMap::new(), sweep_at: SWEEP_MIN, generation, running })
+        Ok(Interpreter { lua, run, compiled: HashMap::new(), sweep_at: SWEEP_MIN, generation, running, gauge })
     }
 
     fn compiled(&mut self, scripts: &Scripts, script: &Script) -> Result<Function, CmdError> {
@@ -278,13 +291,20 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     Ok(Prelude { run, load, environment })
 }
 
-/// Looks now and then whether the script was killed.
+/// Whether what runs was killed, before or after others had their turn.
+pub(super) fn must_stop(running: &RefCell<Option<Arc<Running>>>) -> bool {
+    let Some(running) = running.borrow().clone() else { return false };
+    if !api::breathe() {
+        running.is_killed.store(true, Ordering::Relaxed);
+    }
+    running.is_killed.load(Ordering::Relaxed)
+}
+
+/// Looks now and then whether the script was killed, and lets others have the thread.
 fn watch(lua: &Lua, running: &Rc<RefCell<Option<Arc<Running>>>>) -> mlua::Result<()> {
     let running = Rc::clone(running);
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_INSTRUCTIONS), move |lua, _| {
-        let is_killed =
-            running.borrow().as_ref().is_some_and(|running| running.is_killed.load(Ordering::Relaxed));
-        if !is_killed {
+        if !must_stop(&running) {
             return Ok(VmState::Continue);
         }
         // From now on at every step, so that whoever catches this error does not get far.

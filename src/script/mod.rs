@@ -21,6 +21,7 @@ pub mod api;
 pub mod cache;
 pub mod convert;
 pub mod functions;
+pub mod gauge;
 pub mod interpreter;
 pub mod lib;
 pub mod library;

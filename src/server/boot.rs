@@ -11,6 +11,7 @@ use crate::base::clock::{Clock, Time};
 use crate::base::rng::{Rng, os_seed};
 use crate::commands;
 use crate::config::{AclPubsubDefault, Config, LogFormat, LogLevel, Store};
+use crate::dispatch::slices::LongScripts;
 use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
 use crate::dispatch::notify::Notifier;
 use crate::dispatch::stats::Stats;
@@ -121,6 +122,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         identity: identity(&time),
         time,
         lifecycle: Lifecycle::default(),
+        long_scripts: LongScripts::default(),
         gauges,
         eviction: Default::default(),
         sinks: Default::default(),

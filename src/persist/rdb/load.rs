@@ -180,7 +180,7 @@ pub fn load<R: Read>(
 /// Adds a library of functions; one of its name goes.
 fn add_functions(engine: &Engine, config: &Config, code: &[u8]) -> Result<(), LoadError> {
     let Some(functions) = engine.parts.find::<Functions>() else { return Ok(()) };
-    let library = library::make(code, config.lua_memory_limit);
+    let library = library::make(&functions, code, config.lua_memory_limit);
     let added = library.and_then(|library| functions.put(library));
     added.map_err(|error| LoadError::Function(String::from_utf8_lossy(&error.line()).into_owned()))
 }

@@ -135,7 +135,7 @@ fn sleep(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     let seconds = if seconds.is_nan() { 0.0 } else { seconds.max(0.0) };
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= SLEEP_MAX);
     let time = time.ok_or(CmdError::OutOfRange)?;
-    cx.with_all(|_| std::thread::sleep(time));
+    cx.with_all(|_| std::thread::sleep(time))?;
     Ok(reply.ok())
 }
 

@@ -41,7 +41,7 @@ pub(super) fn reload(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             view.forget_effects();
         }
         saver.load_in(view, &engine, &config, manner)
-    });
+    })?;
     match loaded {
         Ok(Some(_)) => Ok(reply.ok()),
         _ => Err(CmdError::text("ERR Error trying to load the RDB dump, check server logs")),
