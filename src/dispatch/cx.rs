@@ -30,6 +30,8 @@ pub struct ReadCx<'c, 'k> {
     /// Whether the request may wait; see [`ReadCx::wait`].
     pub(super) may_wait: bool,
     pub(super) awaited: &'c mut Option<Awaited>,
+    /// A script asks, so what has no order of its own is given in one.
+    pub(crate) in_script: bool,
 }
 
 impl<'k> ReadCx<'_, 'k> {

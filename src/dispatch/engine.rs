@@ -10,13 +10,13 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use super::gauges::Gauges;
-use super::slices::LongScripts;
 use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
 use super::parts::Parts;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
+use super::slices::LongScripts;
 use super::stats::Stats;
 use super::table::CommandTable;
 use crate::acl::Acl;

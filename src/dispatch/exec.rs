@@ -24,8 +24,8 @@ use super::error::CmdError;
 use super::gates::{admit, is_exec, subcommand, writes};
 use super::redact::shown;
 use super::reply::ReplySlot;
-use super::slices::Ground;
 use super::sink::Commit;
+use super::slices::Ground;
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::transaction::{Control, Gathered};
@@ -92,6 +92,13 @@ impl Attempts {
     }
 }
 
+/// A command, and how a request spelled its name.
+#[derive(Default)]
+struct Spelled<'k> {
+    command: Option<&'k Registered>,
+    spelling: SmallVec<[u8; 24]>,
+}
+
 /// Runs a batch of requests of one connection.
 pub struct Executor<'k> {
     pub(super) engine: &'k Arc<Engine>,
@@ -110,6 +117,8 @@ pub struct Executor<'k> {
     pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
+    /// Memory for that.
+    pub(super) spare: Option<Box<Gathered>>,
     /// What the last request waits for.
     pub(super) awaited: Option<Awaited>,
     /// The requests that run are those of a script.
@@ -120,9 +129,8 @@ pub struct Executor<'k> {
     pub(super) is_abandoned: bool,
     /// What a command about the server found held for long.
     obstacle: Option<Busy>,
-    /// The command of the last request, and how it was spelled.
-    last: Option<&'k Registered>,
-    last_spelling: SmallVec<[u8; 24]>,
+    /// The command of the last request, and how it was spelled: of clients', and of scripts'.
+    last: [Spelled<'k>; 2],
     /// Wall and monotonic time at which the batch began.
     began: UnixMs,
     began_ns: u64,
@@ -153,13 +161,13 @@ impl<'k> Executor<'k> {
             depends: JournalOffset(0),
             rewrites: Vec::new(),
             gathered: None,
+            spare: None,
             awaited: None,
             in_script: false,
             ground: Ground::Fixed,
             is_abandoned: false,
             obstacle: None,
-            last: None,
-            last_spelling: SmallVec::new(),
+            last: Default::default(),
             began: engine.time.now_ms(),
             began_ns,
             last_ns: began_ns,
@@ -339,14 +347,15 @@ impl<'k> Executor<'k> {
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
     #[inline]
     pub(super) fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
-        if let Some(last) = self.last
-            && self.last_spelling.as_slice() == name
+        let [of_clients, of_scripts] = &mut self.last;
+        let last = if self.in_script { of_scripts } else { of_clients };
+        if let Some(command) = last.command
+            && last.spelling.as_slice() == name
         {
-            return Some(last);
+            return Some(command);
         }
         let found = self.engine.commands.find(name)?;
-        self.last = Some(found);
-        self.last_spelling = SmallVec::from_slice(name);
+        *last = Spelled { command: Some(found), spelling: SmallVec::from_slice(name) };
         Some(found)
     }
 
@@ -428,6 +437,11 @@ impl<'k> Executor<'k> {
             self.view.release();
         }
         let seen = self.view.seen();
+        let is_script = matches!(registered.command.handler, Handler::Script(_));
+        if is_script && self.engine.monitors.any() {
+            // Before what it runs.
+            monitor::feed(self.engine, session, registered, &request.args, false);
+        }
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
         if session.tracking.is_some() {
@@ -484,14 +498,16 @@ impl<'k> Executor<'k> {
         match request.command.command.handler {
             Handler::Read(run) => {
                 let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let in_script = self.in_script;
                 let mut cx =
-                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited, in_script };
                 run(&mut cx, request, reply)
             }
             Handler::Write(run) => {
                 let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
+                let in_script = self.in_script;
                 let read =
-                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
+                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited, in_script };
                 run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
             }
             Handler::Session(run) => {
@@ -615,8 +631,9 @@ impl<'k> Executor<'k> {
             let event = if fast { "fast-command" } else { "command" };
             self.engine.latency.record(event, self.engine.time.now_ms().seconds(), nanos / 1_000_000);
         }
-        if self.engine.monitors.any() {
-            monitor::feed(self.engine, session, request.command, &request.args);
+        let is_script = matches!(request.command.command.handler, Handler::Script(_));
+        if self.engine.monitors.any() && !is_script {
+            monitor::feed(self.engine, session, request.command, &request.args, self.in_script);
         }
     }
 

@@ -36,7 +36,13 @@ impl Monitors {
 }
 
 /// Sends the line about a command to every monitor.
-pub fn feed(engine: &Engine, session: &Session, registered: &Registered, args: &Args<'_>) {
+pub fn feed(
+    engine: &Engine,
+    session: &Session,
+    registered: &Registered,
+    args: &Args<'_>,
+    in_script: bool,
+) {
     if registered.command.spec.flags.intersects(CommandFlags::SKIP_MONITOR | CommandFlags::ADMIN) {
         return;
     }
@@ -46,7 +52,7 @@ pub fn feed(engine: &Engine, session: &Session, registered: &Registered, args: &
         now_us / 1_000_000,
         now_us % 1_000_000,
         session.db.0,
-        session.shared.addr
+        if in_script { "lua" } else { &session.shared.addr }
     )
     .into_bytes();
     for index in 0..args.len() {

@@ -21,7 +21,7 @@ use super::exec::{Executor, Keys};
 use super::gates::admit;
 use super::memory::is_exceeded;
 use super::slices::Pace;
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::UnixMs;
 use crate::config::Config;
 use crate::keyspace::LockSet;
 use crate::resp::{Args, Output, Proto};
@@ -63,6 +63,11 @@ impl<'k> ScriptCx<'_, 'k> {
 
     pub fn config(&self) -> &'k Config {
         self.executor.config()
+    }
+
+    /// When the script began, monotonic, in µs.
+    pub fn began_us(&self) -> u64 {
+        self.pace.began_ns() / 1000
     }
 
     pub fn now(&self) -> UnixMs {
@@ -113,7 +118,15 @@ impl<'k> ScriptCx<'_, 'k> {
         let mut keys = Keys::new();
         let locks = match command.handler {
             Handler::Admin(_) => LockSet::All,
-            _ => self.executor.find_keys(registered, &args, &mut keys),
+            _ => match registered.only_key.and_then(|position| args.get(position)) {
+                Some(name) => {
+                    let keyspace = &self.executor.engine.keyspace;
+                    let key = keyspace.key(name);
+                    keys.push(key);
+                    LockSet::One(keyspace.shard_of(key.hash()))
+                }
+                None => self.executor.find_keys(registered, &args, &mut keys),
+            },
         };
         self.executor.view.extend(&locks);
         // The clock stands still in a script.
@@ -144,7 +157,7 @@ impl<'k> Executor<'k> {
             let inner = session.for_script();
             let was_in_script = std::mem::replace(&mut executor.in_script, true);
             let engine: &'k Engine = executor.engine;
-            let pace = Pace::new(&engine.long_scripts, engine.time.monotonic_ns());
+            let pace = Pace::new(&engine.long_scripts, executor.last_ns);
             let rules = Rules::default();
             let mut cx = ScriptCx { executor, session, inner, rules, has_written: false, pace };
             let done = run(&mut cx);

@@ -65,9 +65,8 @@ pub struct LongScripts {
     functions: AtomicUsize,
 }
 
-const SCRIPT: CmdError = CmdError::text(
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-);
+const SCRIPT: CmdError =
+    CmdError::text("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.");
 const FUNCTION: CmdError = CmdError::text(
     "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
 );
@@ -108,6 +107,11 @@ pub struct Pace<'k> {
 impl<'k> Pace<'k> {
     pub(super) fn new(long: &'k LongScripts, now_ns: u64) -> Pace<'k> {
         Pace { long, began_ns: now_ns, slice_ns: now_ns, is_sliced: false, over: None, is_ended: false }
+    }
+
+    /// Monotonic.
+    pub(super) fn began_ns(&self) -> u64 {
+        self.began_ns
     }
 
     /// Whether it was told to stop.

@@ -183,12 +183,14 @@ impl<'k> Executor<'k> {
         if self.gathered.is_some() {
             return run(self);
         }
-        self.gathered = Some(Box::default());
+        self.gathered = Some(self.spare.take().unwrap_or_default());
         let done = run(self);
-        if let Some(gathered) = self.gathered.take()
-            && !self.is_abandoned
-            && !(gathered.commands.is_empty() && gathered.effects.records.is_empty())
-        {
+        let Some(gathered) = self.gathered.take() else { return done };
+        if gathered.commands.is_empty() && gathered.effects.records.is_empty() {
+            self.spare = Some(gathered);
+            return done;
+        }
+        if !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
             self.publish(&Commit {

@@ -31,8 +31,8 @@ use super::stream::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
-use crate::dispatch::slices::Ground;
 use crate::dispatch::memory::evict_clients;
+use crate::dispatch::slices::Ground;
 use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
@@ -185,7 +185,9 @@ impl Connection {
                     cx.waker().wake_by_ref();
                     return Ok(Polled::Rests);
                 }
-                Some(Pause::Parked) if self.session.shared.is_blocked() => return self.listen(cx).map(|()| Polled::Rests),
+                Some(Pause::Parked) if self.session.shared.is_blocked() => {
+                    return self.listen(cx).map(|()| Polled::Rests);
+                }
                 Some(Pause::Parked) => return Ok(Polled::Rests),
                 None => {
                     self.rest();

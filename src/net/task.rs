@@ -64,7 +64,9 @@ impl Task {
                         (worker, Coroutine::with_stack(stack, run))
                     }
                     Err(error) => {
-                        tracing::error!("No stack for a script, which therefore can't be interrupted: {error}");
+                        tracing::error!(
+                            "No stack for a script, which therefore can't be interrupted: {error}"
+                        );
                         let polled = connection.drive(cx, Ground::Fixed);
                         return Some((connection, polled));
                     }

@@ -126,7 +126,10 @@ impl Worker {
     /// The shared read buffer. While a script is in the middle of its run it has the requests that came with it; then this is
     /// another one.
     pub fn read_buffer(&self) -> ReadBuffer<'_> {
-        ReadBuffer { worker: self, bytes: self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES]) }
+        ReadBuffer {
+            worker: self,
+            bytes: self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES]),
+        }
     }
 
     /// A stack for a connection that runs scripts.

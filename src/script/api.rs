@@ -128,17 +128,16 @@ pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     Ok(Value::Table(object))
 }
 
-/// The words of a command; numbers as Redis prints them.
-fn words(args: &MultiValue) -> Result<OwnedArgs, CmdError> {
+/// What a script gave to `redis.call`: how many values, the first ones, and the rest.
+pub type Words = (usize, Value, Value, Value, Value, MultiValue);
+
+/// Puts the words of a command together; numbers as Redis prints them.
+fn collect<'v>(values: impl IntoIterator<Item = &'v Value>, words: &mut OwnedArgs) -> Result<(), CmdError> {
     const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
     const TYPE: CmdError = CmdError::text("ERR Lua redis lib command arguments must be strings or integers");
-    if args.is_empty() {
-        return Err(NONE);
-    }
     // Copied one by one: a borrowed string takes a slot of the interpreter, and there may be thousands.
-    let mut words = OwnedArgs::default();
-    for arg in args {
-        match arg {
+    for value in values {
+        match value {
             Value::String(text) => words.push(&text.as_bytes()),
             Value::Integer(number) => words.push(itoa::Buffer::new().format(*number).as_bytes()),
             Value::Number(number) => {
@@ -149,36 +148,76 @@ fn words(args: &MultiValue) -> Result<OwnedArgs, CmdError> {
             _ => return Err(TYPE),
         }
     }
-    Ok(words)
+    if words.as_args().is_empty() { Err(NONE) } else { Ok(()) }
+}
+
+/// Bytes of words and replies up to which their memory is kept for the next ones.
+const SPARE_MAX_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// Memory for the words of a command, and for its reply.
+    static SPARE: Cell<Option<(OwnedArgs, Vec<u8>)>> = const { Cell::new(None) };
 }
 
 /// `redis.call` and, with `is_protected`, `redis.pcall`.
-pub fn call(lua: &Lua, args: &MultiValue, is_protected: bool) -> Answer {
-    let refuse = |error: &CmdError| -> Answer {
-        let object = error_object(lua, &error.line())?;
-        if let Value::Table(object) = &object {
-            object.raw_set("ignore_error_stats_update", true)?;
-        }
-        Ok((!is_protected, object))
+///
+/// The limit of memory does not hold meanwhile: it would make every string that we make cost a protected call. What there is of the
+/// reply is in memory already, and whatever the script does next finds out that there is too much.
+pub fn call(lua: &Lua, words: &Words, is_protected: bool) -> Answer {
+    let limit = lua.set_memory_limit(0)?;
+    let answer = call_unlimited(lua, words, is_protected);
+    lua.set_memory_limit(limit)?;
+    answer
+}
+
+fn call_unlimited(lua: &Lua, (count, one, two, three, four, rest): &Words, is_protected: bool) -> Answer {
+    let (mut words, buffer) = SPARE.take().unwrap_or_default();
+    words.clear();
+    let values = [one, two, three, four].into_iter().take(*count).chain(rest);
+    let collected = collect(values, &mut words);
+    let mut out = Output::with_buffer(buffer);
+    let answer = match collected {
+        Ok(()) => run(&words, &mut out),
+        Err(error) => Err(error),
     };
-    let words = match words(args) {
-        Ok(words) => words,
-        Err(error) => return refuse(&error),
-    };
-    let mut out = Output::default();
-    let Some((ran, proto)) = host(|host| (host.run(words.as_args(), &mut out), host.proto())) else {
-        return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation");
-    };
-    if let Err(error) = ran {
-        return refuse(&error);
-    }
     let bytes = out.take_bytes();
-    let mut reader = ReplyReader::new(&bytes);
+    let answer = match answer {
+        Ok(Some(proto)) => read(lua, &bytes, proto),
+        Ok(None) => return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation"),
+        Err(error) => Ok(Err(error)),
+    };
+    if words.heap_bytes() + bytes.capacity() <= SPARE_MAX_BYTES {
+        SPARE.set(Some((words, bytes)));
+    }
+    match answer? {
+        Ok(value) => Ok((false, value)),
+        Err(error) => {
+            let object = error_object(lua, &error.line())?;
+            if let Value::Table(object) = &object {
+                object.raw_set("ignore_error_stats_update", true)?;
+            }
+            Ok((!is_protected, object))
+        }
+    }
+}
+
+/// Runs a command; the protocol of its reply, or nothing where no script runs.
+fn run(words: &OwnedArgs, out: &mut Output) -> Result<Option<Proto>, CmdError> {
+    match host(|host| (host.run(words.as_args(), out), host.proto())) {
+        Some((Ok(()), proto)) => Ok(Some(proto)),
+        Some((Err(error), _)) => Err(error),
+        None => Ok(None),
+    }
+}
+
+/// A reply as a value, or its error.
+fn read(lua: &Lua, bytes: &[u8], proto: Proto) -> mlua::Result<Result<Value, CmdError>> {
+    let mut reader = ReplyReader::new(bytes);
     if let Some(text) = reader.error() {
-        return refuse(&CmdError::Bytes(text.to_vec()));
+        return Ok(Err(CmdError::Bytes(text.to_vec())));
     }
     let nil = if proto == Proto::Resp3 { Value::Nil } else { Value::Boolean(false) };
-    Ok((false, reader.value(lua, &nil)?))
+    reader.value(lua, &nil).map(Ok)
 }
 
 /// `redis.log(level, message …)`
@@ -281,10 +320,10 @@ pub fn set_repl(lua: &Lua, args: &MultiValue) -> Answer {
 
 /// `redis.acl_check_cmd(command …)`
 pub fn acl_check_cmd(lua: &Lua, args: &MultiValue) -> Answer {
-    let words = match words(args) {
-        Ok(words) => words,
-        Err(error) => return raise(lua, &error.line()),
-    };
+    let mut words = OwnedArgs::default();
+    if let Err(error) = collect(args, &mut words) {
+        return raise(lua, &error.line());
+    }
     match host(|host| host.may_run(words.as_args())) {
         Some(Ok(may)) => Ok((false, Value::Boolean(may))),
         Some(Err(error)) => raise(lua, &error.line()),

@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use smallvec::SmallVec;
 
-use super::api::{self, RequestHost};
-use super::cache::{Running, Script, Scripts, Sha};
+use super::api::{self, RequestHost, Words};
+use super::cache::{ByDigits, Running, Script, Scripts, Sha};
 use super::gauge::Gauge;
 use super::random::Random;
 use super::{lib, shebang};
@@ -28,6 +29,8 @@ use crate::resp::Proto;
 const SWEEP_MIN: usize = 1024;
 /// Between two looks whether a script was killed.
 pub(super) const HOOK_INSTRUCTIONS: u32 = 10_000;
+/// What bytecode begins with, which is never loaded.
+const BYTECODE: u8 = 0x1b;
 /// The name of every script in messages.
 const CHUNK: &str = "@user_script";
 /// The name of our own code in Lua.
@@ -48,7 +51,7 @@ struct Interpreter {
     lua: Lua,
     /// `function(script, keys, argv)`, see `prelude.lua`.
     run: Function,
-    compiled: HashMap<Sha, Function>,
+    compiled: HashMap<Sha, Function, ByDigits>,
     /// Compiled scripts at which those go that the server has no more.
     sweep_at: usize,
     generation: u64,
@@ -83,7 +86,8 @@ pub fn run<R>(
     (keys, argv): (&[&[u8]], &[&[u8]]),
     finish: impl FnOnce(Ended, bool) -> R,
 ) -> Result<R, CmdError> {
-    let mut interpreter = Interpreter::current(scripts, cx.config().lua_memory_limit)?;
+    let limit = cx.config().lua_memory_limit;
+    let mut interpreter = Interpreter::current(scripts)?;
     let function = match interpreter.compiled(scripts, script) {
         Ok(function) => function,
         Err(error) => {
@@ -94,8 +98,13 @@ pub fn run<R>(
     *interpreter.running.borrow_mut() = Some(Arc::clone(running));
     let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
     let (lua, run) = (&interpreter.lua, &interpreter.run);
-    let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, argv)) {
-        (Ok(keys), Ok(argv)) => api::with_host(&mut host, || run.call((&function, keys, argv))),
+    let ran: mlua::Result<(bool, Value)> = match (sequence(lua, keys), sequence(lua, argv)) {
+        (Ok(keys), Ok(argv)) => {
+            set_memory_limit(lua, limit);
+            let ran = api::with_host(&mut host, || run.call((&function, keys, argv)));
+            set_memory_limit(lua, 0);
+            ran
+        }
         (Err(error), _) | (_, Err(error)) => Err(error),
     };
     *interpreter.running.borrow_mut() = None;
@@ -115,26 +124,35 @@ pub fn run<R>(
 /// # Errors
 /// It does not.
 pub fn check(memory_limit: u64, scripts: &Scripts, script: &Script) -> Result<(), CmdError> {
-    let mut interpreter = Interpreter::current(scripts, memory_limit)?;
+    let mut interpreter = Interpreter::current(scripts)?;
+    set_memory_limit(&interpreter.lua, memory_limit);
     let compiled = interpreter.compiled(scripts, script).map(drop);
+    set_memory_limit(&interpreter.lua, 0);
     interpreter.rest();
     compiled
 }
 
 /// Words as a table.
 pub(super) fn sequence(lua: &Lua, words: &[&[u8]]) -> mlua::Result<Table> {
+    if words.is_empty() {
+        return lua.create_table();
+    }
+    // Text takes no slot of the interpreter on its way.
+    let texts: Option<SmallVec<[&str; 8]>> =
+        words.iter().map(|word| std::str::from_utf8(word).ok()).collect();
+    if let Some(texts) = texts {
+        return lua.create_sequence_from(texts);
+    }
     let words: mlua::Result<Vec<_>> = words.iter().map(|word| lua.create_string(word)).collect();
     lua.create_sequence_from(words?)
 }
 
 /// What the script of that name ended with, by what `run` of `prelude.lua` returned.
-pub(super) fn end(name: &[u8], running: &Running, ran: mlua::Result<MultiValue>) -> Ended {
-    let mut values = match ran {
-        Ok(values) => values.into_iter(),
+pub(super) fn end(name: &[u8], running: &Running, ran: mlua::Result<(bool, Value)>) -> Ended {
+    let (is_ok, value) = match ran {
+        Ok(ended) => ended,
         Err(error) => return Ended::Failed(format!("ERR {}", first_line(&error)).into_bytes()),
     };
-    let is_ok = matches!(values.next(), Some(Value::Boolean(true)));
-    let value = values.next().unwrap_or(Value::Nil);
     if is_ok && running.is_killed.load(Ordering::Relaxed) {
         return Ended::Failed(format!("ERR {KILLED}").into_bytes());
     }
@@ -186,23 +204,29 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 
 impl Interpreter {
     /// That of this worker, made anew after SCRIPT FLUSH.
-    fn current(scripts: &Scripts, memory_limit: u64) -> Result<Interpreter, CmdError> {
+    fn current(scripts: &Scripts) -> Result<Interpreter, CmdError> {
         let generation = scripts.generation();
-        let interpreter = match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
+        Ok(match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
             None => Interpreter::new(generation, scripts.states.join()).map_err(|error| {
                 CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
             })?,
-        };
-        set_memory_limit(&interpreter.lua, memory_limit);
-        Ok(interpreter)
+        })
     }
 
     fn new(generation: u64, gauge: Gauge) -> mlua::Result<Interpreter> {
         let (lua, running) = (new_state()?, Rc::default());
         let run = prelude(&lua, None)?.run;
         watch(&lua, &running)?;
-        Ok(Interpreter { lua, run, compiled: HashMap::new(), sweep_at: SWEEP_MIN, generation, running, gauge })
+        Ok(Interpreter {
+            lua,
+            run,
+            compiled: HashMap::default(),
+            sweep_at: SWEEP_MIN,
+            generation,
+            running,
+            gauge,
+        })
     }
 
     fn compiled(&mut self, scripts: &Scripts, script: &Script) -> Result<Function, CmdError> {
@@ -210,6 +234,11 @@ impl Interpreter {
             return Ok(function.clone());
         }
         let (_, body) = shebang::parse(&script.text)?;
+        if body.first() == Some(&BYTECODE) {
+            return Err(CmdError::text(
+                "ERR Error compiling script (new function): user_script:1: unexpected symbol near 'char(27)'",
+            ));
+        }
         let chunk = self.lua.load(body).set_name(CHUNK).set_mode(mlua::chunk::ChunkMode::Text);
         let function = chunk.into_function().map_err(|error| {
             CmdError::owned(format!("ERR Error compiling script (new function): {}", first_line(&error)))
@@ -253,10 +282,12 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     host.set("register_function", register)?;
     host.set("readonly", globals.get::<Value>("__readonly")?)?;
     host.set("raising", globals.get::<Value>("__raising")?)?;
+    host.set("calling", globals.get::<Value>("__calling")?)?;
+    host.set("entering", globals.get::<Value>("__entering")?)?;
     host.set("version", VERSION)?;
     host.set("version_num", VERSION_NUM)?;
-    host.set("call", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, false))?)?;
-    host.set("pcall", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, true))?)?;
+    host.set("call", lua.create_function(|lua, words: Words| api::call(lua, &words, false))?)?;
+    host.set("pcall", lua.create_function(|lua, words: Words| api::call(lua, &words, true))?)?;
     let functions: [(&str, api::Builtin); 7] = [
         ("log", api::log),
         ("sha1hex", api::sha1hex),
@@ -323,7 +354,9 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         })
     };
     // What raised it is a function in C as a rule; who called that is meant.
-    let found = (1..=5).filter_map(place).find(|found| !found.0 && found.1.as_deref() != Some(PRELUDE));
+    const TAIL_CALL: &str = "=(tail call)";
+    let is_ours = |source: Option<&str>| matches!(source, Some(PRELUDE | TAIL_CALL));
+    let found = (1..=5).filter_map(place).find(|found| !found.0 && !is_ours(found.1.as_deref()));
     let object: Table = match error {
         Value::Table(object) => object,
         other => {

@@ -15,8 +15,8 @@ use mlua::{Function, HookTriggers, Lua, MultiValue, Table, Value, VmState};
 
 use super::api::{self, RequestHost};
 use super::cache::Running;
-use super::gauge::Gauge;
 use super::functions::{Functions, INVALID_NAME, Library, Registered, is_name, parse};
+use super::gauge::Gauge;
 use super::interpreter::{
     self, Ended, HOOK_INSTRUCTIONS, Prelude, describe, end, first_line, sequence, set_memory_limit,
 };
@@ -92,15 +92,22 @@ pub fn call<R>(
     finish: impl FnOnce(Ended, bool) -> R,
 ) -> Result<R, CmdError> {
     const GONE: CmdError = CmdError::text("ERR Function not found");
-    with_workshop(functions, cx.config().lua_memory_limit, |workshop| {
+    let limit = cx.config().lua_memory_limit;
+    with_workshop(functions, limit, |workshop| {
         workshop.forget_what_is_gone(functions);
         let registered = library.functions.get(index).ok_or(GONE)?;
         let function = workshop.function(library, &registered.name)?.ok_or(GONE)?;
         *workshop.running.borrow_mut() = Some(Arc::clone(running));
         let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
         let (lua, run) = (&workshop.lua, &workshop.run);
-        let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, args)) {
-            (Ok(keys), Ok(args)) => api::with_host(&mut host, || run.call((&function, keys, args))),
+        set_memory_limit(lua, 0);
+        let ran: mlua::Result<(bool, Value)> = match (sequence(lua, keys), sequence(lua, args)) {
+            (Ok(keys), Ok(args)) => {
+                set_memory_limit(lua, limit);
+                let ran = api::with_host(&mut host, || run.call((&function, keys, args)));
+                set_memory_limit(lua, 0);
+                ran
+            }
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
         *workshop.running.borrow_mut() = None;
@@ -117,12 +124,12 @@ fn with_workshop<R>(
 ) -> Result<R, CmdError> {
     let mut workshop = match WORKSHOP.take() {
         Some(workshop) => workshop,
-        None => Workshop::new(functions.states.join()).map_err(|error| {
-            CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
-        })?,
+        None => Workshop::new(functions.states.join())
+            .map_err(|error| CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error))))?,
     };
     set_memory_limit(&workshop.lua, memory_limit);
     let done = work(&mut workshop);
+    set_memory_limit(&workshop.lua, 0);
     if !workshop.is_stopped.get() {
         workshop.gauge.set(workshop.lua.used_memory());
         WORKSHOP.set(Some(workshop));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::memory::{Room, evict_clients, make_room};
 use crate::dispatch::exec::Attempts;
+use crate::dispatch::memory::{Room, evict_clients, make_room};
 use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};

@@ -198,3 +198,82 @@ fn undeclared_keys_are_changed_at_once() {
         }
     });
 }
+
+fn memory(wire: &mut Wire, field: &str) -> u64 {
+    let Reply::Bulk(info) = wire.ask("INFO memory") else { panic!("no INFO") };
+    let info = String::from_utf8(info).unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().parse().unwrap()
+}
+
+/// What wants more than there is gets an error, and the next script finds everything as it was.
+#[test]
+fn memory_and_depth_end_in_errors() {
+    let server = server(&["--io-threads", "2", "--lua-memory-limit", "64mb"]);
+    let mut wire = connect(&server);
+    for (script, message) in [
+        ("return #string.rep('x', 1024 * 1024 * 1024)", "not enough memory"),
+        ("local t = {} for i = 1, 1e9 do t[i] = {i} end", "not enough memory"),
+        ("local s = 'x' while true do s = s .. s end", "not enough memory"),
+        ("local s = '' while true do s = s .. string.rep('x', 1e6) end", "not enough memory"),
+        ("local function f() return 1 + f() end return f()", "stack overflow"),
+        (
+            "return string.gsub('x', 'x', string.rep('%0', 1e7)):len() + #string.rep('y', 1e9)",
+            "not enough memory",
+        ),
+        ("return string.find(string.rep('a', 3e5), string.rep('a?', 3e5))", "pattern too complex"),
+        ("local t = {} t[1] = t return cjson.encode(t)", "nest"),
+        ("return cjson.decode(string.rep('[', 1e6))", "nest"),
+        ("return unpack({}, 1, 1e8)", "too many results to unpack"),
+    ] {
+        let answer = wire.call(&["EVAL", script, "0"]).error_text();
+        assert!(answer.contains(message), "{script}: {answer}");
+        assert_eq!(wire.call(&["EVAL", "return #string.rep('x', 1000)", "0"]), Reply::Integer(1000));
+    }
+    assert_eq!(wire.call(&["EVAL", "return #string.rep('', 2147483647)", "0"]), Reply::Integer(0));
+}
+
+/// Loops in C can be killed like any other.
+#[test]
+fn what_runs_long_inside_of_one_function_can_be_killed() {
+    for script in [
+        "return string.find(string.rep('a', 40), string.rep('a?', 40) .. string.rep('a', 40))",
+        "return string.find(string.rep('(', 5e6), '%b()')",
+        "return string.gsub(string.rep('a', 5e6), '.-b', '')",
+        "local t = {} for i = 1, 4e6 do t[i] = -i end while true do table.sort(t) end",
+        "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+    ] {
+        let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
+        let (mut looping, mut wire) = (connect(&server), connect(&server));
+        looping.send(&["EVAL", script, "0"]).unwrap();
+        until_busy(&mut wire, &["PING"]);
+        assert_eq!(wire.ask("SCRIPT KILL"), Reply::ok(), "{script}");
+        assert!(looping.read().unwrap().error_text().contains("Script killed by user"), "{script}");
+    }
+}
+
+/// What is compiled of texts that came once goes, and what was loaded goes with SCRIPT FLUSH.
+#[test]
+fn texts_do_not_fill_the_memory() {
+    let server = server(&["--io-threads", "1"]);
+    let mut wire = connect(&server);
+    wire.ask("EVAL return(0) 0");
+    let empty = memory(&mut wire, "used_memory_vm_eval");
+    assert!(empty > 10_000, "{empty}");
+    for number in 0..20_000 {
+        wire.call(&["EVAL", &format!("local number = {number} return number"), "0"]);
+    }
+    let kept = memory(&mut wire, "used_memory_vm_eval");
+    assert!(kept < empty + (8 << 20), "{kept} after {empty}");
+    assert!(memory(&mut wire, "number_of_cached_scripts") <= 501);
+    for number in 0..10_000 {
+        let script = format!("local number = {number} return redis.call('SET', KEYS[1], number)");
+        assert!(matches!(wire.call(&["SCRIPT", "LOAD", &script]), Reply::Bulk(_)));
+    }
+    let loaded = memory(&mut wire, "used_memory_vm_total") + memory(&mut wire, "used_memory_scripts");
+    assert!(loaded > kept && loaded < 100 << 20, "{loaded}");
+    assert_eq!(wire.ask("SCRIPT FLUSH"), Reply::ok());
+    wire.ask("EVAL return(0) 0");
+    assert_eq!(memory(&mut wire, "number_of_cached_scripts"), 1);
+    assert!(memory(&mut wire, "used_memory_vm_total") < empty * 2);
+}

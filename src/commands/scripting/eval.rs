@@ -2,7 +2,6 @@
 
 use smallvec::SmallVec;
 
-use crate::base::clock::Clock;
 use crate::base::num::parse_i64;
 use crate::dispatch::script::Rules;
 use crate::dispatch::{CmdError, Command, Outcome, Replied, ReplySlot, Request, ScriptCx};
@@ -133,7 +132,7 @@ fn run(
     if flags.is_given && !flags.no_writes && !flags.allow_oom && cx.is_out_of_memory() {
         return Err(CmdError::OutOfMemory);
     }
-    let running = scripts.begin(cx.engine().time.monotonic_us());
+    let running = scripts.begin(cx.began_us());
     let words_of = words.apart();
     let mut slot = Some(reply);
     let ended = interpreter::run(cx, scripts, script, &running, words_of, |ended, is_resp3| {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::eval::{READ_ONLY_FLAGS, READS, UNKNOWN_FLAGS, WRITES, answer, scripts, split_or};
-use crate::base::clock::Clock;
 use crate::dispatch::script::Rules;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, ScriptCx};
 use crate::resp::OwnedArgs;
@@ -55,7 +54,7 @@ fn fcall(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     cx.rules = Rules { is_read_only: cx.rules.is_read_only || flags.no_writes, allows_oom: flags.allow_oom };
     let scripts = scripts(cx)?;
     let called = Called { name: function.name.clone(), request: OwnedArgs::from_slices(req.args.iter()) };
-    let running = scripts.begin_function(cx.engine().time.monotonic_us(), called);
+    let running = scripts.begin_function(cx.began_us(), called);
     let mut slot = Some(reply);
     let ended =
         library::call(cx, &functions, (&library, index), &running, words.apart(), |ended, is_resp3| {

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::alloc;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::{AdminCx, CmdError, Engine};
 use crate::dispatch::stats::Totals;
+use crate::dispatch::{AdminCx, CmdError, Engine};
 use crate::keyspace::{Busy, DbIndex, LockSet, ShardId, View};
 use crate::session::Client;
 

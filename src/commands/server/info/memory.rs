@@ -102,7 +102,8 @@ fn emit_scripts(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let vm_eval = scripts.map_or(0, |scripts| scripts.states.bytes());
     let vm_functions = functions.map_or(0, |functions| functions.states.bytes());
     let count = |count: usize| Value::Uint(count as u64);
-    let texts = [vm_eval, vm_eval + vm_functions, script_bytes + function_bytes].map(|bytes| human(bytes as u64));
+    let texts =
+        [vm_eval, vm_eval + vm_functions, script_bytes + function_bytes].map(|bytes| human(bytes as u64));
     let [vm_eval_text, vm_text, all_text] = &texts;
     say(
         out,
@@ -114,7 +115,10 @@ fn emit_scripts(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("number_of_cached_scripts", "Cached scripts"), count(script_count)),
             (Field::gauge("number_of_functions", "Functions"), count(function_count)),
             (Field::gauge("number_of_libraries", "Libraries of functions"), count(libraries)),
-            (Field::gauge("used_memory_vm_functions", "Bytes of the engines of functions"), count(vm_functions)),
+            (
+                Field::gauge("used_memory_vm_functions", "Bytes of the engines of functions"),
+                count(vm_functions),
+            ),
             (Field::gauge("used_memory_vm_total", "Bytes of all engines"), count(vm_eval + vm_functions)),
             (Field::info("used_memory_vm_total_human", "The same for people"), Value::Text(vm_text)),
             (Field::gauge("used_memory_functions", "Bytes of functions"), count(function_bytes)),
