@@ -41,8 +41,8 @@ const EDITS: &[Edit] = &[
     ),
     // What the host takes out of the globals before any script runs. `__readonly(table, on)` says which tables those are.
     // `__raising(f)` is a function that calls `f` and raises its second result if its first is true: a callback of the host can
-    // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call. `__calling(f)` does
-    // the same, and tells `f` first how many arguments there are; it takes two results. `__entering(globals)` is a function that
+    // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call. `__calling(f)` is
+    // a function that takes its arguments through `src/ds/door.rs`, and fetches answers that are not plain from `f`. `__entering(globals)` is a function that
     // sets KEYS and ARGV.
     (
         "lbaselib.c",
@@ -54,8 +54,23 @@ const EDITS: &[Edit] = &[
          return lua_error(L);\n  }\n  return lua_gettop(L) - 1;\n}\n\n\
          static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
          lua_pushcclosure(L, luaB_raise, 1);\n  return 1;\n}\n\n\
-         static int luaB_call (lua_State *L) {\n  int n = lua_gettop(L);\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
-         lua_insert(L, 1);\n  lua_pushinteger(L, n);\n  lua_insert(L, 2);\n  lua_call(L, n + 1, 2);\n  \
+         typedef struct { int kind; lua_Number number; const char *text; size_t len; } DoorWord;\n\
+         typedef struct { int kind; lua_Number number; const char *text; size_t len; } DoorAnswer;\n\
+         extern void ochre_door (const DoorWord *words, size_t count, DoorAnswer *answer);\n\n\
+         static int luaB_call (lua_State *L) {\n  DoorWord few[16], *words = few;\n  DoorAnswer answer;\n  \
+         int i, n = lua_gettop(L);\n  \
+         if (n > 16) words = (DoorWord *)lua_newuserdata(L, sizeof(DoorWord) * (size_t)n);\n  \
+         for (i = 0; i < n; i++) {\n    switch (lua_type(L, i + 1)) {\n      \
+         case LUA_TSTRING: words[i].kind = 1; words[i].text = lua_tolstring(L, i + 1, &words[i].len); break;\n      \
+         case LUA_TNUMBER: words[i].kind = 0; words[i].number = lua_tonumber(L, i + 1); break;\n      \
+         default: words[i].kind = 2;\n    }\n  }\n  \
+         ochre_door(words, (size_t)n, &answer);\n  lua_settop(L, 0);\n  \
+         switch (answer.kind) {\n    case 0: lua_pushnumber(L, answer.number); return 1;\n    \
+         case 1: lua_pushlstring(L, answer.text, answer.len); return 1;\n    \
+         case 2: lua_pushboolean(L, 0); return 1;\n    case 3: lua_pushnil(L); return 1;\n    \
+         case 4:\n      lua_createtable(L, 0, 1);\n      lua_pushlstring(L, answer.text, answer.len);\n      \
+         lua_setfield(L, -2, \"ok\");\n      return 1;\n  }\n  \
+         lua_pushvalue(L, lua_upvalueindex(1));\n  lua_call(L, 0, 2);\n  \
          if (lua_toboolean(L, -2)) return lua_error(L);\n  return 1;\n}\n\n\
          static int luaB_calling (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
          lua_pushcclosure(L, luaB_call, 1);\n  return 1;\n}\n\n\

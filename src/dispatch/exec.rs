@@ -25,7 +25,7 @@ use super::gates::{admit, is_exec, subcommand, writes};
 use super::redact::shown;
 use super::reply::ReplySlot;
 use super::sink::Commit;
-use super::slices::Ground;
+use super::slices::{self, Ground};
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::transaction::{Control, Gathered};
@@ -64,6 +64,8 @@ pub enum Parked {
     Lock(Busy),
     /// CLIENT PAUSE.
     Pause,
+    /// Another script of this thread is under way.
+    Script,
     /// WAITAOF: until the journal is durable up to there, or for so many ns.
     Disk {
         target: JournalOffset,
@@ -82,6 +84,8 @@ pub struct Attempts {
     pub(super) unserved: Vec<ReadyKey>,
     /// The wait of a WAITAOF.
     pub(super) disk: Option<DiskWait>,
+    /// The script that only reads needs the script mutex after all.
+    wants_mutex: bool,
 }
 
 impl Attempts {
@@ -268,8 +272,14 @@ impl<'k> Executor<'k> {
             return Step::Parked(place);
         }
         let runs_scripts = Self::runs_scripts(session, registered);
-        if runs_scripts && matches!(self.ground, Ground::Wanted) {
-            return Step::WantsStack;
+        if runs_scripts {
+            if matches!(self.ground, Ground::Wanted) {
+                return Step::WantsStack;
+            }
+            if slices::is_occupied() {
+                self.view.release();
+                return self.put_off(session, registered, Parked::Script, out);
+            }
         }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
@@ -283,18 +293,23 @@ impl<'k> Executor<'k> {
             None => self.find_keys(registered, &args, &mut keys),
         };
         let locked = match runs_scripts {
-            true if self.engine.keyspace.shard_count() > 1 => self.view.lock_in_order(&locks),
-            true => self.lock(&LockSet::All, attempts),
             false => self.lock(&locks, attempts),
+            true if self.engine.keyspace.shard_count() == 1 => self.lock(&LockSet::All, attempts),
+            true if !attempts.wants_mutex && self.only_reads(registered, &args) => {
+                self.lock(&locks, attempts)
+            }
+            true => self.view.lock_in_order(&locks),
         };
         if let Err(busy) = locked {
-            return self.put_off(session, registered, busy, out);
+            return self.put_off(session, registered, Parked::Lock(busy), out);
         }
+        attempts.wants_mutex = false;
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
         self.call(session, &request, out);
         if let Some(busy) = self.obstacle.take() {
-            return self.put_off(session, registered, busy, out);
+            attempts.wants_mutex = runs_scripts;
+            return self.put_off(session, registered, Parked::Lock(busy), out);
         }
         if let Some(awaited) = self.awaited.take() {
             self.fall_asleep(session, &request, awaited);
@@ -323,16 +338,23 @@ impl<'k> Executor<'k> {
         &mut self,
         session: &mut Session,
         registered: &Registered,
-        busy: Busy,
+        place: Parked,
         out: &mut Output,
     ) -> Step {
-        if self.engine.keyspace.is_held_long(busy)
-            && let Some(error) = self.engine.long_scripts.objection()
-        {
+        let is_for_script = match place {
+            Parked::Lock(busy) => self.engine.keyspace.is_held_long(busy),
+            place => place == Parked::Script,
+        };
+        if is_for_script && let Some(error) = self.engine.long_scripts.objection() {
             self.refuse_queued(session, Some(registered), error, out);
             return Step::Done;
         }
-        Step::Parked(Parked::Lock(busy))
+        Step::Parked(place)
+    }
+
+    /// Whether the request runs a script that only reads.
+    fn only_reads(&self, registered: &Registered, args: &Args<'_>) -> bool {
+        registered.command.reads_if.is_some_and(|reads| reads(self.engine, args))
     }
 
     pub(super) fn config(&self) -> &'k Config {
@@ -499,15 +521,29 @@ impl<'k> Executor<'k> {
             Handler::Read(run) => {
                 let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
                 let in_script = self.in_script;
-                let mut cx =
-                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited, in_script };
+                let mut cx = ReadCx {
+                    view: &mut self.view,
+                    session,
+                    engine,
+                    config: self.config,
+                    may_wait,
+                    awaited,
+                    in_script,
+                };
                 run(&mut cx, request, reply)
             }
             Handler::Write(run) => {
                 let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
                 let in_script = self.in_script;
-                let read =
-                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited, in_script };
+                let read = ReadCx {
+                    view: &mut self.view,
+                    session,
+                    engine,
+                    config: self.config,
+                    may_wait,
+                    awaited,
+                    in_script,
+                };
                 run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
             }
             Handler::Session(run) => {

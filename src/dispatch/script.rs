@@ -9,6 +9,10 @@
 //! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). Where there is one shard it
 //! holds that. All locks are kept to the end, so nobody sees half of what a script does.
 //!
+//! A script that is known to read only ([`Command::reads_if`]) begins with the locks of its declared keys alone, like any request: such
+//! scripts run at the same time. If it touches another key whose shard is not free at once, it is stopped and run again from
+//! its beginning, with the mutex: it has changed nothing.
+//!
 //! A command of a script passes gates of its own: it must be allowed in scripts, to the script's user, and to a
 //! script of that kind. It answers like any request; the interpreter reads the reply.
 
@@ -23,7 +27,7 @@ use super::memory::is_exceeded;
 use super::slices::Pace;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
-use crate::keyspace::LockSet;
+use crate::keyspace::{Busy, LockSet};
 use crate::resp::{Args, Output, Proto};
 use crate::session::Session;
 use crate::spec::CommandFlags;
@@ -39,6 +43,8 @@ pub struct ScriptCx<'c, 'k> {
     /// A command of the script may have changed something.
     pub has_written: bool,
     pace: Pace<'k>,
+    /// It needs locks that it may not wait for.
+    must_restart: bool,
 }
 
 /// What a script may do.
@@ -54,6 +60,8 @@ const UNKNOWN: CmdError = CmdError::text("ERR Unknown Redis command called from 
 const ARITY: CmdError = CmdError::text("ERR Wrong number of args calling Redis command from script");
 const NOT_HERE: CmdError = CmdError::text("ERR This Redis command is not allowed from script");
 const READ_ONLY: CmdError = CmdError::text("ERR Write commands are not allowed from read-only scripts.");
+/// Nobody sees it.
+const STOPPED: CmdError = CmdError::text("ERR the script was stopped");
 const NO_COMMAND: CmdError = CmdError::text("ERR Invalid command passed to redis.acl_check_cmd()");
 
 impl<'k> ScriptCx<'_, 'k> {
@@ -88,7 +96,7 @@ impl<'k> ScriptCx<'_, 'k> {
     /// To be called now and then while the script runs: others get their turn. Whether it is to go on; if not, nothing of it
     /// counts.
     pub fn breathe(&mut self, is_function: bool) -> bool {
-        self.executor.breathe(&mut self.pace, is_function)
+        !self.must_restart && self.executor.breathe(&mut self.pace, is_function)
     }
 
     /// Runs a command; its reply, or the error that it gave, is in `out`.
@@ -128,11 +136,35 @@ impl<'k> ScriptCx<'_, 'k> {
                 None => self.executor.find_keys(registered, &args, &mut keys),
             },
         };
-        self.executor.view.extend(&locks);
+        self.extend(&locks)?;
         // The clock stands still in a script.
         self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
         self.executor.call(&mut self.inner, &Request { command: registered, args, keys: &keys }, out);
         Ok(())
+    }
+
+    /// Takes further shards. A script that only reads may not wait for them: then it begins anew, as one that may.
+    fn extend(&mut self, locks: &LockSet) -> Result<(), CmdError> {
+        if self.executor.view.try_extend(locks) {
+            return Ok(());
+        }
+        self.must_restart |= !self.executor.view.may_wait();
+        while !self.must_restart && !self.pace.is_ended() {
+            if self.executor.view.extend(locks).is_ok() {
+                return Ok(());
+            }
+            // Another script has it; its thread may be waiting for this one.
+            self.executor.rest(&mut self.pace);
+        }
+        Err(STOPPED)
+    }
+
+    /// Whether the script could not go on without more locks; nothing of it counts.
+    ///
+    /// # Errors
+    /// If so: what makes the request begin anew.
+    pub fn check_restart(&self) -> Result<(), CmdError> {
+        if self.must_restart { Err(CmdError::HeldLong(Busy::ScriptMutex)) } else { Ok(()) }
     }
 
     /// Whether the script's user may run a command.
@@ -159,7 +191,8 @@ impl<'k> Executor<'k> {
             let engine: &'k Engine = executor.engine;
             let pace = Pace::new(&engine.long_scripts, executor.last_ns);
             let rules = Rules::default();
-            let mut cx = ScriptCx { executor, session, inner, rules, has_written: false, pace };
+            let mut cx =
+                ScriptCx { executor, session, inner, rules, has_written: false, pace, must_restart: false };
             let done = run(&mut cx);
             cx.executor.in_script = was_in_script;
             cx.executor.is_abandoned |= cx.pace.is_ended();

@@ -20,9 +20,10 @@
 //! Nobody unwinds a script from outside: its stack has frames of C. A server that ends lets it go on with the order to stop
 //! ([`Turn::End`]); what it has done is then not journalled, because half of a script is no state that there ever was.
 //!
-//! **Invariant:** at most one script per thread is between its beginning and its end: it holds the one shard, or the script mutex.
-//! The interpreter checks it again (`crate::script::api`).
+//! **Invariant:** at most one script per thread is between its beginning and its end ([`is_occupied`]): interpreters find what a
+//! script may do in a scoped thread-local, and come and go in order. The interpreter checks it again (`crate::script::api`).
 
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
@@ -54,6 +55,28 @@ pub enum Ground<'k> {
     Wanted,
     /// A stack that can be left.
     Own(&'k Stack),
+}
+
+thread_local! {
+    /// A script of this thread waits for its next slice.
+    static IS_OCCUPIED: Cell<bool> = const { Cell::new(false) };
+    /// Who wants to run one meanwhile.
+    static WAITING: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether a script of this thread waits for its next slice, so that no other can run.
+#[inline]
+pub fn is_occupied() -> bool {
+    IS_OCCUPIED.get()
+}
+
+/// Asks for `waker` to be woken when that is over.
+pub fn park(waker: &Waker) {
+    WAITING.with_borrow_mut(|waiting| waiting.push(waker.clone()));
+}
+
+fn rouse() {
+    WAITING.take().into_iter().for_each(Waker::wake);
 }
 
 /// The scripts of a server that run for longer than a slice.
@@ -124,6 +147,7 @@ impl Drop for Pace<'_> {
     fn drop(&mut self) {
         if self.is_sliced {
             self.long.sliced.fetch_sub(1, Ordering::Relaxed);
+            rouse();
         }
         if let Some(is_function) = self.over {
             self.long.over(is_function).fetch_sub(1, Ordering::Relaxed);
@@ -135,34 +159,45 @@ impl Executor<'_> {
     /// Lets others have the thread, if the script's slice is over. Whether the script is to go on.
     pub(super) fn breathe(&mut self, pace: &mut Pace<'_>, is_function: bool) -> bool {
         let now_ns = self.engine.time.monotonic_ns();
-        let Ground::Own(stack) = self.ground else { return true };
         if pace.is_ended {
             return false;
         }
         if now_ns.saturating_sub(pace.slice_ns) < SLICE_NS {
             return true;
         }
+        let threshold_ms = self.config().busy_reply_threshold;
+        let is_over = threshold_ms > 0 && now_ns.saturating_sub(pace.began_ns) / 1_000_000 >= threshold_ms;
+        if is_over && pace.over.is_none() && matches!(self.ground, Ground::Own(_)) {
+            pace.over = Some(is_function);
+            pace.long.over(is_function).fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(
+                "Slow script detected: still in execution after {threshold_ms} milliseconds. You can try killing the \
+                 script using the {} KILL command.",
+                if is_function { "FUNCTION" } else { "SCRIPT" }
+            );
+        }
+        self.rest(pace);
+        !pace.is_ended
+    }
+
+    /// Ends the slice: lets others have the thread, where that is possible.
+    pub(super) fn rest(&mut self, pace: &mut Pace<'_>) {
+        let Ground::Own(stack) = self.ground else {
+            std::thread::yield_now();
+            return;
+        };
         if !std::mem::replace(&mut pace.is_sliced, true) {
             pace.long.sliced.fetch_add(1, Ordering::Relaxed);
         }
         self.view.hold_long();
-        let threshold_ms = self.config().busy_reply_threshold;
-        let is_over = threshold_ms > 0 && now_ns.saturating_sub(pace.began_ns) / 1_000_000 >= threshold_ms;
-        if is_over {
-            if pace.over.is_none() {
-                pace.over = Some(is_function);
-                pace.long.over(is_function).fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(
-                    "Slow script detected: still in execution after {threshold_ms} milliseconds. You can try killing the \
-                     script using the {} KILL command.",
-                    if is_function { "FUNCTION" } else { "SCRIPT" }
-                );
-            }
+        if pace.over.is_some() {
             // Who waits since before now is to hear of it; at every slice, because somebody may just be lying down.
             self.view.rouse();
+            rouse();
         }
-        pace.is_ended = matches!(stack.suspend(()), Turn::End);
+        IS_OCCUPIED.set(true);
+        pace.is_ended |= matches!(stack.suspend(()), Turn::End);
+        IS_OCCUPIED.set(false);
         pace.slice_ns = self.engine.time.monotonic_ns();
-        !pace.is_ended
     }
 }

@@ -326,18 +326,23 @@ impl<'k> View<'k> {
         true
     }
 
-    /// Holds the shards of `set` besides those that are held, and waits for them.
+    /// Whether this may wait for shards while it holds others.
+    pub fn may_wait(&self) -> bool {
+        self.script_guard.is_some() || self.guards.is_empty()
+    }
+
+    /// Holds the shards of `set` besides those that are held, and waits for them a short while.
+    ///
+    /// # Errors
+    /// One that somebody holds for long; what was held before is held still.
     ///
     /// # Panics
     /// When others are held without the script mutex: two who did so could wait for each other.
-    pub fn extend(&mut self, set: &LockSet) {
+    pub fn extend(&mut self, set: &LockSet) -> Result<(), Busy> {
         if self.try_extend(set) {
-            return;
+            return Ok(());
         }
-        assert!(
-            self.script_guard.is_some() || self.guards.is_empty(),
-            "only the holder of the script mutex may wait while holding"
-        );
+        assert!(self.may_wait(), "only the holder of the script mutex may wait while holding");
         let all: ShardSet;
         let wanted: &[ShardId] = match set {
             LockSet::Nothing => &[],
@@ -350,10 +355,12 @@ impl<'k> View<'k> {
         };
         for &id in wanted {
             if self.position(id).is_none() {
-                self.guards.push((id, self.keyspace.shard(id).lock_blocking()));
+                let guard = self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?;
+                self.guards.push((id, guard));
                 self.guards.sort_unstable_by_key(|(id, _)| *id);
             }
         }
+        Ok(())
     }
 
     /// The held shards have been changed, and the journal says so up to `offset`.

@@ -32,7 +32,7 @@ use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;
-use crate::dispatch::slices::Ground;
+use crate::dispatch::slices::{self, Ground};
 use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
@@ -545,6 +545,10 @@ fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
     match place {
         Parked::Lock(busy) => worker.engine.keyspace.park(busy, cx.waker()),
         Parked::Pause => worker.engine.pause.park(cx.waker()),
+        Parked::Script => {
+            slices::park(cx.waker());
+            true
+        }
         Parked::Disk { target, left_ns } => {
             if let Some(left_ns) = left_ns {
                 let waker = cx.waker().clone();

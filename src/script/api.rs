@@ -3,6 +3,8 @@
 //! They answer `(is_error, value)`: the wrapper that Lua sees (`__raising` of `build/main.rs`) raises the value in the first case.
 //! So errors are tables with a text in `err`, as scripts expect them, and the stack shows the script's own line.
 //!
+//! `redis.call` and `redis.pcall` are called far more often than all others, so they come in through [`crate::ds::door`].
+//!
 //! What runs commands is found in a scoped thread-local: closures of the interpreter live longer than any request, so they can't
 //! hold its context.
 
@@ -13,8 +15,10 @@ use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 
 use super::cache::Running;
 use super::convert::ReplyReader;
+use crate::base::num::parse_i64;
 use crate::base::{float, sha1};
 use crate::dispatch::{CmdError, ScriptCx};
+use crate::ds::door::{self, Word};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 
 /// What a script's request offers to it.
@@ -128,96 +132,132 @@ pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     Ok(Value::Table(object))
 }
 
-/// What a script gave to `redis.call`: how many values, the first ones, and the rest.
-pub type Words = (usize, Value, Value, Value, Value, MultiValue);
-
-/// Puts the words of a command together; numbers as Redis prints them.
-fn collect<'v>(values: impl IntoIterator<Item = &'v Value>, words: &mut OwnedArgs) -> Result<(), CmdError> {
-    const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
+/// Puts a word behind the others; numbers as Redis prints them.
+fn push_word(words: &mut OwnedArgs, word: Word<'_>) -> Result<(), CmdError> {
     const TYPE: CmdError = CmdError::text("ERR Lua redis lib command arguments must be strings or integers");
-    // Copied one by one: a borrowed string takes a slot of the interpreter, and there may be thousands.
-    for value in values {
-        match value {
-            Value::String(text) => words.push(&text.as_bytes()),
-            Value::Integer(number) => words.push(itoa::Buffer::new().format(*number).as_bytes()),
-            Value::Number(number) => {
-                let mut digits = Vec::new();
-                float::push_f64(&mut digits, *number);
-                words.push(&digits);
-            }
-            _ => return Err(TYPE),
+    match word {
+        Word::Text(text) => words.push(text),
+        // Beyond half of what fits Redis writes them as it writes fractions.
+        Word::Number(number) if number.abs() <= i64::MAX as f64 / 2.0 && number == number as i64 as f64 => {
+            words.push(itoa::Buffer::new().format(number as i64).as_bytes());
         }
+        Word::Number(number) => {
+            let mut digits = Vec::new();
+            float::push_f64(&mut digits, number);
+            words.push(&digits);
+        }
+        Word::Other => return Err(TYPE),
     }
+    Ok(())
+}
+
+fn check_words(words: &OwnedArgs) -> Result<(), CmdError> {
+    const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
     if words.as_args().is_empty() { Err(NONE) } else { Ok(()) }
 }
 
 /// Bytes of words and replies up to which their memory is kept for the next ones.
 const SPARE_MAX_BYTES: usize = 64 << 10;
 
-thread_local! {
-    /// Memory for the words of a command, and for its reply.
-    static SPARE: Cell<Option<(OwnedArgs, Vec<u8>)>> = const { Cell::new(None) };
+/// Why there is no plain answer.
+enum Pending {
+    /// The reply is an array or the like, in that protocol.
+    Reply(Proto),
+    Refused(CmdError),
+    Nowhere,
 }
 
-/// `redis.call` and, with `is_protected`, `redis.pcall`.
+thread_local! {
+    /// Memory for the words of a command.
+    static WORDS: Cell<Option<OwnedArgs>> = const { Cell::new(None) };
+    static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
+}
+
+/// Answers `redis.call` and `redis.pcall` where the answer is plain; what it is else waits for [`long_answer`].
+pub fn plain_answer(values: &mut dyn Iterator<Item = Word<'_>>, reply: &mut Vec<u8>) -> door::Answer {
+    let mut words = WORDS.take().unwrap_or_default();
+    words.clear();
+    let mut collected = Ok(());
+    while let (Ok(()), Some(value)) = (&collected, values.next()) {
+        collected = push_word(&mut words, value);
+    }
+    let collected = collected.and_then(|()| check_words(&words));
+    let spare = std::mem::take(reply);
+    let mut out = Output::with_buffer(if spare.capacity() > SPARE_MAX_BYTES { Vec::new() } else { spare });
+    let ran = collected.map(|()| host(|host| (host.run(words.as_args(), &mut out), host.proto())));
+    *reply = out.take_bytes();
+    if words.heap_bytes() <= SPARE_MAX_BYTES {
+        WORDS.set(Some(words));
+    }
+    let pending = match ran {
+        Ok(Some((Ok(()), proto))) => match plain(reply, proto) {
+            Some(answer) => return answer,
+            None => Pending::Reply(proto),
+        },
+        Ok(Some((Err(error), _))) | Err(error) => Pending::Refused(error),
+        Ok(None) => Pending::Nowhere,
+    };
+    PENDING.set(Some(pending));
+    door::Answer::Long
+}
+
+/// The answer that a reply is, if it is a plain one.
+fn plain(reply: &[u8], proto: Proto) -> Option<door::Answer> {
+    use door::Answer;
+    let nil = if proto == Proto::Resp3 { Answer::Nil } else { Answer::False };
+    let (marker, rest) = reply.split_first()?;
+    let end = memchr::memchr(b'\r', rest)?;
+    let line = rest.get(..end)?;
+    Some(match marker {
+        b':' => Answer::Number(parse_i64(line)? as f64),
+        b'+' => Answer::Status(1..1 + end),
+        b'_' => nil,
+        b'$' if line == b"-1" => nil,
+        b'$' => {
+            let (start, len) = (end + 3, usize::try_from(parse_i64(line)?).ok()?);
+            Answer::Text(start..start + len)
+        }
+        _ => return None,
+    })
+}
+
+/// Answers `redis.call` and, with `is_protected`, `redis.pcall` where [`plain_answer`] could not.
 ///
 /// The limit of memory does not hold meanwhile: it would make every string that we make cost a protected call. What there is of the
 /// reply is in memory already, and whatever the script does next finds out that there is too much.
-pub fn call(lua: &Lua, words: &Words, is_protected: bool) -> Answer {
+pub fn long_answer(lua: &Lua, is_protected: bool) -> Answer {
+    if let Some(payload) = door::take_panic() {
+        std::panic::resume_unwind(payload);
+    }
     let limit = lua.set_memory_limit(0)?;
-    let answer = call_unlimited(lua, words, is_protected);
+    let answer = answer_at_length(lua, is_protected);
     lua.set_memory_limit(limit)?;
     answer
 }
 
-fn call_unlimited(lua: &Lua, (count, one, two, three, four, rest): &Words, is_protected: bool) -> Answer {
-    let (mut words, buffer) = SPARE.take().unwrap_or_default();
-    words.clear();
-    let values = [one, two, three, four].into_iter().take(*count).chain(rest);
-    let collected = collect(values, &mut words);
-    let mut out = Output::with_buffer(buffer);
-    let answer = match collected {
-        Ok(()) => run(&words, &mut out),
-        Err(error) => Err(error),
-    };
-    let bytes = out.take_bytes();
-    let answer = match answer {
-        Ok(Some(proto)) => read(lua, &bytes, proto),
-        Ok(None) => return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation"),
-        Err(error) => Ok(Err(error)),
-    };
-    if words.heap_bytes() + bytes.capacity() <= SPARE_MAX_BYTES {
-        SPARE.set(Some((words, bytes)));
-    }
-    match answer? {
-        Ok(value) => Ok((false, value)),
-        Err(error) => {
-            let object = error_object(lua, &error.line())?;
-            if let Value::Table(object) = &object {
-                object.raw_set("ignore_error_stats_update", true)?;
+fn answer_at_length(lua: &Lua, is_protected: bool) -> Answer {
+    let error = match PENDING.take() {
+        Some(Pending::Reply(proto)) => {
+            let bytes = door::take_reply();
+            let mut reader = ReplyReader::new(&bytes);
+            match reader.error() {
+                Some(text) => CmdError::Bytes(text.to_vec()),
+                None => {
+                    let nil = if proto == Proto::Resp3 { Value::Nil } else { Value::Boolean(false) };
+                    return Ok((false, reader.value(lua, &nil)?));
+                }
             }
-            Ok((!is_protected, object))
         }
+        Some(Pending::Refused(error)) => error,
+        Some(Pending::Nowhere) | None => {
+            return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation");
+        }
+    };
+    let object = error_object(lua, &error.line())?;
+    if let Value::Table(object) = &object {
+        object.raw_set("ignore_error_stats_update", true)?;
     }
-}
-
-/// Runs a command; the protocol of its reply, or nothing where no script runs.
-fn run(words: &OwnedArgs, out: &mut Output) -> Result<Option<Proto>, CmdError> {
-    match host(|host| (host.run(words.as_args(), out), host.proto())) {
-        Some((Ok(()), proto)) => Ok(Some(proto)),
-        Some((Err(error), _)) => Err(error),
-        None => Ok(None),
-    }
-}
-
-/// A reply as a value, or its error.
-fn read(lua: &Lua, bytes: &[u8], proto: Proto) -> mlua::Result<Result<Value, CmdError>> {
-    let mut reader = ReplyReader::new(bytes);
-    if let Some(text) = reader.error() {
-        return Ok(Err(CmdError::Bytes(text.to_vec())));
-    }
-    let nil = if proto == Proto::Resp3 { Value::Nil } else { Value::Boolean(false) };
-    reader.value(lua, &nil).map(Ok)
+    Ok((!is_protected, object))
 }
 
 /// `redis.log(level, message …)`
@@ -321,7 +361,22 @@ pub fn set_repl(lua: &Lua, args: &MultiValue) -> Answer {
 /// `redis.acl_check_cmd(command …)`
 pub fn acl_check_cmd(lua: &Lua, args: &MultiValue) -> Answer {
     let mut words = OwnedArgs::default();
-    if let Err(error) = collect(args, &mut words) {
+    for value in args {
+        let text;
+        let word = match value {
+            Value::String(string) => {
+                text = string.as_bytes();
+                Word::Text(&text)
+            }
+            Value::Integer(number) => Word::Number(*number as f64),
+            Value::Number(number) => Word::Number(*number),
+            _ => Word::Other,
+        };
+        if let Err(error) = push_word(&mut words, word) {
+            return raise(lua, &error.line());
+        }
+    }
+    if let Err(error) = check_words(&words) {
         return raise(lua, &error.line());
     }
     match host(|host| host.may_run(words.as_args())) {

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
 use smallvec::SmallVec;
 
-use super::api::{self, RequestHost, Words};
+use super::api::{self, RequestHost};
 use super::cache::{ByDigits, Running, Script, Scripts, Sha};
 use super::gauge::Gauge;
 use super::random::Random;
@@ -23,6 +23,7 @@ use super::{lib, shebang};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::dispatch::{CmdError, ScriptCx};
+use crate::ds::door;
 use crate::resp::Proto;
 
 /// Compiled scripts up to which none goes.
@@ -275,6 +276,7 @@ pub(super) struct Prelude {
 
 /// Sets the globals up: for functions, if there is a `redis.register_function`, else for scripts.
 pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Prelude> {
+    door::open(api::plain_answer);
     let random = Rc::new(Random::new(Rng::from_os().next_u64() as u32));
     let globals = lua.globals();
     let host = lua.create_table()?;
@@ -286,8 +288,8 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     host.set("entering", globals.get::<Value>("__entering")?)?;
     host.set("version", VERSION)?;
     host.set("version_num", VERSION_NUM)?;
-    host.set("call", lua.create_function(|lua, words: Words| api::call(lua, &words, false))?)?;
-    host.set("pcall", lua.create_function(|lua, words: Words| api::call(lua, &words, true))?)?;
+    host.set("call", lua.create_function(|lua, ()| api::long_answer(lua, false))?)?;
+    host.set("pcall", lua.create_function(|lua, ()| api::long_answer(lua, true))?)?;
     let functions: [(&str, api::Builtin); 7] = [
         ("log", api::log),
         ("sha1hex", api::sha1hex),
