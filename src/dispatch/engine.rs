@@ -58,6 +58,8 @@ pub struct Engine {
     pub time: Time,
     pub lifecycle: Lifecycle,
     pub long_scripts: LongScripts,
+    /// Scripts may run what they otherwise may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allows_all_in_scripts: AtomicBool,
     pub identity: Identity,
     pub gauges: Gauges,
     /// `maxmemory` at work.

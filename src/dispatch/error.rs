@@ -35,6 +35,8 @@ pub enum CmdError {
     Text(Cow<'static, str>),
     /// A script holds that for long: no error, the request is tried again later.
     HeldLong(Busy),
+    /// An error line that the statistics have counted already.
+    Counted(Vec<u8>),
     /// A text that quotes input, which need not be UTF-8.
     Bytes(Vec<u8>),
 }
@@ -118,7 +120,7 @@ impl CmdError {
             CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.".into(),
             CmdError::Text(text) => Cow::Borrowed(text.as_ref()),
             CmdError::HeldLong(_) => "BUSY a script runs".into(),
-            CmdError::Bytes(bytes) => return Cow::Borrowed(bytes),
+            CmdError::Bytes(bytes) | CmdError::Counted(bytes) => return Cow::Borrowed(bytes),
             CmdError::NoPermission(text) => return Cow::Owned([b"NOPERM ", &**text].concat()),
         };
         match text {

@@ -168,10 +168,16 @@ impl Executor<'_> {
 
     #[cold]
     pub(super) fn write_error(&self, session: &Session, error: &CmdError, out: &mut Output) {
-        let line = error.line();
+        if !matches!(error, CmdError::Counted(_)) {
+            self.count_error(error);
+        }
+        out.writer(session.proto).error(&error.line());
+    }
+
+    #[cold]
+    pub(super) fn count_error(&self, error: &CmdError) {
         bump(&self.stats.counters.error_replies, 1);
-        self.engine.stats.error(&line);
-        out.writer(session.proto).error(&line);
+        self.engine.stats.error(&error.line());
     }
 }
 

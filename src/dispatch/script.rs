@@ -25,6 +25,7 @@ use super::exec::{Executor, Keys};
 use super::gates::admit;
 use super::memory::is_exceeded;
 use super::slices::Pace;
+use super::table::Registered;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
 use crate::keyspace::{Busy, LockSet};
@@ -104,12 +105,32 @@ impl<'k> ScriptCx<'_, 'k> {
     /// # Errors
     /// Why it was not run.
     pub fn run(&mut self, args: Args<'_>, out: &mut Output) -> Result<(), CmdError> {
+        let mut refused = None;
+        let ran = self.run_admitted(args, out, &mut refused);
+        if let Err(error) = &ran {
+            self.executor.count_error(error);
+            if let Some(registered) = refused {
+                self.executor.stats.rejected(registered.id);
+            }
+        }
+        ran
+    }
+
+    /// As [`ScriptCx::run`]; `refused` is the command that was not run, as far as there is one.
+    fn run_admitted(
+        &mut self,
+        args: Args<'_>,
+        out: &mut Output,
+        refused: &mut Option<&'k Registered>,
+    ) -> Result<(), CmdError> {
         let found = self.executor.find(args.at(0)).ok_or(UNKNOWN)?;
         let registered =
             admit(found, &args).ok_or(if found.subcommands.is_empty() { ARITY } else { UNKNOWN })?;
+        *refused = Some(registered);
         let command = registered.command;
         let flags = command.spec.flags;
-        if flags.contains(CommandFlags::NOSCRIPT) || matches!(command.handler, Handler::Control(_)) {
+        let is_denied = flags.contains(CommandFlags::NOSCRIPT) && !self.allows_everything();
+        if is_denied || matches!(command.handler, Handler::Control(_) | Handler::Script(_)) {
             return Err(NOT_HERE);
         }
         self.executor.check_script_rights(&mut self.inner, registered, &args)?;
@@ -141,6 +162,11 @@ impl<'k> ScriptCx<'_, 'k> {
         self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
         self.executor.call(&mut self.inner, &Request { command: registered, args, keys: &keys }, out);
         Ok(())
+    }
+
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS.
+    fn allows_everything(&self) -> bool {
+        self.executor.engine.allows_all_in_scripts.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Takes further shards. A script that only reads may not wait for them: then it begins anew, as one that may.

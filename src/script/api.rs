@@ -125,6 +125,9 @@ fn raise(lua: &Lua, text: &[u8]) -> Answer {
     Ok((true, error_object(lua, text)?))
 }
 
+/// In an error object: the statistics have it already.
+pub const IS_COUNTED: &str = "ignore_error_stats_update";
+
 /// A table with that text in `err`.
 pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     let object = lua.create_table_with_capacity(0, 4)?;
@@ -163,7 +166,10 @@ const SPARE_MAX_BYTES: usize = 64 << 10;
 enum Pending {
     /// The reply is an array or the like, in that protocol.
     Reply(Proto),
+    /// It was not run, which is counted.
     Refused(CmdError),
+    /// What was asked for is no command.
+    Wrong(CmdError),
     Nowhere,
 }
 
@@ -194,7 +200,8 @@ pub fn plain_answer(values: &mut dyn Iterator<Item = Word<'_>>, reply: &mut Vec<
             Some(answer) => return answer,
             None => Pending::Reply(proto),
         },
-        Ok(Some((Err(error), _))) | Err(error) => Pending::Refused(error),
+        Ok(Some((Err(error), _))) => Pending::Refused(error),
+        Err(error) => Pending::Wrong(error),
         Ok(None) => Pending::Nowhere,
     };
     PENDING.set(Some(pending));
@@ -249,13 +256,14 @@ fn answer_at_length(lua: &Lua, is_protected: bool) -> Answer {
             }
         }
         Some(Pending::Refused(error)) => error,
+        Some(Pending::Wrong(error)) => return Ok((!is_protected, error_object(lua, &error.line())?)),
         Some(Pending::Nowhere) | None => {
             return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation");
         }
     };
     let object = error_object(lua, &error.line())?;
     if let Value::Table(object) = &object {
-        object.raw_set("ignore_error_stats_update", true)?;
+        object.raw_set(IS_COUNTED, true)?;
     }
     Ok((!is_protected, object))
 }

@@ -71,8 +71,8 @@ impl Interpreter {
 /// What a script ended with.
 pub enum Ended {
     Returned(Value),
-    /// The line of an error reply.
-    Failed(Vec<u8>),
+    /// An error, with the line of its reply.
+    Failed(CmdError),
 }
 
 /// Runs a script in this worker's interpreter and gives `finish` what it ended with, and whether it speaks RESP3.
@@ -152,12 +152,36 @@ pub(super) fn sequence(lua: &Lua, words: &[&[u8]]) -> mlua::Result<Table> {
 pub(super) fn end(name: &[u8], running: &Running, ran: mlua::Result<(bool, Value)>) -> Ended {
     let (is_ok, value) = match ran {
         Ok(ended) => ended,
-        Err(error) => return Ended::Failed(format!("ERR {}", first_line(&error)).into_bytes()),
+        Err(error) => return Ended::Failed(CmdError::owned(format!("ERR {}", first_line(&error)))),
     };
     if is_ok && running.is_killed.load(Ordering::Relaxed) {
-        return Ended::Failed(format!("ERR {KILLED}").into_bytes());
+        return Ended::Failed(CmdError::owned(format!("ERR {KILLED}")));
     }
-    if is_ok { Ended::Returned(value) } else { Ended::Failed(describe(Some(name), &value)) }
+    if is_ok {
+        return match returned_error(&value) {
+            Some(error) => Ended::Failed(error),
+            None => Ended::Returned(value),
+        };
+    }
+    let line = describe(Some(name), &value);
+    Ended::Failed(match &value {
+        Value::Table(object) if is_counted(object) => CmdError::Counted(line),
+        _ => CmdError::Bytes(line),
+    })
+}
+
+/// Whether the statistics have an error object.
+fn is_counted(object: &Table) -> bool {
+    matches!(object.raw_get(api::IS_COUNTED), Ok(Value::Boolean(true)))
+}
+
+/// The error that a script returned: a table with a text in `err`.
+fn returned_error(value: &Value) -> Option<CmdError> {
+    let Value::Table(object) = value else { return None };
+    let Ok(Value::String(text)) = object.raw_get("err") else { return None };
+    let text = text.as_bytes();
+    let line = text.strip_prefix(b"-").unwrap_or(&text).to_vec();
+    Some(if is_counted(object) { CmdError::Counted(line) } else { CmdError::Bytes(line) })
 }
 
 /// The line of an error reply for what a script raised: text, and, with the script's name, that and where.

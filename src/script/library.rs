@@ -142,7 +142,15 @@ impl Workshop {
         let lua = interpreter::new_state()?;
         let arrivals = Rc::<RefCell<Arrivals>>::default();
         let into = Rc::clone(&arrivals);
+        let load_until_ns = Rc::<Cell<u64>>::default();
+        let until_ns = Rc::clone(&load_until_ns);
         let register = lua.create_function(move |lua, args: MultiValue| {
+            if until_ns.get() == 0 {
+                // A library can keep it until one of its functions runs.
+                const LATE: &[u8] =
+                    b"ERR redis.register_function can only be called on FUNCTION LOAD command";
+                return Ok((true, api::error_object(lua, LATE)?));
+            }
             Ok(
                 match read(lua, &args)
                     .and_then(|(function, callback)| into.borrow_mut().add(function, callback))
@@ -161,7 +169,7 @@ impl Workshop {
             load,
             environment,
             running: Rc::default(),
-            load_until_ns: Rc::default(),
+            load_until_ns,
             is_stopped: Rc::default(),
             arrivals,
             loaded: HashMap::new(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::cgroup;
 use crate::acl::Acl;
@@ -123,6 +123,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         time,
         lifecycle: Lifecycle::default(),
         long_scripts: LongScripts::default(),
+        allows_all_in_scripts: AtomicBool::new(false),
         gauges,
         eviction: Default::default(),
         sinks: Default::default(),

@@ -166,7 +166,7 @@ pub(super) fn answer(
     is_resp3: bool,
 ) -> Result<Option<Replied>, CmdError> {
     match ended {
-        Ended::Failed(line) => Err(CmdError::Bytes(line)),
+        Ended::Failed(error) => Err(error),
         Ended::Returned(value) => {
             let write = |reply: ReplySlot<'_>| reply.write(|writer| convert::write(writer, &value, is_resp3));
             Ok(slot.take().map(write))
