@@ -42,8 +42,8 @@ const EDITS: &[Edit] = &[
     // What the host takes out of the globals before any script runs. `__readonly(table, on)` says which tables those are.
     // `__raising(f)` is a function that calls `f` and raises its second result if its first is true: a callback of the host can
     // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call. `__calling(f)` is
-    // a function that takes its arguments through `src/ds/door.rs`, and fetches answers that are not plain from `f`. `__entering(globals)` is a function that
-    // sets KEYS and ARGV.
+    // a function that takes its arguments through `src/ds/door.rs`, and fetches answers that are not plain from `f`. `__running(globals, handler)` is a
+    // function that runs another one, with KEYS and ARGV from the same door, and returns whether it failed, and its value or error.
     (
         "lbaselib.c",
         "static int luaB_newproxy (lua_State *L) {",
@@ -74,18 +74,27 @@ const EDITS: &[Edit] = &[
          if (lua_toboolean(L, -2)) return lua_error(L);\n  return 1;\n}\n\n\
          static int luaB_calling (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
          lua_pushcclosure(L, luaB_call, 1);\n  return 1;\n}\n\n\
-         static int luaB_enter (lua_State *L) {\n  Table *globals = (Table *)lua_topointer(L, lua_upvalueindex(1));\n  \
-         lua_settop(L, 2);\n  globals->readonly = 0;\n  lua_setfield(L, lua_upvalueindex(1), \"ARGV\");\n  \
-         lua_setfield(L, lua_upvalueindex(1), \"KEYS\");\n  globals->readonly = 1;\n  return 0;\n}\n\n\
-         static int luaB_entering (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  lua_settop(L, 1);\n  \
-         lua_pushcclosure(L, luaB_enter, 1);\n  return 1;\n}\n\n\
+         extern size_t ochre_words (const DoorWord **words, size_t *keys);\n\n\
+         static void luaB_words (lua_State *L, const DoorWord *words, size_t count, const char *name) {\n  size_t i;\n  \
+         lua_createtable(L, (int)count, 0);\n  \
+         for (i = 0; i < count; i++) {\n    lua_pushlstring(L, words[i].text, words[i].len);\n    \
+         lua_rawseti(L, -2, (int)i + 1);\n  }\n  lua_setfield(L, lua_upvalueindex(1), name);\n}\n\n\
+         static int luaB_run (lua_State *L) {\n  Table *globals = (Table *)lua_topointer(L, lua_upvalueindex(1));\n  \
+         const DoorWord *words;\n  size_t keys, count = ochre_words(&words, &keys);\n  int failed;\n  \
+         lua_settop(L, 1);\n  globals->readonly = 0;\n  luaB_words(L, words, keys, \"KEYS\");\n  \
+         luaB_words(L, words + keys, count - keys, \"ARGV\");\n  globals->readonly = 1;\n  \
+         lua_pushvalue(L, lua_upvalueindex(2));\n  lua_insert(L, 1);\n  \
+         failed = lua_pcall(L, 0, 1, 1);\n  lua_pushboolean(L, !failed);\n  lua_insert(L, -2);\n  return 2;\n}\n\n\
+         static int luaB_running (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
+         luaL_checktype(L, 2, LUA_TFUNCTION);\n  lua_settop(L, 2);\n  \
+         lua_pushcclosure(L, luaB_run, 2);\n  return 1;\n}\n\n\
          static int luaB_newproxy (lua_State *L) {",
     ),
     (
         "lbaselib.c",
         "{\"unpack\", luaB_unpack},",
         "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},\n  \
-         {\"__calling\", luaB_calling},\n  {\"__entering\", luaB_entering},",
+         {\"__calling\", luaB_calling},\n  {\"__running\", luaB_running},",
     ),
     // Bytecode is never loaded: what it says is not checked by anybody.
     ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),

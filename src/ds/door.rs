@@ -8,7 +8,10 @@
 //! scripts call all the time is C: it shows its arguments where they lie, and makes the value of a plain answer itself. Anything
 //! else ([`Answer::Long`]) it fetches through the binding.
 //!
-//! **Invariant:** nothing unwinds into C: a panic of the handler is kept, and goes on where the long answer is fetched.
+//! A script's own words (KEYS, ARGV) go in by a door of their own: C makes the tables.
+//!
+//! **Invariant:** nothing unwinds into C: a panic of the handler is kept, and whoever ran the script goes on with it
+//! ([`take_panic`]).
 
 #![allow(unsafe_code)] // C calls in, with pointers to words that lie on its stack.
 
@@ -67,6 +70,60 @@ pub fn take_panic() -> Option<Box<dyn Any + Send>> {
     PANIC.take()
 }
 
+/// Whether a call of this thread panicked, and nobody has gone on with that yet.
+pub fn has_panicked() -> bool {
+    let payload = PANIC.take();
+    let is_some = payload.is_some();
+    PANIC.set(payload);
+    is_some
+}
+
+thread_local! {
+    /// The words of the script that begins: keys, and arguments behind them; and how many are keys.
+    static SCRIPT_WORDS: Cell<(Vec<RawWord>, usize)> = const { Cell::new((Vec::new(), 0)) };
+}
+
+/// Takes the words out again, also when `run` panics: they point to what is not there for longer.
+struct Withdraw;
+
+impl Drop for Withdraw {
+    fn drop(&mut self) {
+        let (mut words, _) = SCRIPT_WORDS.take();
+        words.clear();
+        SCRIPT_WORDS.set((words, 0));
+    }
+}
+
+/// Runs something that begins a script, whose words these are.
+pub fn with_words<R>(keys: &[&[u8]], argv: &[&[u8]], run: impl FnOnce() -> R) -> R {
+    let (mut words, _) = SCRIPT_WORDS.take();
+    words.clear();
+    let raw = |text: &&[u8]| RawWord { kind: TEXT, number: 0.0, text: text.as_ptr(), len: text.len() };
+    words.extend(keys.iter().chain(argv).map(raw));
+    SCRIPT_WORDS.set((words, keys.len()));
+    let _withdraw = Withdraw;
+    run()
+}
+
+/// What C calls when a script begins: how many words it has, where they lie, and how many of them are keys. They are there until
+/// [`with_words`] ends, and C reads them before it runs anything else.
+///
+/// # Safety
+/// Both places may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ochre_words(words: *mut *const RawWord, keys: *mut usize) -> usize {
+    let held = SCRIPT_WORDS.take();
+    let (start, count, key_count) = (held.0.as_ptr(), held.0.len(), held.1);
+    // Moving the list does not move its words.
+    SCRIPT_WORDS.set(held);
+    // SAFETY: the caller promises that both may be written.
+    unsafe {
+        words.write(start);
+        keys.write(key_count);
+    }
+    count
+}
+
 /// A word as C has it.
 #[repr(C)]
 pub struct RawWord {
@@ -92,7 +149,7 @@ const NIL: i32 = 3;
 const STATUS: i32 = 4;
 const LONG: i32 = 5;
 
-/// What C calls: `count` words behind `words`, and a place for the answer. Its text is there until the next call of this thread.
+/// What C calls for a command: `count` words behind `words`, and a place for the answer. Its text is there until the next call of this thread.
 ///
 /// # Safety
 /// `words` points to `count` words, each text to as many bytes as it says, and all stay as they are until this returns;
@@ -137,7 +194,10 @@ pub unsafe extern "C" fn ochre_door(words: *const RawWord, count: usize, answer:
 
 /// Keeps the linker from dropping what only C calls.
 #[used]
-static KEPT: unsafe extern "C" fn(*const RawWord, usize, *mut RawAnswer) = ochre_door;
+static KEPT: (
+    unsafe extern "C" fn(*const RawWord, usize, *mut RawAnswer),
+    unsafe extern "C" fn(*mut *const RawWord, *mut usize) -> usize,
+) = (ochre_door, ochre_words);
 
 #[cfg(test)]
 mod tests {

@@ -105,9 +105,16 @@ pub fn with_host<R>(host: &mut dyn Host, run: impl FnOnce() -> mlua::Result<R>) 
     HOST.set(HostRef(host), run)
 }
 
+/// Goes on with the panic of a command, when nothing of Lua is under way any more.
+pub fn go_on_panicking() {
+    if let Some(payload) = door::take_panic() {
+        std::panic::resume_unwind(payload);
+    }
+}
+
 /// Lets others have the thread; whether the script is to go on.
 pub fn breathe() -> bool {
-    host(|host| host.breathe()).unwrap_or(true)
+    !door::has_panicked() && host(|host| host.breathe()).unwrap_or(true)
 }
 
 fn host<R>(ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
@@ -233,8 +240,8 @@ fn plain(reply: &[u8], proto: Proto) -> Option<door::Answer> {
 /// The limit of memory does not hold meanwhile: it would make every string that we make cost a protected call. What there is of the
 /// reply is in memory already, and whatever the script does next finds out that there is too much.
 pub fn long_answer(lua: &Lua, is_protected: bool) -> Answer {
-    if let Some(payload) = door::take_panic() {
-        std::panic::resume_unwind(payload);
+    if door::has_panicked() {
+        return raise(lua, b"ERR the server has failed");
     }
     let limit = lua.set_memory_limit(0)?;
     let answer = answer_at_length(lua, is_protected);

@@ -7,7 +7,6 @@
 //! instruction fails, so `pcall` in a loop does not save it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +15,8 @@ use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, V
 use smallvec::SmallVec;
 
 use super::api::{self, RequestHost};
-use super::cache::{ByDigits, Running, Script, Scripts, Sha};
+use super::cache::{Running, Script, Scripts};
+use super::compiled::Compiled;
 use super::gauge::Gauge;
 use super::random::Random;
 use super::{lib, shebang};
@@ -26,8 +26,8 @@ use crate::dispatch::{CmdError, ScriptCx};
 use crate::ds::door;
 use crate::resp::Proto;
 
-/// Compiled scripts up to which none goes.
-const SWEEP_MIN: usize = 1024;
+/// Bytes up to which garbage is left to be collected in time.
+const COLLECT_MIN_BYTES: usize = 64 << 20;
 /// Between two looks whether a script was killed.
 pub(super) const HOOK_INSTRUCTIONS: u32 = 10_000;
 /// What bytecode begins with, which is never loaded.
@@ -50,14 +50,14 @@ thread_local! {
 /// The state of a worker.
 struct Interpreter {
     lua: Lua,
-    /// `function(script, keys, argv)`, see `prelude.lua`.
+    /// Runs a function, with KEYS and ARGV from the door; whether it failed, and its value or error.
     run: Function,
-    compiled: HashMap<Sha, Function, ByDigits>,
-    /// Compiled scripts at which those go that the server has no more.
-    sweep_at: usize,
+    compiled: Compiled,
     generation: u64,
     running: Rc<RefCell<Option<Arc<Running>>>>,
     gauge: Gauge,
+    /// Bytes at which garbage is collected behind a script.
+    collect_at: usize,
 }
 
 impl Interpreter {
@@ -65,6 +65,21 @@ impl Interpreter {
     fn rest(self) {
         self.gauge.set(self.lua.used_memory());
         INTERPRETER.set(Some(self));
+    }
+
+    /// As [`Interpreter::rest`], after something has run under a limit of memory: what that left behind is not to count against
+    /// the next one. If it is not garbage, but compiled scripts, the next one begins with none.
+    fn rest_within(mut self, limit: u64) {
+        let half = if limit == 0 { usize::MAX } else { usize::try_from(limit / 2).unwrap_or(usize::MAX) };
+        if self.lua.used_memory() < self.collect_at.min(half) {
+            return self.rest();
+        }
+        let _ = self.lua.gc_collect();
+        let used = self.lua.used_memory();
+        self.collect_at = (used * 2).max(COLLECT_MIN_BYTES);
+        if used < half {
+            self.rest();
+        }
     }
 }
 
@@ -99,23 +114,19 @@ pub fn run<R>(
     *interpreter.running.borrow_mut() = Some(Arc::clone(running));
     let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
     let (lua, run) = (&interpreter.lua, &interpreter.run);
-    let ran: mlua::Result<(bool, Value)> = match (sequence(lua, keys), sequence(lua, argv)) {
-        (Ok(keys), Ok(argv)) => {
-            set_memory_limit(lua, limit);
-            let ran = api::with_host(&mut host, || run.call((&function, keys, argv)));
-            set_memory_limit(lua, 0);
-            ran
-        }
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    };
+    set_memory_limit(lua, limit);
+    let ran: mlua::Result<(bool, Value)> =
+        api::with_host(&mut host, || door::with_words(keys, argv, || run.call(&function)));
+    set_memory_limit(lua, 0);
+    api::go_on_panicking();
     *interpreter.running.borrow_mut() = None;
     let is_resp3 = host.proto == Proto::Resp3;
     let ended = end(&script.sha, running, ran);
     let done = finish(ended, is_resp3);
     // What ended one that was killed still stands at every step of its state.
     if !running.is_killed.load(Ordering::Relaxed) {
-        drop(function);
-        interpreter.rest();
+        interpreter.compiled.used(script.sha, function);
+        interpreter.rest_within(limit);
     }
     Ok(done)
 }
@@ -129,7 +140,7 @@ pub fn check(memory_limit: u64, scripts: &Scripts, script: &Script) -> Result<()
     set_memory_limit(&interpreter.lua, memory_limit);
     let compiled = interpreter.compiled(scripts, script).map(drop);
     set_memory_limit(&interpreter.lua, 0);
-    interpreter.rest();
+    interpreter.rest_within(memory_limit);
     compiled
 }
 
@@ -243,20 +254,13 @@ impl Interpreter {
         let (lua, running) = (new_state()?, Rc::default());
         let run = prelude(&lua, None)?.run;
         watch(&lua, &running)?;
-        Ok(Interpreter {
-            lua,
-            run,
-            compiled: HashMap::default(),
-            sweep_at: SWEEP_MIN,
-            generation,
-            running,
-            gauge,
-        })
+        let compiled = Compiled::new(&lua)?;
+        Ok(Interpreter { lua, run, compiled, generation, running, gauge, collect_at: COLLECT_MIN_BYTES })
     }
 
     fn compiled(&mut self, scripts: &Scripts, script: &Script) -> Result<Function, CmdError> {
-        if let Some(function) = self.compiled.get(&script.sha) {
-            return Ok(function.clone());
+        if let Some(function) = self.compiled.take(&script.sha) {
+            return Ok(function);
         }
         let (_, body) = shebang::parse(&script.text)?;
         if body.first() == Some(&BYTECODE) {
@@ -268,11 +272,8 @@ impl Interpreter {
         let function = chunk.into_function().map_err(|error| {
             CmdError::owned(format!("ERR Error compiling script (new function): {}", first_line(&error)))
         })?;
-        if self.compiled.len() >= self.sweep_at {
-            self.compiled.retain(|sha, _| scripts.find(sha).is_some());
-            self.sweep_at = (self.compiled.len() * 2).max(SWEEP_MIN);
-        }
-        self.compiled.insert(script.sha, function.clone());
+        let kept = self.compiled.add(scripts, script.sha, &function);
+        kept.map_err(|error| CmdError::owned(format!("ERR {}", first_line(&error))))?;
         Ok(function)
     }
 }
@@ -309,7 +310,7 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     host.set("readonly", globals.get::<Value>("__readonly")?)?;
     host.set("raising", globals.get::<Value>("__raising")?)?;
     host.set("calling", globals.get::<Value>("__calling")?)?;
-    host.set("entering", globals.get::<Value>("__entering")?)?;
+    host.set("running", globals.get::<Value>("__running")?)?;
     host.set("version", VERSION)?;
     host.set("version_num", VERSION_NUM)?;
     host.set("call", lua.create_function(|lua, ()| api::long_answer(lua, false))?)?;

@@ -106,6 +106,7 @@ pub fn call<R>(
                 set_memory_limit(lua, limit);
                 let ran = api::with_host(&mut host, || run.call((&function, keys, args)));
                 set_memory_limit(lua, 0);
+                api::go_on_panicking();
                 ran
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
@@ -131,6 +132,15 @@ fn with_workshop<R>(
     let done = work(&mut workshop);
     set_memory_limit(&workshop.lua, 0);
     if !workshop.is_stopped.get() {
+        let half = if memory_limit == 0 {
+            usize::MAX
+        } else {
+            usize::try_from(memory_limit / 2).unwrap_or(usize::MAX)
+        };
+        if workshop.lua.used_memory() >= half {
+            // What was left behind is not to count against the limit of what comes next.
+            let _ = workshop.lua.gc_collect();
+        }
         workshop.gauge.set(workshop.lua.used_memory());
         WORKSHOP.set(Some(workshop));
     }

@@ -19,6 +19,7 @@
 
 pub mod api;
 pub mod cache;
+mod compiled;
 pub mod convert;
 pub mod functions;
 pub mod gauge;

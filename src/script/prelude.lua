@@ -46,7 +46,7 @@ if host.register_function then
 end
 
 -- What Redis does not have either.
-for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv', '__readonly', '__raising', '__calling', '__entering',
+for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv', '__readonly', '__raising', '__calling', '__running',
     'require', 'module', 'package' } do
     G[name] = nil
 end
@@ -102,8 +102,4 @@ if host.register_function then
     end, environment
 end
 
-local enter = host.entering(G)
-return function(script, keys, argv)
-    enter(keys, argv)
-    return xpcall(script, handler)
-end
+return host.running(G, handler)

@@ -2,10 +2,12 @@
 //!
 //! Each test is named after what it is about. Most of them run as two users, because what matters is what one can do to another.
 
+use std::io::{Read, Write};
+
 use ochre::server::embed::Server;
 
 use super::support::{connect, server};
-use super::wire::{Reply, Wire};
+use super::wire::{Reply, Wire, request};
 
 fn two_users() -> (Server, Wire, Wire) {
     let server = server(&["--io-threads", "1"]);
@@ -135,7 +137,6 @@ fn cve_2022_24736() {
         "else",
         "return 1 return 2",
         "]] return 1",
-        "--]] end",
         "end; redis.call('PING') do",
         "}",
         ")",
@@ -197,21 +198,27 @@ fn ghsa_fq2f_crmw_q97r() {
     assert!(stranger.ask("SCRIPT DEBUG YES").error_text().starts_with("NOAUTH"));
 }
 
-/// Tables inside themselves, and deep ones.
+/// Tables inside themselves, and deep ones. The replies are deeper than this client could read.
 #[test]
 fn cve_2021_32626() {
-    let (_server, mut one, _) = two_users();
-    one.send(&["EVAL", "local a = {} local b = {a} a[1] = b return a", "0"]).unwrap();
-    let mut depth = 0;
-    let mut reply = one.read().unwrap();
-    while let Reply::Array(mut inner) = reply {
-        depth += 1;
-        reply = inner.pop().unwrap();
+    let (server, mut one, _) = two_users();
+    for script in [
+        "local a = {} local b = {a} a[1] = b return a",
+        "local t = {} for i = 1, 1000000 do t = {t} end return t",
+    ] {
+        let mut stream = std::net::TcpStream::connect(server.addr).unwrap();
+        stream.write_all(&request(&["EVAL", script, "0"])).unwrap();
+        stream.write_all(&request(&["ECHO", "in step"])).unwrap();
+        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+        while !heard.ends_with(b"$7\r\nin step\r\n") {
+            let len = stream.read(&mut buffer).unwrap();
+            assert!(len > 0);
+            heard.extend_from_slice(&buffer[..len]);
+        }
+        let heard = String::from_utf8(heard).unwrap();
+        assert!(heard.starts_with("*1\r\n*1\r\n*1\r\n"), "{script}");
+        assert!(heard.contains("-ERR reached lua stack limit\r\n"), "{script}");
     }
-    assert!(reply.error_text().contains("reached lua stack limit") && depth > 100, "{depth}");
-    let deep = "local t = {} for i = 1, 1000000 do t = {t} end return t";
-    one.send(&["EVAL", deep, "0"]).unwrap();
-    assert!(matches!(one.read().unwrap(), Reply::Array(_)));
     assert_eq!(one.ask("PING"), Reply::Status(b"PONG".to_vec()));
 }
 
@@ -257,17 +264,15 @@ fn bytecode_is_not_loaded() {
     for script in ["loadstring('\\27Lua')", "load(function() return '\\27LuaQ' end)"] {
         assert_eq!(eval(&mut one, &format!("return {script}")), Reply::NilBulk);
     }
-    assert!(
-        error(&mut one, "return string.dump(function() end)").contains("unable to dump")
-            || error(&mut one, "return string.dump(function() end)").contains("nil value")
-    );
+    // It can be made, as in Redis.
+    assert_eq!(eval(&mut one, "return loadstring(string.dump(function() end)) == nil"), Reply::Integer(1));
 }
 
 /// cmsgpack: many values, and tables in tables.
 #[test]
 fn cve_2018_11218() {
     let (_server, mut one, _) = two_users();
-    assert_eq!(eval(&mut one, "return #cmsgpack.pack(unpack({}, 1, 7000))"), Reply::Integer(7000));
+    assert!(error(&mut one, "return #cmsgpack.pack(unpack({}, 1, 7000))").contains("Too many arguments"));
     let deep = "local t = {} for i = 1, 100000 do t = {t} end return #cmsgpack.pack(t) < 100";
     assert_eq!(eval(&mut one, deep), Reply::Integer(1));
     assert_eq!(eval(&mut one, "local t = {} t[1] = t return #cmsgpack.pack(t) < 100"), Reply::Integer(1));
