@@ -1,9 +1,11 @@
 // BullMQ: jobs that are delayed, of different priorities, repeated after a failure, in flows, limited in their rate, and taken up again
 // after a worker was lost. Every one of its scripts touches keys that it does not declare.
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import Redis from 'ioredis';
 import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
 
+EventEmitter.defaultMaxListeners = 100;
 const connection = new Redis(Number(process.argv[3]), process.argv[2], { maxRetriesPerRequest: null });
 const queue = new Queue('work', { connection });
 const events = new QueueEvents('work', { connection });

@@ -130,6 +130,42 @@ fn other_shards_are_served_meanwhile() {
     assert_eq!(wires[1].ask("SCRIPT KILL"), Reply::ok());
 }
 
+/// One that only reads keeps others of its kind from running on its own worker alone, and waits for nobody who writes elsewhere.
+#[test]
+fn scripts_that_only_read_run_at_the_same_time() {
+    let server = server(&["--io-threads", "2", "--busy-reply-threshold", "1"]);
+    let mut looping = connect(&server);
+    looping.send(&["EVAL_RO", ENDLESS, "1", "n"]).unwrap();
+    let mut wires: Vec<Wire> = (0..4).map(|_| connect(&server)).collect();
+    until_busy(&mut wires[0], &["GET", "n"]);
+    let (mut ran, mut busy) = (0, 0);
+    for wire in &mut wires {
+        for key in 0..10 {
+            let key = key.to_string();
+            let reading = ["EVAL_RO", "return redis.call('GET', KEYS[1])", "1", &key];
+            let flagged = ["EVAL", "#!lua flags=no-writes\nreturn redis.call('GET', KEYS[1])", "1", &key];
+            let writing = ["EVAL", "return redis.call('DEL', KEYS[1]) - 1", "1", &key];
+            for request in [&reading[..], &flagged, &writing] {
+                match wire.call(request) {
+                    Reply::NilBulk | Reply::Integer(-1) => ran += 1,
+                    other => {
+                        assert_eq!(other.error_text(), BUSY);
+                        busy += 1;
+                    }
+                }
+            }
+        }
+    }
+    // Two of the four are on the other worker.
+    assert!(ran >= 40 && busy >= 60, "{ran} ran, {busy} did not");
+    // What it has not declared is held by the one that runs: it begins anew, and waits until that ends.
+    let mut waiting = connect(&server);
+    waiting.send(&["EVAL_RO", "return redis.call('GET', 'n') or 'none'", "0"]).unwrap();
+    assert_eq!(wires[1].ask("SCRIPT KILL"), Reply::ok());
+    assert!(looping.read().unwrap().error_text().contains("Script killed by user"));
+    assert!(matches!(waiting.read().unwrap(), Reply::Error(_) | Reply::Bulk(_)));
+}
+
 /// Requests that came while the script was not too long yet hear of it when it is.
 #[test]
 fn who_waits_already_is_told_too() {
