@@ -41,7 +41,9 @@ const EDITS: &[Edit] = &[
     ),
     // What the host takes out of the globals before any script runs. `__readonly(table, on)` says which tables those are.
     // `__raising(f)` is a function that calls `f` and raises its second result if its first is true: a callback of the host can
-    // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call.
+    // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call. `__calling(f)` is
+    // a function that takes its arguments through `src/ds/door.rs`, and fetches answers that are not plain from `f`. `__running(globals, handler)` is a
+    // function that runs another one, with KEYS and ARGV from the same door, and returns whether it failed, and its value or error.
     (
         "lbaselib.c",
         "static int luaB_newproxy (lua_State *L) {",
@@ -52,12 +54,47 @@ const EDITS: &[Edit] = &[
          return lua_error(L);\n  }\n  return lua_gettop(L) - 1;\n}\n\n\
          static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
          lua_pushcclosure(L, luaB_raise, 1);\n  return 1;\n}\n\n\
+         typedef struct { int kind; lua_Number number; const char *text; size_t len; } DoorWord;\n\
+         typedef struct { int kind; lua_Number number; const char *text; size_t len; } DoorAnswer;\n\
+         extern void ochre_door (const DoorWord *words, size_t count, DoorAnswer *answer);\n\n\
+         static int luaB_call (lua_State *L) {\n  DoorWord few[16], *words = few;\n  DoorAnswer answer;\n  \
+         int i, n = lua_gettop(L);\n  \
+         if (n > 16) words = (DoorWord *)lua_newuserdata(L, sizeof(DoorWord) * (size_t)n);\n  \
+         for (i = 0; i < n; i++) {\n    switch (lua_type(L, i + 1)) {\n      \
+         case LUA_TSTRING: words[i].kind = 1; words[i].text = lua_tolstring(L, i + 1, &words[i].len); break;\n      \
+         case LUA_TNUMBER: words[i].kind = 0; words[i].number = lua_tonumber(L, i + 1); break;\n      \
+         default: words[i].kind = 2;\n    }\n  }\n  \
+         ochre_door(words, (size_t)n, &answer);\n  lua_settop(L, 0);\n  \
+         switch (answer.kind) {\n    case 0: lua_pushnumber(L, answer.number); return 1;\n    \
+         case 1: lua_pushlstring(L, answer.text, answer.len); return 1;\n    \
+         case 2: lua_pushboolean(L, 0); return 1;\n    case 3: lua_pushnil(L); return 1;\n    \
+         case 4:\n      lua_createtable(L, 0, 1);\n      lua_pushlstring(L, answer.text, answer.len);\n      \
+         lua_setfield(L, -2, \"ok\");\n      return 1;\n  }\n  \
+         lua_pushvalue(L, lua_upvalueindex(1));\n  lua_call(L, 0, 2);\n  \
+         if (lua_toboolean(L, -2)) return lua_error(L);\n  return 1;\n}\n\n\
+         static int luaB_calling (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
+         lua_pushcclosure(L, luaB_call, 1);\n  return 1;\n}\n\n\
+         extern size_t ochre_words (const DoorWord **words, size_t *keys);\n\n\
+         static void luaB_words (lua_State *L, const DoorWord *words, size_t count, const char *name) {\n  size_t i;\n  \
+         lua_createtable(L, (int)count, 0);\n  \
+         for (i = 0; i < count; i++) {\n    lua_pushlstring(L, words[i].text, words[i].len);\n    \
+         lua_rawseti(L, -2, (int)i + 1);\n  }\n  lua_setfield(L, lua_upvalueindex(1), name);\n}\n\n\
+         static int luaB_run (lua_State *L) {\n  Table *globals = (Table *)lua_topointer(L, lua_upvalueindex(1));\n  \
+         const DoorWord *words;\n  size_t keys, count = ochre_words(&words, &keys);\n  int failed;\n  \
+         lua_settop(L, 1);\n  globals->readonly = 0;\n  luaB_words(L, words, keys, \"KEYS\");\n  \
+         luaB_words(L, words + keys, count - keys, \"ARGV\");\n  globals->readonly = 1;\n  \
+         lua_pushvalue(L, lua_upvalueindex(2));\n  lua_insert(L, 1);\n  \
+         failed = lua_pcall(L, 0, 1, 1);\n  lua_pushboolean(L, !failed);\n  lua_insert(L, -2);\n  return 2;\n}\n\n\
+         static int luaB_running (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
+         luaL_checktype(L, 2, LUA_TFUNCTION);\n  lua_settop(L, 2);\n  \
+         lua_pushcclosure(L, luaB_run, 2);\n  return 1;\n}\n\n\
          static int luaB_newproxy (lua_State *L) {",
     ),
     (
         "lbaselib.c",
         "{\"unpack\", luaB_unpack},",
-        "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},",
+        "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},\n  \
+         {\"__calling\", luaB_calling},\n  {\"__running\", luaB_running},",
     ),
     // Bytecode is never loaded: what it says is not checked by anybody.
     ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),
@@ -95,9 +132,77 @@ const EDITS: &[Edit] = &[
         "save_and_next(ls);\n    count++;",
         "save_and_next(ls);\n    if (count < 0x3fffffff) count++;",
     ),
-    // Strings of the same length that differ where Lua does not look would all fall into one bucket.
-    ("lstring.c", "size_t step = (l>>5)+1;", "size_t step = 1;"),
+    // Strings of the same length that differ where Lua does not look would all fall into one bucket. Long ones are hashed by
+    // words, short ones as ever: the order of `pairs` shows.
+    (
+        "lstring.c",
+        "size_t step = (l>>5)+1;",
+        "size_t step = 1;\n  if (l >= 32) {\n    unsigned long long mix = h, word;\n    size_t at;\n    \
+         for (at = 0; at + 8 <= l; at += 8) {\n      memcpy(&word, str + at, 8);\n      \
+         mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n      mix ^= mix >> 32;\n    }\n    \
+         memcpy(&word, str + l - 8, 8);\n    mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n    \
+         h = (unsigned int)(mix ^ (mix >> 32));\n    step = l + 1;\n  }",
+    ),
+    // Loops in C that may run long call the hook that counts instructions, so that scripts in them can be killed and let others
+    // have the thread: patterns, and sorting.
+    (
+        "lstrlib.c",
+        "#include \"lualib.h\"",
+        "#include \"lualib.h\"\n#include \"ldo.h\"\n\nextern void *memmem(const void *, size_t, const void *, size_t);\n\n\
+         #define PATTERN_DEPTH_MAX 4000\n#define STEPS_MAX 100000\n\
+         static __thread size_t steps;\n\n\
+         static void tick (lua_State *L, size_t more) {\n  steps += more;\n  if (steps >= STEPS_MAX) {\n    steps = 0;\n    \
+         if (L->hookmask & LUA_MASKCOUNT) luaD_callhook(L, LUA_HOOKCOUNT, -1);\n  }\n}",
+    ),
+    (
+        "ltablib.c",
+        "static int sort_comp (lua_State *L, int a, int b) {",
+        "static int sort_comp (lua_State *L, int a, int b) {\n  static __thread size_t steps;\n  \
+         if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
+    ),
+    ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\""),
+    // Each item of a pattern that repeats takes a piece of our own stack.
+    (
+        "lstrlib.c",
+        "int level;  /* total number of captures",
+        "int depth;\n  int level;  /* total number of captures",
+    ),
+    (
+        "lstrlib.c",
+        "static const char *match (MatchState *ms, const char *s, const char *p) {\n  init:",
+        "static const char *match_here (MatchState *ms, const char *s, const char *p);\n\n\
+         static const char *match (MatchState *ms, const char *s, const char *p) {\n  const char *found;\n  \
+         if (++ms->depth > PATTERN_DEPTH_MAX) luaL_error(ms->L, \"pattern too complex\");\n  tick(ms->L, 1);\n  \
+         found = match_here(ms, s, p);\n  ms->depth--;\n  return found;\n}\n\n\
+         static const char *match_here (MatchState *ms, const char *s, const char *p) {\n  init:",
+    ),
+    (
+        "lstrlib.c",
+        "    i++;\n  /* keeps trying to match with the maximum repetitions */",
+        "    i++;\n  tick(ms->L, (size_t)i / 8);\n  /* keeps trying to match with the maximum repetitions */",
+    ),
+    (
+        "lstrlib.c",
+        "s = matchbalance(ms, s, p+2);",
+        "tick(ms->L, (size_t)(ms->src_end - s) / 8);\n          s = matchbalance(ms, s, p+2);",
+    ),
+    // A search that is not quadratic.
+    (
+        "lstrlib.c",
+        "if (l2 == 0) return s1;  /* empty strings are everywhere */",
+        "if (l2 <= l1 && l2 > 0) return (const char *)memmem(s1, l1, s2, l2);\n  \
+         if (l2 == 0) return s1;  /* empty strings are everywhere */",
+    ),
+    // Nothing, two thousand million times.
+    (
+        "lstrlib.c",
+        "int n = luaL_checkint(L, 2);\n  luaL_buffinit",
+        "int n = luaL_checkint(L, 2);\n  if (l == 0) n = 0;\n  luaL_buffinit",
+    ),
 ];
+
+/// The same, but wherever the text stands.
+const EDITS_EVERYWHERE: &[Edit] = &[("lstrlib.c", "ms.L = L;", "ms.L = L;\n  ms.depth = 0;")];
 
 fn main() {
     println!("cargo:rerun-if-changed=build/main.rs");
@@ -142,6 +247,12 @@ fn edit(name: &str, mut text: String, used: &mut [bool]) -> String {
             assert_eq!(text.matches(from).count(), 1, "Lua's {name} is not as expected: {from:?}");
             text = text.replace(from, &to.replace("READONLY", READONLY));
             *used = true;
+        }
+    }
+    for (file, from, to) in EDITS_EVERYWHERE {
+        if *file == name {
+            assert!(text.contains(from), "Lua's {name} is not as expected: {from:?}");
+            text = text.replace(from, to);
         }
     }
     text

@@ -6,7 +6,7 @@
 //!   --server NAME=COMMAND…                            another server, started as `COMMAND --bind … --port …`
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
-//!                                                     types, elements, algebra, stall or waiting
+//!                                                     types, elements, algebra, scripts, stall or waiting
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -27,6 +27,7 @@ mod footprint;
 mod growth;
 mod machine;
 mod report;
+mod scripts;
 mod server;
 mod stall;
 mod throughput;
@@ -125,6 +126,9 @@ fn main() {
     }
     if plan.does("algebra") {
         algebra::run(&plan);
+    }
+    if plan.does("scripts") {
+        scripts::run(&plan);
     }
     if plan.does("stall") {
         stall::run(&plan);

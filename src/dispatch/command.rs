@@ -13,6 +13,7 @@
 //! | container | – | only its subcommands run |
 
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
+use super::engine::Engine;
 use super::error::CmdError;
 use super::reply::{Replied, ReplySlot};
 use super::script::ScriptCx;
@@ -79,6 +80,8 @@ pub struct Command {
     /// Repeating it with the same arguments would do something else (relative expiry, chance), so a change must
     /// be journalled in another form.
     pub must_rewrite: bool,
+    /// For commands that run scripts: whether this one only reads.
+    pub reads_if: Option<fn(&Engine, &Args<'_>) -> bool>,
     /// Between MULTI and EXEC it is queued; otherwise it runs at once.
     pub is_queued: bool,
     /// A client that speaks RESP2 may send it while it listens to channels.
@@ -98,6 +101,7 @@ impl Command {
             subcommands: &[],
             key_walker: None,
             key_flags: None,
+            reads_if: None,
             must_rewrite: false,
             is_queued: true,
             while_subscribed: false,
@@ -175,8 +179,15 @@ impl Command {
                 .union(CommandFlags::NO_MANDATORY_KEYS)
                 .union(CommandFlags::NOSCRIPT)
                 .union(CommandFlags::SKIP_MONITOR)
+                .union(CommandFlags::MAY_REPLICATE)
                 .union(CommandFlags::STALE),
         )
+    }
+
+    /// Says how to know that a script only reads, before it runs.
+    pub const fn reads_if(mut self, reads: fn(&Engine, &Args<'_>) -> bool) -> Command {
+        self.reads_if = Some(reads);
+        self
     }
 
     /// A client that speaks RESP2 may send it while it listens to channels.

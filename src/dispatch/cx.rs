@@ -30,6 +30,8 @@ pub struct ReadCx<'c, 'k> {
     /// Whether the request may wait; see [`ReadCx::wait`].
     pub(super) may_wait: bool,
     pub(super) awaited: &'c mut Option<Awaited>,
+    /// A script asks, so what has no order of its own is given in one.
+    pub(crate) in_script: bool,
 }
 
 impl<'k> ReadCx<'_, 'k> {
@@ -213,6 +215,11 @@ impl<'k> AdminCx<'_, 'k> {
         self.view.now()
     }
 
+    /// What it holds: to look at, and to lock with, which holds nothing afterwards that it did not hold before.
+    pub fn view_mut(&mut self) -> &mut View<'k> {
+        self.view
+    }
+
     /// Whether everything is locked already: inside a transaction, where nobody may wait for what needs a lock.
     pub fn holds_all(&self) -> bool {
         self.view.holds_all()
@@ -224,22 +231,33 @@ impl<'k> AdminCx<'_, 'k> {
     }
 
     /// All databases, locked. Waits for other workers' commands, microseconds as a rule.
-    pub fn with_all<R>(&mut self, run: impl FnOnce(&mut View<'k>) -> R) -> R {
+    ///
+    /// # Errors
+    /// [`CmdError::HeldLong`]
+    pub fn with_all<R>(&mut self, run: impl FnOnce(&mut View<'k>) -> R) -> Result<R, CmdError> {
         // Inside a transaction they are held already, and must not be let go.
         if !self.view.holds_all() {
-            self.view.lock_blocking(&LockSet::All);
+            self.view.lock_patiently(&LockSet::All).map_err(CmdError::HeldLong)?;
         }
-        run(self.view)
+        Ok(run(self.view))
     }
 
     /// The entry of any key by name: for DEBUG, which announces no keys.
-    pub fn with_key<R>(&mut self, name: &[u8], run: impl FnOnce(&mut View<'k>, DbIndex, Key<'_>) -> R) -> R {
+    ///
+    /// # Errors
+    /// [`CmdError::HeldLong`]
+    pub fn with_key<R>(
+        &mut self,
+        name: &[u8],
+        run: impl FnOnce(&mut View<'k>, DbIndex, Key<'_>) -> R,
+    ) -> Result<R, CmdError> {
         let keyspace = self.view.keyspace();
         let key = keyspace.key(name);
         let db = self.session.db;
         if !self.view.is_held(key) {
-            self.view.lock_blocking(&LockSet::One(keyspace.shard_of(key.hash())));
+            let shard = LockSet::One(keyspace.shard_of(key.hash()));
+            self.view.lock_patiently(&shard).map_err(CmdError::HeldLong)?;
         }
-        run(self.view, db, key)
+        Ok(run(self.view, db, key))
     }
 }

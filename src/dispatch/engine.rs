@@ -16,6 +16,7 @@ use super::notify::Notifier;
 use super::parts::Parts;
 use super::pause::Pause;
 use super::sink::{Commit, Sink, Sinks};
+use super::slices::LongScripts;
 use super::stats::Stats;
 use super::table::CommandTable;
 use crate::acl::Acl;
@@ -56,6 +57,9 @@ pub struct Engine {
     pub monitors: Monitors,
     pub time: Time,
     pub lifecycle: Lifecycle,
+    pub long_scripts: LongScripts,
+    /// Scripts may run what they otherwise may not (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allows_all_in_scripts: AtomicBool,
     pub identity: Identity,
     pub gauges: Gauges,
     /// `maxmemory` at work.

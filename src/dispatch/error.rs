@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::keyspace::WrongType;
+use crate::keyspace::{Busy, WrongType};
 use crate::spec::keys::InvalidKeys;
 
 /// Why a command was refused or failed.
@@ -33,6 +33,10 @@ pub enum CmdError {
     OutOfMemory,
     /// Any other text, code included.
     Text(Cow<'static, str>),
+    /// A script holds that for long: no error, the request is tried again later.
+    HeldLong(Busy),
+    /// An error line that the statistics have counted already.
+    Counted(Vec<u8>),
     /// A text that quotes input, which need not be UTF-8.
     Bytes(Vec<u8>),
 }
@@ -115,7 +119,8 @@ impl CmdError {
             CmdError::InvalidKeys => "ERR Invalid arguments specified for command".into(),
             CmdError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.".into(),
             CmdError::Text(text) => Cow::Borrowed(text.as_ref()),
-            CmdError::Bytes(bytes) => return Cow::Borrowed(bytes),
+            CmdError::HeldLong(_) => "BUSY a script runs".into(),
+            CmdError::Bytes(bytes) | CmdError::Counted(bytes) => return Cow::Borrowed(bytes),
             CmdError::NoPermission(text) => return Cow::Owned([b"NOPERM ", &**text].concat()),
         };
         match text {

@@ -5,6 +5,8 @@
 //!   → effects → slow log, statistics → who waits for what was changed
 //! ```
 //!
+//! Scripts run on a stack of their own, see [`super::slices`].
+//!
 //! An [`Executor`] lives for one batch of a connection's requests and keeps the shard locked while the next
 //! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
 //! run anything, and the connection tries the same request again when it is woken.
@@ -18,10 +20,12 @@ use super::command::{Handler, Request};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::durable::DiskWait;
 use super::engine::Engine;
+use super::error::CmdError;
 use super::gates::{admit, is_exec, subcommand, writes};
 use super::redact::shown;
 use super::reply::ReplySlot;
 use super::sink::Commit;
+use super::slices::{self, Ground};
 use super::stats::WorkerStats;
 use super::table::Registered;
 use super::transaction::{Control, Gathered};
@@ -29,7 +33,7 @@ use super::wait::Awaited;
 use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::keyspace::waiters::Waiter;
+use crate::keyspace::waiters::{ReadyKey, Waiter};
 use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, Transaction, bump};
@@ -47,6 +51,8 @@ pub enum Step {
     Waits,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
+    /// Nothing happened; try again on a stack that can be left ([`Ground::Own`]).
+    WantsStack,
     /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
     /// before what follows, which the attacker chose, is taken for commands.
     CrossProtocol,
@@ -58,6 +64,8 @@ pub enum Parked {
     Lock(Busy),
     /// CLIENT PAUSE.
     Pause,
+    /// Another script of this thread is under way.
+    Script,
     /// WAITAOF: until the journal is durable up to there, or for so many ns.
     Disk {
         target: JournalOffset,
@@ -72,16 +80,27 @@ pub struct Attempts {
     failed: u32,
     /// Requests of others that the connection's last one made ready, but whose shards were busy.
     pub(super) debts: VecDeque<Arc<Waiter>>,
+    /// Keys that were made ready, but whose shards are held for long.
+    pub(super) unserved: Vec<ReadyKey>,
     /// The wait of a WAITAOF.
     pub(super) disk: Option<DiskWait>,
+    /// The script that only reads needs the script mutex after all.
+    wants_mutex: bool,
 }
 
 impl Attempts {
     /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
     #[inline]
     pub fn owes(&self) -> bool {
-        !self.debts.is_empty()
+        !(self.debts.is_empty() && self.unserved.is_empty())
     }
+}
+
+/// A command, and how a request spelled its name.
+#[derive(Default)]
+struct Spelled<'k> {
+    command: Option<&'k Registered>,
+    spelling: SmallVec<[u8; 24]>,
 }
 
 /// Runs a batch of requests of one connection.
@@ -102,15 +121,22 @@ pub struct Executor<'k> {
     pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
+    /// Memory for that.
+    pub(super) spare: Option<Box<Gathered>>,
     /// The room of a transaction that has run, for the next of the batch.
-    pub(super) spare: Option<Box<Transaction>>,
+    pub(super) spare_transaction: Option<Box<Transaction>>,
     /// What the last request waits for.
     pub(super) awaited: Option<Awaited>,
     /// The requests that run are those of a script.
     pub(super) in_script: bool,
-    /// The command of the last request, and how it was spelled.
-    last: Option<&'k Registered>,
-    last_spelling: SmallVec<[u8; 24]>,
+    /// What the batch runs on.
+    pub(super) ground: Ground<'k>,
+    /// A script was told to stop because the server ends: nothing of it counts.
+    pub(super) is_abandoned: bool,
+    /// What a command about the server found held for long.
+    obstacle: Option<Busy>,
+    /// The command of the last request, and how it was spelled: of clients', and of scripts'.
+    last: [Spelled<'k>; 2],
     /// Wall and monotonic time at which the batch began.
     began: UnixMs,
     began_ns: u64,
@@ -142,14 +168,23 @@ impl<'k> Executor<'k> {
             rewrites: Vec::new(),
             gathered: None,
             spare: None,
+            spare_transaction: None,
             awaited: None,
             in_script: false,
-            last: None,
-            last_spelling: SmallVec::new(),
+            ground: Ground::Fixed,
+            is_abandoned: false,
+            obstacle: None,
+            last: Default::default(),
             began: engine.time.now_ms(),
             began_ns,
             last_ns: began_ns,
         }
+    }
+
+    /// Says what the batch runs on.
+    pub fn stand_on(mut self, ground: Ground<'k>) -> Executor<'k> {
+        self.ground = ground;
+        self
     }
 
     /// The wall time at which the last request ended: two clock reads a batch and one a request are enough.
@@ -212,14 +247,20 @@ impl<'k> Executor<'k> {
             self.refuse_subscriber(session, registered, out);
             return Step::Done;
         }
+        if self.engine.long_scripts.any()
+            && let Some(error) = self.objection_of_script(registered)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
         if let Some(transaction) = session.transaction.as_deref_mut()
             && registered.command.is_queued
         {
-            let queued = Self::queue(transaction, registered, &args);
+            let queued = self.queue(transaction, registered, &args);
             self.answer_queued(session, registered, queued, out);
             return Step::Done;
         }
-        if self.engine.pause.is_paused() && self.must_wait(session, registered, now) {
+        if self.engine.pause.is_paused() && self.must_wait(session, registered, &args, now) {
             self.view.release();
             return Step::Parked(Parked::Pause);
         }
@@ -233,6 +274,16 @@ impl<'k> Executor<'k> {
             self.view.release();
             return Step::Parked(place);
         }
+        let runs_scripts = Self::runs_scripts(session, registered);
+        if runs_scripts {
+            if matches!(self.ground, Ground::Wanted) {
+                return Step::WantsStack;
+            }
+            if slices::is_occupied() {
+                self.view.release();
+                return self.put_off(session, registered, Parked::Script, out);
+            }
+        }
         let mut keys = Keys::new();
         let locks = match registered.only_key.and_then(|position| args.get(position)) {
             // Nearly all requests have one key at a fixed place.
@@ -244,16 +295,25 @@ impl<'k> Executor<'k> {
             None if is_exec(registered) => self.transaction_locks(session),
             None => self.find_keys(registered, &args, &mut keys),
         };
-        let locked = match self.needs_script_mutex(session, registered) {
-            true => self.view.lock_in_order(&locks),
+        let locked = match runs_scripts {
             false => self.lock(&locks, attempts),
+            true if self.engine.keyspace.shard_count() == 1 => self.lock(&LockSet::All, attempts),
+            true if !attempts.wants_mutex && self.only_reads(registered, &args) => {
+                self.lock(&locks, attempts)
+            }
+            true => self.view.lock_in_order(&locks),
         };
         if let Err(busy) = locked {
-            return Step::Parked(Parked::Lock(busy));
+            return self.put_off(session, registered, Parked::Lock(busy), out);
         }
+        attempts.wants_mutex = false;
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
         self.call(session, &request, out);
+        if let Some(busy) = self.obstacle.take() {
+            attempts.wants_mutex = runs_scripts;
+            return self.put_off(session, registered, Parked::Lock(busy), out);
+        }
         if let Some(awaited) = self.awaited.take() {
             self.fall_asleep(session, &request, awaited);
         }
@@ -263,17 +323,41 @@ impl<'k> Executor<'k> {
         if session.waiting.is_some() { Step::Waits } else { Step::Done }
     }
 
-    /// Whether a request may want shards that its keys don't tell. With one shard there are none.
+    /// Whether a script may run, which may want shards that the request's keys don't tell.
     #[inline]
-    fn needs_script_mutex(&self, session: &Session, registered: &Registered) -> bool {
-        self.engine.keyspace.shard_count() > 1
-            && match registered.command.handler {
-                Handler::Script(_) => true,
-                Handler::Control(Control::Exec) => {
-                    session.transaction.as_deref().is_some_and(|transaction| transaction.runs_scripts)
-                }
-                _ => false,
+    fn runs_scripts(session: &Session, registered: &Registered) -> bool {
+        match registered.command.handler {
+            Handler::Script(_) => true,
+            Handler::Control(Control::Exec) => {
+                session.transaction.as_deref().is_some_and(|transaction| transaction.runs_scripts)
             }
+            _ => false,
+        }
+    }
+
+    /// What becomes of a request that can't have its locks now.
+    #[cold]
+    fn put_off(
+        &mut self,
+        session: &mut Session,
+        registered: &Registered,
+        place: Parked,
+        out: &mut Output,
+    ) -> Step {
+        let is_for_script = match place {
+            Parked::Lock(busy) => self.engine.keyspace.is_held_long(busy),
+            place => place == Parked::Script,
+        };
+        if is_for_script && let Some(error) = self.engine.long_scripts.objection() {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Step::Done;
+        }
+        Step::Parked(place)
+    }
+
+    /// Whether the request runs a script that only reads.
+    pub(super) fn only_reads(&self, registered: &Registered, args: &Args<'_>) -> bool {
+        registered.command.reads_if.is_some_and(|reads| reads(self.engine, args))
     }
 
     pub(super) fn config(&self) -> &'k Config {
@@ -288,14 +372,15 @@ impl<'k> Executor<'k> {
     /// The command called `name`; pipelines mostly repeat the last one, spelled the same.
     #[inline]
     pub(super) fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
-        if let Some(last) = self.last
-            && self.last_spelling.as_slice() == name
+        let [of_clients, of_scripts] = &mut self.last;
+        let last = if self.in_script { of_scripts } else { of_clients };
+        if let Some(command) = last.command
+            && last.spelling.as_slice() == name
         {
-            return Some(last);
+            return Some(command);
         }
         let found = self.engine.commands.find(name)?;
-        self.last = Some(found);
-        self.last_spelling = SmallVec::from_slice(name);
+        *last = Spelled { command: Some(found), spelling: SmallVec::from_slice(name) };
         Some(found)
     }
 
@@ -377,6 +462,11 @@ impl<'k> Executor<'k> {
             self.view.release();
         }
         let seen = self.view.seen();
+        let is_script = matches!(registered.command.handler, Handler::Script(_));
+        if is_script && self.engine.monitors.any() {
+            // Before what it runs.
+            monitor::feed(self.engine, session, registered, &request.args, false);
+        }
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
         if session.tracking.is_some() {
@@ -384,6 +474,13 @@ impl<'k> Executor<'k> {
         }
         if let Err(error) = outcome {
             out.truncate(mark);
+            if let CmdError::HeldLong(busy) = error
+                && self.gathered.is_none()
+            {
+                self.view.release();
+                self.obstacle = Some(busy);
+                return;
+            }
             self.write_error(session, &error, out);
         }
         match session.reply_mode {
@@ -429,14 +526,30 @@ impl<'k> Executor<'k> {
         match request.command.command.handler {
             Handler::Read(run) => {
                 let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
-                let mut cx =
-                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
+                let in_script = self.in_script;
+                let mut cx = ReadCx {
+                    view: &mut self.view,
+                    session,
+                    engine,
+                    config: self.config,
+                    may_wait,
+                    awaited,
+                    in_script,
+                };
                 run(&mut cx, request, reply)
             }
             Handler::Write(run) => {
                 let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
-                let read =
-                    ReadCx { view: &mut self.view, session, engine, config: self.config, may_wait, awaited };
+                let in_script = self.in_script;
+                let read = ReadCx {
+                    view: &mut self.view,
+                    session,
+                    engine,
+                    config: self.config,
+                    may_wait,
+                    awaited,
+                    in_script,
+                };
                 run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
             }
             Handler::Session(run) => {
@@ -563,8 +676,9 @@ impl<'k> Executor<'k> {
             let event = if fast { "fast-command" } else { "command" };
             self.engine.latency.record(event, self.engine.time.now_ms().seconds(), nanos / 1_000_000);
         }
-        if self.engine.monitors.any() {
-            monitor::feed(self.engine, session, request.command, &request.args);
+        let is_script = matches!(request.command.command.handler, Handler::Script(_));
+        if self.engine.monitors.any() && !is_script {
+            monitor::feed(self.engine, session, request.command, &request.args, self.in_script);
         }
     }
 

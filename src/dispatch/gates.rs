@@ -73,14 +73,32 @@ impl Executor<'_> {
         Some(CmdError::owned(format!("{UNSAVED} {reason}")))
     }
 
+    /// Why the request is refused while a script runs for too long. Where there are several shards only those requests are
+    /// that can't have their locks.
     #[cold]
-    pub(super) fn must_wait(&self, session: &Session, registered: &Registered, now: UnixMs) -> bool {
+    pub(super) fn objection_of_script(&self, registered: &Registered) -> Option<CmdError> {
+        let is_allowed = registered.command.spec.flags.contains(CommandFlags::ALLOW_BUSY);
+        let has_one_shard = self.engine.keyspace.shard_count() == 1;
+        self.engine.long_scripts.objection().filter(|_| has_one_shard && !is_allowed)
+    }
+
+    #[cold]
+    pub(super) fn must_wait(
+        &self,
+        session: &Session,
+        registered: &Registered,
+        args: &Args<'_>,
+        now: UnixMs,
+    ) -> bool {
         let flags = flags_of(session, registered);
         match self.engine.pause.mode_at(now) {
             None => false,
             // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
             Some(PauseMode::All) => true,
-            Some(PauseMode::Write) => flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE),
+            Some(PauseMode::Write) => {
+                flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE)
+                    && !self.only_reads(registered, args)
+            }
         }
     }
 
@@ -159,10 +177,16 @@ impl Executor<'_> {
 
     #[cold]
     pub(super) fn write_error(&self, session: &Session, error: &CmdError, out: &mut Output) {
-        let line = error.line();
+        if !matches!(error, CmdError::Counted(_)) {
+            self.count_error(error);
+        }
+        out.writer(session.proto).error(&error.line());
+    }
+
+    #[cold]
+    pub(super) fn count_error(&self, error: &CmdError) {
         bump(&self.stats.counters.error_replies, 1);
-        self.engine.stats.error(&line);
-        out.writer(session.proto).error(&line);
+        self.engine.stats.error(&error.line());
     }
 }
 

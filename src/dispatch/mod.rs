@@ -29,6 +29,7 @@ pub mod replay;
 pub mod reply;
 pub mod script;
 pub mod sink;
+pub mod slices;
 pub mod stats;
 pub mod table;
 pub mod transaction;

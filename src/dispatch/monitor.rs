@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
+use super::command::Handler;
 use super::engine::Engine;
 use super::redact::shown;
 use super::table::Registered;
@@ -36,8 +37,11 @@ impl Monitors {
 }
 
 /// Sends the line about a command to every monitor.
-pub fn feed(engine: &Engine, session: &Session, registered: &Registered, args: &Args<'_>) {
-    if registered.command.spec.flags.intersects(CommandFlags::SKIP_MONITOR | CommandFlags::ADMIN) {
+pub fn feed(engine: &Engine, session: &Session, registered: &Registered, args: &Args<'_>, in_script: bool) {
+    // Scripts skip the usual place only because their line comes before those of what they run.
+    let is_script = matches!(registered.command.handler, Handler::Script(_));
+    let skips = registered.command.spec.flags.intersects(CommandFlags::SKIP_MONITOR | CommandFlags::ADMIN);
+    if skips && !is_script {
         return;
     }
     let now_us = engine.time.now_us();
@@ -46,7 +50,7 @@ pub fn feed(engine: &Engine, session: &Session, registered: &Registered, args: &
         now_us / 1_000_000,
         now_us % 1_000_000,
         session.db.0,
-        session.shared.addr
+        if in_script { "lua" } else { &session.shared.addr }
     )
     .into_bytes();
     for index in 0..args.len() {

@@ -6,8 +6,12 @@
 //! ```
 //!
 //! A script may touch keys that it has not declared. So with several shards it holds the script mutex from its beginning: its
-//! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). All locks are kept to
-//! the end, so nobody sees half of what a script does.
+//! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). Where there is one shard it
+//! holds that. All locks are kept to the end, so nobody sees half of what a script does.
+//!
+//! A script that is known to read only ([`Command::reads_if`]) begins with the locks of its declared keys alone, like any request: such
+//! scripts run at the same time. If it touches another key whose shard is not free at once, it is stopped and run again from
+//! its beginning, with the mutex: it has changed nothing.
 //!
 //! A command of a script passes gates of its own: it must be allowed in scripts, to the script's user, and to a
 //! script of that kind. It answers like any request; the interpreter reads the reply.
@@ -20,9 +24,11 @@ use super::error::CmdError;
 use super::exec::{Executor, Keys};
 use super::gates::admit;
 use super::memory::is_exceeded;
+use super::slices::Pace;
+use super::table::Registered;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
-use crate::keyspace::LockSet;
+use crate::keyspace::{Busy, LockSet};
 use crate::resp::{Args, Output, Proto};
 use crate::session::Session;
 use crate::spec::CommandFlags;
@@ -37,6 +43,9 @@ pub struct ScriptCx<'c, 'k> {
     pub rules: Rules,
     /// A command of the script may have changed something.
     pub has_written: bool,
+    pace: Pace<'k>,
+    /// It needs locks that it may not wait for.
+    must_restart: bool,
 }
 
 /// What a script may do.
@@ -52,6 +61,8 @@ const UNKNOWN: CmdError = CmdError::text("ERR Unknown Redis command called from 
 const ARITY: CmdError = CmdError::text("ERR Wrong number of args calling Redis command from script");
 const NOT_HERE: CmdError = CmdError::text("ERR This Redis command is not allowed from script");
 const READ_ONLY: CmdError = CmdError::text("ERR Write commands are not allowed from read-only scripts.");
+/// Nobody sees it.
+const STOPPED: CmdError = CmdError::text("ERR the script was stopped");
 const NO_COMMAND: CmdError = CmdError::text("ERR Invalid command passed to redis.acl_check_cmd()");
 
 impl<'k> ScriptCx<'_, 'k> {
@@ -61,6 +72,11 @@ impl<'k> ScriptCx<'_, 'k> {
 
     pub fn config(&self) -> &'k Config {
         self.executor.config()
+    }
+
+    /// When the script began, monotonic, in µs.
+    pub fn began_us(&self) -> u64 {
+        self.pace.began_ns() / 1000
     }
 
     pub fn now(&self) -> UnixMs {
@@ -78,17 +94,43 @@ impl<'k> ScriptCx<'_, 'k> {
         self.inner.proto = proto;
     }
 
+    /// To be called now and then while the script runs: others get their turn. Whether it is to go on; if not, nothing of it
+    /// counts.
+    pub fn breathe(&mut self, is_function: bool) -> bool {
+        !self.must_restart && self.executor.breathe(&mut self.pace, is_function)
+    }
+
     /// Runs a command; its reply, or the error that it gave, is in `out`.
     ///
     /// # Errors
     /// Why it was not run.
     pub fn run(&mut self, args: Args<'_>, out: &mut Output) -> Result<(), CmdError> {
+        let mut refused = None;
+        let ran = self.run_admitted(args, out, &mut refused);
+        if let Err(error) = &ran {
+            self.executor.count_error(error);
+            if let Some(registered) = refused {
+                self.executor.stats.rejected(registered.id);
+            }
+        }
+        ran
+    }
+
+    /// As [`ScriptCx::run`]; `refused` is the command that was not run, as far as there is one.
+    fn run_admitted(
+        &mut self,
+        args: Args<'_>,
+        out: &mut Output,
+        refused: &mut Option<&'k Registered>,
+    ) -> Result<(), CmdError> {
         let found = self.executor.find(args.at(0)).ok_or(UNKNOWN)?;
         let registered =
             admit(found, &args).ok_or(if found.subcommands.is_empty() { ARITY } else { UNKNOWN })?;
+        *refused = Some(registered);
         let command = registered.command;
         let flags = command.spec.flags;
-        if flags.contains(CommandFlags::NOSCRIPT) || matches!(command.handler, Handler::Control(_)) {
+        let is_denied = flags.contains(CommandFlags::NOSCRIPT) && !self.allows_everything();
+        if is_denied || matches!(command.handler, Handler::Control(_) | Handler::Script(_)) {
             return Err(NOT_HERE);
         }
         self.executor.check_script_rights(&mut self.inner, registered, &args)?;
@@ -105,13 +147,50 @@ impl<'k> ScriptCx<'_, 'k> {
         let mut keys = Keys::new();
         let locks = match command.handler {
             Handler::Admin(_) => LockSet::All,
-            _ => self.executor.find_keys(registered, &args, &mut keys),
+            _ => match registered.only_key.and_then(|position| args.get(position)) {
+                Some(name) => {
+                    let keyspace = &self.executor.engine.keyspace;
+                    let key = keyspace.key(name);
+                    keys.push(key);
+                    LockSet::One(keyspace.shard_of(key.hash()))
+                }
+                None => self.executor.find_keys(registered, &args, &mut keys),
+            },
         };
-        self.executor.view.extend(&locks);
+        self.extend(&locks)?;
         // The clock stands still in a script.
         self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
         self.executor.call(&mut self.inner, &Request { command: registered, args, keys: &keys }, out);
         Ok(())
+    }
+
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS.
+    fn allows_everything(&self) -> bool {
+        self.executor.engine.allows_all_in_scripts.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Takes further shards. A script that only reads may not wait for them: then it begins anew, as one that may.
+    fn extend(&mut self, locks: &LockSet) -> Result<(), CmdError> {
+        if self.executor.view.try_extend(locks) {
+            return Ok(());
+        }
+        self.must_restart |= !self.executor.view.may_wait();
+        while !self.must_restart && !self.pace.is_ended() {
+            if self.executor.view.extend(locks).is_ok() {
+                return Ok(());
+            }
+            // Another script has it; its thread may be waiting for this one.
+            self.executor.rest(&mut self.pace);
+        }
+        Err(STOPPED)
+    }
+
+    /// Whether the script could not go on without more locks; nothing of it counts.
+    ///
+    /// # Errors
+    /// If so: what makes the request begin anew.
+    pub fn check_restart(&self) -> Result<(), CmdError> {
+        if self.must_restart { Err(CmdError::HeldLong(Busy::ScriptMutex)) } else { Ok(()) }
     }
 
     /// Whether the script's user may run a command.
@@ -135,9 +214,14 @@ impl<'k> Executor<'k> {
         self.as_one(session.id(), |executor| {
             let inner = session.for_script();
             let was_in_script = std::mem::replace(&mut executor.in_script, true);
-            let mut cx = ScriptCx { executor, session, inner, rules: Rules::default(), has_written: false };
+            let engine: &'k Engine = executor.engine;
+            let pace = Pace::new(&engine.long_scripts, executor.last_ns);
+            let rules = Rules::default();
+            let mut cx =
+                ScriptCx { executor, session, inner, rules, has_written: false, pace, must_restart: false };
             let done = run(&mut cx);
             cx.executor.in_script = was_in_script;
+            cx.executor.is_abandoned |= cx.pace.is_ended();
             done
         })
     }

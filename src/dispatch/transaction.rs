@@ -68,6 +68,7 @@ pub(super) fn refused_exec(error: &CmdError) -> CmdError {
 impl<'k> Executor<'k> {
     /// Keeps a request for EXEC, or refuses it.
     pub(super) fn queue(
+        &self,
         transaction: &mut Transaction,
         registered: &Registered,
         args: &Args<'_>,
@@ -77,6 +78,8 @@ impl<'k> Executor<'k> {
             transaction.failed = true;
             return Err(NOT_INSIDE);
         }
+        // What only reads is repeated nowhere, whatever commands of its kind may do.
+        let flags = if self.only_reads(registered, args) { CommandFlags::READONLY } else { flags };
         transaction.push(args, flags);
         transaction.runs_scripts |= matches!(registered.command.handler, Handler::Script(_));
         Ok(())
@@ -114,7 +117,7 @@ impl<'k> Executor<'k> {
     ) -> Outcome {
         match control {
             Control::Multi if session.transaction.is_some() => return Err(NESTED),
-            Control::Multi => session.transaction = Some(self.spare.take().unwrap_or_default()),
+            Control::Multi => session.transaction = Some(self.spare_transaction.take().unwrap_or_default()),
             Control::Exec => return self.execute(session, reply),
             Control::WaitAof => return self.answer_waitaof(request, reply),
             Control::Discard => {
@@ -149,7 +152,7 @@ impl<'k> Executor<'k> {
         }
         let replied = self.run_queued(session, &transaction, reply);
         transaction.reset();
-        self.spare = Some(transaction);
+        self.spare_transaction = Some(transaction);
         Ok(replied)
     }
 
@@ -189,11 +192,14 @@ impl<'k> Executor<'k> {
         if self.gathered.is_some() {
             return run(self);
         }
-        self.gathered = Some(Box::default());
+        self.gathered = Some(self.spare.take().unwrap_or_default());
         let done = run(self);
-        if let Some(gathered) = self.gathered.take()
-            && !(gathered.commands.is_empty() && gathered.effects.records.is_empty())
-        {
+        let Some(gathered) = self.gathered.take() else { return done };
+        if gathered.commands.is_empty() && gathered.effects.records.is_empty() {
+            self.spare = Some(gathered);
+            return done;
+        }
+        if !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
             self.publish(&Commit {

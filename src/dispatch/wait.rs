@@ -149,7 +149,11 @@ impl<'k> Executor<'k> {
         let key = self.engine.keyspace.key(name);
         if !self.view.is_held(key) {
             // The change was a command about the server, which lets go of everything when it is done.
-            self.view.lock_blocking(&LockSet::One(self.engine.keyspace.shard_of(key.hash())));
+            let shard = LockSet::One(self.engine.keyspace.shard_of(key.hash()));
+            if self.view.lock_patiently(&shard).is_err() {
+                attempts.unserved.push((db, name.into()));
+                return;
+            }
         }
         let mut place = 0;
         while let Some(waiter) = self.view.next_waiter(db, key, place) {
@@ -195,6 +199,15 @@ impl<'k> Executor<'k> {
     /// # Errors
     /// What is busy still: to be called again when it is free.
     pub fn settle(&mut self, attempts: &mut Attempts) -> Result<(), Busy> {
+        while let Some((db, name)) = attempts.unserved.pop() {
+            let shard = self.engine.keyspace.shard_of(self.engine.keyspace.key(&name).hash());
+            if let Err(busy) = self.lock(&LockSet::One(shard), attempts) {
+                attempts.unserved.push((db, name));
+                return Err(busy);
+            }
+            self.serve_key(db, &name, attempts);
+            self.serve(attempts);
+        }
         while let Some(waiter) = attempts.debts.front().map(Arc::clone) {
             let args = match &*waiter.claim() {
                 Wait::Pending(pending) => pending.args.clone(),
@@ -209,21 +222,13 @@ impl<'k> Executor<'k> {
         Ok(())
     }
 
-    /// Serves who waits for keys that nobody's request has changed (they expired), blocking this thread.
-    pub fn serve_ready(&mut self, ready: Vec<ReadyKey>) {
+    /// Serves who waits for keys that nobody's request has changed (they expired); returns what is owed still.
+    pub fn serve_ready(&mut self, ready: Vec<ReadyKey>) -> Attempts {
         let mut attempts = Attempts::default();
         for (db, name) in ready {
             self.serve_key(db, &name, &mut attempts);
             self.serve(&mut attempts);
         }
-        self.settle_blocking(&mut attempts);
-    }
-
-    /// As [`Executor::settle`], blocking this thread.
-    pub fn settle_blocking(&mut self, attempts: &mut Attempts) {
-        // After a few rounds it waits for its locks in order, so this ends.
-        while self.settle(attempts).is_err() {
-            std::thread::yield_now();
-        }
+        attempts
     }
 }

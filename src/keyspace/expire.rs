@@ -24,6 +24,8 @@ use super::{DbIndex, Entry, Keyspace, LockSet, ShardId, View, edit};
 use crate::base::clock::UnixMs;
 use crate::value::Value;
 
+/// After how long a shard that a script holds is looked at again.
+const HELD_RETRY_MS: u64 = 20;
 /// Buckets visited under one lock: some 1,000 entries, about 100 µs at worst.
 const SLICE_BUCKETS: usize = 128;
 
@@ -95,9 +97,11 @@ impl Keyspace {
 
 impl View<'_> {
     /// Removes what is due in one slice of a shard. Returns the next deadline of the shard: at or before
-    /// `now` when there is more to do.
+    /// `now` when there is more to do. A shard that is held for long is left for later.
     pub fn expire_slice(&mut self, shard: ShardId) -> Option<UnixMs> {
-        self.lock_blocking(&LockSet::One(shard));
+        if self.lock_patiently(&LockSet::One(shard)).is_err() {
+            return Some(UnixMs(self.now().0.saturating_add(HELD_RETRY_MS)));
+        }
         let now = self.now();
         let (mut shards, cx) = self.split_held();
         let shard = shards.next()?;

@@ -8,6 +8,10 @@
 //! waiter: waiting += 1 ─▶ try_lock again ─▶ sleep      holder: unlock ─▶ fence ─▶ waiting? ─▶ wake
 //! ```
 //!
+//! A holder that will keep the lock for long (a script) says so with [`ParkingGuard::hold_long`]: from then on nobody
+//! blocks a thread for it ([`ParkingMutex::lock_unless_long`]), because that thread may be the one that the holder needs to
+//! go on.
+//!
 //! **Invariant:** no wake-up is lost. The waiter announces itself before its last try, the holder looks for
 //! waiters after unlocking, both sequentially consistent: one of them sees the other. `tests/shuttle.rs`
 //! lets a model checker search for a schedule that breaks this.
@@ -18,7 +22,7 @@ use std::task::Waker;
 mod sync {
     //! The same interface on types that the model checker controls.
     pub use shuttle::sync::MutexGuard;
-    pub use shuttle::sync::atomic::{AtomicUsize, Ordering, fence};
+    pub use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
     #[derive(Default)]
     pub struct Mutex<T>(shuttle::sync::Mutex<T>);
@@ -35,20 +39,28 @@ mod sync {
         pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             self.0.try_lock().ok()
         }
+
+        pub fn try_lock_for(&self, _: std::time::Duration) -> Option<MutexGuard<'_, T>> {
+            shuttle::thread::yield_now();
+            self.try_lock()
+        }
     }
 }
 
 #[cfg(not(feature = "shuttle"))]
 mod sync {
     pub use parking_lot::{Mutex, MutexGuard};
-    pub use std::sync::atomic::{AtomicUsize, Ordering, fence};
+    pub use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 }
 
-use sync::{AtomicUsize, Mutex, MutexGuard, Ordering, fence};
+use sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
 
 /// Tries before a busy lock is given up for now: some 300 ns, less than it takes to park and wake. The model
 /// checker is to look at parking, not at spinning.
 const SPINS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
+
+/// Between two looks whether the holder has said that it keeps the lock for long.
+const PATIENCE: std::time::Duration = std::time::Duration::from_micros(500);
 
 /// A value behind a lock with parked waiters. Aligned so that two locks share no cache line (nor the pair of lines that
 /// processors fetch together): workers on different shards must not feel each other.
@@ -57,6 +69,8 @@ pub struct ParkingMutex<T> {
     value: Mutex<T>,
     /// Number of wakers in `parked`, readable without its lock.
     waiting: AtomicUsize,
+    /// The holder keeps it for long.
+    held_long: AtomicBool,
     parked: Mutex<Vec<Waker>>,
 }
 
@@ -72,6 +86,7 @@ impl<T> ParkingMutex<T> {
         ParkingMutex {
             value: Mutex::new(value),
             waiting: AtomicUsize::new(0),
+            held_long: AtomicBool::new(false),
             parked: Mutex::new(Vec::new()),
         }
     }
@@ -100,6 +115,23 @@ impl<T> ParkingMutex<T> {
     /// escalated (see [`super::view`]).
     pub fn lock_blocking(&self) -> ParkingGuard<'_, T> {
         ParkingGuard { guard: Some(self.value.lock()), mutex: self }
+    }
+
+    /// The lock, blocking this thread while its holder does not keep it for long; `None` when it does.
+    pub fn lock_unless_long(&self) -> Option<ParkingGuard<'_, T>> {
+        loop {
+            if let Some(guard) = self.value.try_lock_for(PATIENCE) {
+                return Some(ParkingGuard { guard: Some(guard), mutex: self });
+            }
+            if self.is_held_long() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether somebody has it and keeps it for long.
+    pub fn is_held_long(&self) -> bool {
+        self.held_long.load(Ordering::Relaxed)
     }
 
     /// Asks for `waker` to be woken when the lock is released. Returns `false` when it is free already:
@@ -139,6 +171,19 @@ impl<T> ParkingGuard<'_, T> {
     pub fn is_wanted(&self) -> bool {
         self.mutex.waiting.load(Ordering::Relaxed) > 0
     }
+
+    /// Says that it will be kept for long, until it is dropped.
+    pub fn hold_long(&self) {
+        self.mutex.held_long.store(true, Ordering::Relaxed);
+    }
+
+    /// Wakes who has parked, although it is not free: there is something new to know about it.
+    pub fn rouse(&self) {
+        fence(Ordering::SeqCst);
+        if self.is_wanted() {
+            self.mutex.wake_parked();
+        }
+    }
 }
 
 impl<T> std::ops::Deref for ParkingGuard<'_, T> {
@@ -166,6 +211,9 @@ impl<T> std::ops::DerefMut for ParkingGuard<'_, T> {
 impl<T> Drop for ParkingGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        if self.mutex.is_held_long() {
+            self.mutex.held_long.store(false, Ordering::Relaxed);
+        }
         self.guard = None;
         fence(Ordering::SeqCst);
         if self.mutex.waiting.load(Ordering::Relaxed) > 0 {

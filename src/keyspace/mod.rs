@@ -172,6 +172,15 @@ impl Keyspace {
         }
     }
 
+    /// Whether that is held by somebody who keeps it for long.
+    pub fn is_held_long(&self, busy: Busy) -> bool {
+        match busy {
+            Busy::Shard(id) => self.shard(id).is_held_long(),
+            Busy::ScriptMutex => self.script_mutex.is_held_long(),
+            Busy::Snapshot => false,
+        }
+    }
+
     /// Turns the recording of effects on or off.
     pub fn observe(&self, observed: Observed) {
         self.observed.store(observed as u8, Ordering::Release);

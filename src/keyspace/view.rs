@@ -10,7 +10,11 @@
 //!
 //! Whoever loses several times in a row calls [`View::lock_in_order`]: it takes the script mutex and then
 //! blocks on shard after shard. That is safe because the holder of the script mutex is the only one
-//! who ever waits while holding, and everybody else lets go within microseconds.
+//! who ever waits while holding, and everybody else lets go within microseconds, or has said that it does not.
+//!
+//! A script that runs long lets its thread do other work now and then, and keeps its locks ([`View::hold_long`]). So no
+//! thread that serves connections may block for a lock that is held for long: the thread that holds it may be the same one.
+//! [`View::lock_patiently`] is for them.
 //!
 //! **Invariant:** views are not `Send` and exist only inside plain functions, so nothing awaits under a lock.
 
@@ -214,7 +218,7 @@ impl<'k> View<'k> {
         locked
     }
 
-    /// Holds `set` after waiting for it in order; only the script mutex can be busy.
+    /// Holds `set` after waiting for it in order; the script mutex can be busy, or a shard that is held for long.
     pub fn lock_in_order(&mut self, set: &LockSet) -> Result<(), Busy> {
         self.release();
         let keyspace = self.keyspace;
@@ -226,10 +230,47 @@ impl<'k> View<'k> {
             LockSet::All => (0..keyspace.shards.len()).map(|id| ShardId(id as u16)).collect(),
         };
         for id in ids {
-            self.guards.push((id, keyspace.shard(id).lock_blocking()));
+            let Some(guard) = keyspace.shard(id).lock_unless_long() else {
+                self.release();
+                return Err(Busy::Shard(id));
+            };
+            self.guards.push((id, guard));
         }
         self.read_settings();
         Ok(())
+    }
+
+    /// Holds `set`, blocking this thread for a short while: for threads that have other things to do.
+    ///
+    /// # Errors
+    /// What somebody holds for long.
+    pub fn lock_patiently(&mut self, set: &LockSet) -> Result<(), Busy> {
+        if let LockSet::One(id) = *set {
+            self.release();
+            self.guards.push((id, self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?));
+            self.read_settings();
+            return Ok(());
+        }
+        loop {
+            match self.lock_in_order(set) {
+                Err(Busy::ScriptMutex) => {
+                    drop(self.keyspace.script_mutex.lock_unless_long().ok_or(Busy::ScriptMutex)?);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Says that what is held will be held for long.
+    pub fn hold_long(&self) {
+        self.guards.iter().for_each(|(_, guard)| guard.hold_long());
+        self.script_guard.iter().for_each(ParkingGuard::hold_long);
+    }
+
+    /// Wakes who waits for what is held, to look again whether to go on waiting.
+    pub fn rouse(&self) {
+        self.guards.iter().for_each(|(_, guard)| guard.rouse());
+        self.script_guard.iter().for_each(ParkingGuard::rouse);
     }
 
     /// Holds `set`, blocking this thread: for threads that serve no connections.
@@ -240,8 +281,11 @@ impl<'k> View<'k> {
             self.guards.push((id, self.keyspace.shard(id).lock_blocking()));
             return self.read_settings();
         }
-        while self.lock_in_order(set).is_err() {
-            drop(self.keyspace.script_mutex.lock_blocking());
+        while let Err(busy) = self.lock_in_order(set) {
+            match busy {
+                Busy::Shard(id) => drop(self.keyspace.shard(id).lock_blocking()),
+                Busy::ScriptMutex | Busy::Snapshot => drop(self.keyspace.script_mutex.lock_blocking()),
+            }
         }
     }
 
@@ -283,18 +327,23 @@ impl<'k> View<'k> {
         true
     }
 
-    /// Holds the shards of `set` besides those that are held, and waits for them.
+    /// Whether this may wait for shards while it holds others.
+    pub fn may_wait(&self) -> bool {
+        self.script_guard.is_some() || self.guards.is_empty()
+    }
+
+    /// Holds the shards of `set` besides those that are held, and waits for them a short while.
+    ///
+    /// # Errors
+    /// One that somebody holds for long; what was held before is held still.
     ///
     /// # Panics
     /// When others are held without the script mutex: two who did so could wait for each other.
-    pub fn extend(&mut self, set: &LockSet) {
+    pub fn extend(&mut self, set: &LockSet) -> Result<(), Busy> {
         if self.try_extend(set) {
-            return;
+            return Ok(());
         }
-        assert!(
-            self.script_guard.is_some() || self.guards.is_empty(),
-            "only the holder of the script mutex may wait while holding"
-        );
+        assert!(self.may_wait(), "only the holder of the script mutex may wait while holding");
         let all: ShardSet;
         let wanted: &[ShardId] = match set {
             LockSet::Nothing => &[],
@@ -307,10 +356,12 @@ impl<'k> View<'k> {
         };
         for &id in wanted {
             if self.position(id).is_none() {
-                self.guards.push((id, self.keyspace.shard(id).lock_blocking()));
+                let guard = self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?;
+                self.guards.push((id, guard));
                 self.guards.sort_unstable_by_key(|(id, _)| *id);
             }
         }
+        Ok(())
     }
 
     /// The held shards have been changed, and the journal says so up to `offset`.

@@ -13,9 +13,10 @@
 //! A request that can't run now (its shard is locked elsewhere, CLIENT PAUSE) parks the connection: the waker is left
 //! where it waits, the request stays in the buffer, and it is decoded again when the connection is woken.
 //!
+//! Requests that run scripts want a stack of their own: then polling stops, and [`Task`](super::task::Task) begins again on one.
+//!
 //! **Invariant:** the bytes of `input` begin at the start of the first request that has not run.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use std::task::{Context, Poll};
 
 use tokio::time::Sleep;
 
+use super::debts::Debts;
 use super::limits;
 use super::stream::Stream;
 use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;
+use crate::dispatch::slices::{self, Ground};
 use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
@@ -51,7 +54,7 @@ const REUSED_BUFFER_MAX_BYTES: usize = 512 * 1024;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// The peer closed, or the socket failed.
     Peer,
     /// It was asked to: QUIT, CLIENT KILL, a protocol error.
@@ -73,20 +76,32 @@ enum Pause {
     Parked,
     /// The last request waits for what others do.
     Waits,
+    /// The next request is to run on a stack of its own.
+    WantsStack,
     /// Nothing more is to be run or written.
     CrossProtocol,
+}
+
+/// What a poll of a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Polled {
+    /// It is woken when there is something to do.
+    Rests,
+    /// To be polled again on a stack that can be left.
+    WantsStack,
 }
 
 /// Why the next complete request did not run.
 enum Stop {
     Park(Parked),
     Waits,
+    WantsStack,
     CrossProtocol,
 }
 
 /// See the module's head.
 pub struct Connection {
-    worker: Rc<Worker>,
+    pub(super) worker: Rc<Worker>,
     stream: Stream,
     session: Session,
     decoder: Decoder,
@@ -121,7 +136,8 @@ impl Connection {
         }
     }
 
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+    /// Does what there is to do. `ground`: what this runs on.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Polled, End> {
         if !self.has_waker {
             self.session.shared.set_waker(cx.waker().clone());
             self.has_waker = true;
@@ -129,48 +145,53 @@ impl Connection {
         // Replies that wait for the disk leave before anything else runs: what follows would make them wait for more.
         if !self.attempts.owes() && self.must_hold(cx) {
             self.take_orders()?;
-            return Ok(());
+            return Ok(Polled::Rests);
         }
         loop {
             self.take_mail()?;
             if self.attempts.owes() && !self.settle(cx) {
-                return Ok(());
+                return Ok(Polled::Rests);
             }
             if self.session.waiting.is_some() && self.poll_wait(cx).is_pending() {
                 if !self.must_hold(cx) {
                     self.flush(cx)?;
                 }
-                return self.listen_waiting(cx);
+                return self.listen_waiting(cx).map(|()| Polled::Rests);
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
                 (true, _) => Some(Pause::NeedInput),
-                (false, true) => Some(self.run_input(cx)),
-                (false, false) => self.read(cx)?,
+                (false, true) => Some(self.run_input(cx, ground)),
+                (false, false) => self.read(cx, ground)?,
             };
             if pause == Some(Pause::CrossProtocol) {
                 return Err(End::CrossProtocol);
+            }
+            if pause == Some(Pause::WantsStack) {
+                return Ok(Polled::WantsStack);
             }
             if self.attempts.owes() {
                 continue;
             }
             if self.must_hold(cx) {
-                return Ok(());
+                return Ok(Polled::Rests);
             }
             self.flush(cx)?;
             if self.session.close_after_reply {
-                return if self.output.is_empty() { Err(End::Asked) } else { Ok(()) };
+                return if self.output.is_empty() { Err(End::Asked) } else { Ok(Polled::Rests) };
             }
             match pause {
-                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Waits) => {}
+                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Waits | Pause::WantsStack) => {}
                 Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
-                    return Ok(());
+                    return Ok(Polled::Rests);
                 }
-                Some(Pause::Parked) if self.session.shared.is_blocked() => return self.listen(cx),
-                Some(Pause::Parked) => return Ok(()),
+                Some(Pause::Parked) if self.session.shared.is_blocked() => {
+                    return self.listen(cx).map(|()| Polled::Rests);
+                }
+                Some(Pause::Parked) => return Ok(Polled::Rests),
                 None => {
                     self.rest();
-                    return Ok(());
+                    return Ok(Polled::Rests);
                 }
             }
         }
@@ -243,19 +264,19 @@ impl Connection {
     }
 
     /// Reads once and runs what came; `None` when nothing is there.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<Option<Pause>, End> {
+    fn read(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Option<Pause>, End> {
         let worker = Rc::clone(&self.worker);
         let mut buffer = worker.read_buffer();
         let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(None) };
         let pause = if self.input.is_empty() {
             // The usual case: run the requests where they lie.
-            let (consumed, pause) = self.run(bytes, cx);
+            let (consumed, pause) = self.run(bytes, cx, ground);
             self.input.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
             self.unread_input = pause != Pause::NeedInput;
             pause
         } else {
             self.input.extend_from_slice(bytes);
-            self.run_input(cx)
+            self.run_input(cx, ground)
         };
         self.check_input_limit()?;
         Ok(Some(pause))
@@ -304,9 +325,9 @@ impl Connection {
         heard
     }
 
-    fn run_input(&mut self, cx: &mut Context<'_>) -> Pause {
+    fn run_input(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Pause {
         let input = std::mem::take(&mut self.input);
-        let (consumed, pause) = self.run(&input, cx);
+        let (consumed, pause) = self.run(&input, cx, ground);
         self.input = input;
         self.input.drain(..consumed);
         if self.input.is_empty() {
@@ -317,7 +338,7 @@ impl Connection {
     }
 
     /// Runs the complete requests at the start of `bytes`; returns how many bytes they took.
-    fn run(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> (usize, Pause) {
+    fn run(&mut self, bytes: &[u8], cx: &mut Context<'_>, ground: Ground<'_>) -> (usize, Pause) {
         let worker = Rc::clone(&self.worker);
         worker.engine.clients.set_blocked(&self.session.shared, false);
         let config = worker.config();
@@ -329,7 +350,8 @@ impl Connection {
             self.output = Output::with_buffer(worker.take_buffer());
         }
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
-        let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
+        let mut executor =
+            Executor::new(&worker.engine, &config, worker.stats(), worker.seed()).stand_on(ground);
         let (mut consumed, mut commands) = (0, 0);
         let pause = loop {
             limits.unauthenticated = !self.session.authenticated;
@@ -351,6 +373,7 @@ impl Connection {
                     continue;
                 }
                 Some(Stop::Waits) => break Pause::Waits,
+                Some(Stop::WantsStack) => break Pause::WantsStack,
                 Some(Stop::CrossProtocol) => break Pause::CrossProtocol,
                 None => {}
             }
@@ -405,6 +428,7 @@ impl Connection {
                     self.session.shared.take_mail(&mut self.output);
                 }
                 Step::Done => {}
+                Step::WantsStack => return (index, Some(Stop::WantsStack)),
                 Step::Waits => return (index + 1, Some(Stop::Waits)),
                 Step::Parked(place) => return (index, Some(Stop::Park(place))),
                 Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
@@ -493,7 +517,7 @@ impl Connection {
     }
 
     /// Says in counters and log why the connection ended.
-    fn report(&self, end: End) {
+    pub(super) fn report(&self, end: End) {
         let counters = &self.worker.stats().counters;
         let (counter, what) = match end {
             End::Peer | End::Asked => return,
@@ -517,6 +541,10 @@ fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
     match place {
         Parked::Lock(busy) => worker.engine.keyspace.park(busy, cx.waker()),
         Parked::Pause => worker.engine.pause.park(cx.waker()),
+        Parked::Script => {
+            slices::park(cx.waker());
+            true
+        }
         Parked::Disk { target, left_ns } => {
             if let Some(left_ns) = left_ns {
                 let waker = cx.waker().clone();
@@ -526,21 +554,6 @@ fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
                 });
             }
             worker.engine.journal.park_until_durable(target, cx.waker())
-        }
-    }
-}
-
-impl Future for Connection {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let connection = self.get_mut();
-        match connection.drive(cx) {
-            Ok(()) => Poll::Pending,
-            Err(end) => {
-                connection.report(end);
-                Poll::Ready(())
-            }
         }
     }
 }
@@ -559,9 +572,7 @@ impl Drop for Connection {
             waiter.end(Ending::Left);
         }
         if self.attempts.owes() {
-            let config = self.worker.config();
-            let mut executor = Executor::new(engine, &config, self.worker.stats(), self.worker.seed());
-            executor.settle_blocking(&mut self.attempts);
+            Debts::leave(&self.worker, std::mem::take(&mut self.attempts));
         }
         engine.leave_channels(&mut self.session);
         engine.stop_tracking(&mut self.session);

@@ -4,7 +4,7 @@
 //! nobody spins. What connections of one worker share without locks hangs on [`Worker`]: the read buffer, a few
 //! reply buffers, the cached configuration.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, RefCell};
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
+use corosensei::stack::DefaultStack;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connection::Connection;
 use super::stream::Stream;
+use super::task::Task;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::config::Config;
@@ -32,6 +34,12 @@ const SPARE_BUFFERS: usize = 4;
 const SPARE_BUFFER_MAX_BYTES: usize = 512 * 1024;
 const SPARE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// Stacks of scripts: room for the deepest nesting that Lua allows, 200 calls from C with buffers of 8 KB each. What is not
+/// touched takes no memory.
+const STACK_BYTES: usize = 8 << 20;
+/// Stacks kept for the next scripts: one runs at a time, the others are for what ended while it did.
+const SPARE_STACKS: usize = 1;
+
 /// Between two log lines about attacks, in µs.
 const ATTACK_LOG_PAUSE_US: u64 = 60_000_000;
 
@@ -41,11 +49,38 @@ pub enum Newcomer {
     Unix(StdUnixStream),
 }
 
+/// The shared read buffer, while it is in use.
+pub struct ReadBuffer<'w> {
+    worker: &'w Worker,
+    bytes: Vec<u8>,
+}
+
+impl std::ops::Deref for ReadBuffer<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl std::ops::DerefMut for ReadBuffer<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
+
+impl Drop for ReadBuffer<'_> {
+    fn drop(&mut self) {
+        self.worker.read_buffer.set(Some(std::mem::take(&mut self.bytes)));
+    }
+}
+
 /// What the connections of one worker share.
 pub struct Worker {
     pub engine: Arc<Engine>,
     index: usize,
-    read_buffer: RefCell<Vec<u8>>,
+    read_buffer: Cell<Option<Vec<u8>>>,
+    stacks: RefCell<Vec<DefaultStack>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
     config: RefCell<(u64, Arc<Config>)>,
     rng: RefCell<Rng>,
@@ -61,7 +96,8 @@ impl Worker {
         Worker {
             engine,
             index,
-            read_buffer: RefCell::new(vec![0; READ_BUFFER_BYTES]),
+            read_buffer: Cell::new(None),
+            stacks: RefCell::default(),
             spare_buffers: RefCell::default(),
             config: RefCell::new((version, config)),
             rng: RefCell::new(Rng::from_os()),
@@ -87,9 +123,29 @@ impl Worker {
         self.engine.stats.worker(self.index)
     }
 
-    /// The shared read buffer; it is free whenever a connection is polled.
-    pub fn read_buffer(&self) -> RefMut<'_, Vec<u8>> {
-        self.read_buffer.borrow_mut()
+    /// The shared read buffer. While a script is in the middle of its run it has the requests that came with it; then this is
+    /// another one.
+    pub fn read_buffer(&self) -> ReadBuffer<'_> {
+        ReadBuffer {
+            worker: self,
+            bytes: self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES]),
+        }
+    }
+
+    /// A stack for a connection that runs scripts.
+    ///
+    /// # Errors
+    /// There is no memory for one.
+    pub fn take_stack(&self) -> std::io::Result<DefaultStack> {
+        let spare = self.stacks.borrow_mut().pop();
+        spare.map_or_else(|| DefaultStack::new(STACK_BYTES), Ok)
+    }
+
+    pub fn give_stack(&self, stack: DefaultStack) {
+        let mut spare = self.stacks.borrow_mut();
+        if spare.len() < SPARE_STACKS {
+            spare.push(stack);
+        }
     }
 
     /// The configuration as of now.
@@ -232,7 +288,7 @@ fn run(
     runtime.block_on(async move {
         while let Some((id, newcomer)) = newcomers.recv().await {
             if let Some(connection) = worker.welcome(id, newcomer) {
-                tokio::task::spawn_local(connection);
+                tokio::task::spawn_local(Task::new(connection));
             }
         }
     });

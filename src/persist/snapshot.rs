@@ -122,6 +122,13 @@ pub fn cut(engine: &Arc<Engine>, style: Style, at_cut: impl FnOnce()) -> Option<
     snapshot
 }
 
+/// As [`cut`], for threads that have other things to do: `None` also where a script holds a shard for long.
+pub fn cut_patiently(engine: &Arc<Engine>, style: Style) -> Option<Snapshot> {
+    let mut view = View::new(&engine.keyspace, 0);
+    view.lock_patiently(&LockSet::All).ok()?;
+    cut_in(&mut view, engine, style, || {})
+}
+
 /// As [`cut`], for who holds all shards already.
 pub fn cut_in(
     view: &mut View<'_>,

@@ -99,6 +99,12 @@ impl OwnedArgs {
         self.spans.push(Span { start, len });
     }
 
+    /// Forgets the arguments, keeping the memory for others.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
     #[inline]
     pub fn as_args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)

@@ -3,16 +3,22 @@
 //! They answer `(is_error, value)`: the wrapper that Lua sees (`__raising` of `build/main.rs`) raises the value in the first case.
 //! So errors are tables with a text in `err`, as scripts expect them, and the stack shows the script's own line.
 //!
+//! `redis.call` and `redis.pcall` are called far more often than all others, so they come in through [`crate::ds::door`].
+//!
 //! What runs commands is found in a scoped thread-local: closures of the interpreter live longer than any request, so they can't
 //! hold its context.
+
+use std::cell::Cell;
 
 use mlua::{Lua, MultiValue, Value};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 
 use super::cache::Running;
 use super::convert::ReplyReader;
+use crate::base::num::parse_i64;
 use crate::base::{float, sha1};
 use crate::dispatch::{CmdError, ScriptCx};
+use crate::ds::door::{self, Word};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 
 /// What a script's request offers to it.
@@ -23,6 +29,8 @@ pub trait Host {
     fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError>;
     fn set_proto(&mut self, proto: Proto);
     fn proto(&self) -> Proto;
+    /// Lets others have the thread for a while; whether the script is to go on.
+    fn breathe(&mut self) -> bool;
 }
 
 /// The context of the request, and the protocol that `redis.setresp` chose.
@@ -51,6 +59,10 @@ impl Host for RequestHost<'_, '_, '_> {
     fn proto(&self) -> Proto {
         self.proto
     }
+
+    fn breathe(&mut self) -> bool {
+        self.cx.breathe(self.running.function.is_some())
+    }
 }
 
 /// A host for as long as its script runs.
@@ -66,9 +78,43 @@ impl<'a> ReborrowMut<'a> for HostRef<'_> {
 
 scoped_thread_local!(static mut HOST: for<'h> HostRef<'h>);
 
-/// Lets `run` find a host.
-pub fn with_host<R>(host: &mut dyn Host, run: impl FnOnce() -> R) -> R {
+thread_local! {
+    /// A script of this thread is between its beginning and its end.
+    static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes the mark of a running script back, also when it panics.
+struct Unmark;
+
+impl Drop for Unmark {
+    fn drop(&mut self) {
+        IS_RUNNING.set(false);
+    }
+}
+
+/// Lets `run` find a host. While a script waits for its next slice others of the thread may not run: the order in which hosts
+/// come and go would be lost. They don't, because it holds their locks; this makes sure.
+///
+/// # Errors
+/// Another one is under way.
+pub fn with_host<R>(host: &mut dyn Host, run: impl FnOnce() -> mlua::Result<R>) -> mlua::Result<R> {
+    if IS_RUNNING.replace(true) {
+        return Err(mlua::Error::RuntimeError("another script is under way on this thread".to_owned()));
+    }
+    let _unmark = Unmark;
     HOST.set(HostRef(host), run)
+}
+
+/// Goes on with the panic of a command, when nothing of Lua is under way any more.
+pub fn go_on_panicking() {
+    if let Some(payload) = door::take_panic() {
+        std::panic::resume_unwind(payload);
+    }
+}
+
+/// Lets others have the thread; whether the script is to go on.
+pub fn breathe() -> bool {
+    !door::has_panicked() && host(|host| host.breathe()).unwrap_or(true)
 }
 
 fn host<R>(ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
@@ -86,6 +132,9 @@ fn raise(lua: &Lua, text: &[u8]) -> Answer {
     Ok((true, error_object(lua, text)?))
 }
 
+/// In an error object: the statistics have it already.
+pub const IS_COUNTED: &str = "ignore_error_stats_update";
+
 /// A table with that text in `err`.
 pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     let object = lua.create_table_with_capacity(0, 4)?;
@@ -93,57 +142,137 @@ pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     Ok(Value::Table(object))
 }
 
-/// The words of a command; numbers as Redis prints them.
-fn words(args: &MultiValue) -> Result<OwnedArgs, CmdError> {
-    const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
+/// Puts a word behind the others; numbers as Redis prints them.
+fn push_word(words: &mut OwnedArgs, word: Word<'_>) -> Result<(), CmdError> {
     const TYPE: CmdError = CmdError::text("ERR Lua redis lib command arguments must be strings or integers");
-    if args.is_empty() {
-        return Err(NONE);
-    }
-    // Copied one by one: a borrowed string takes a slot of the interpreter, and there may be thousands.
-    let mut words = OwnedArgs::default();
-    for arg in args {
-        match arg {
-            Value::String(text) => words.push(&text.as_bytes()),
-            Value::Integer(number) => words.push(itoa::Buffer::new().format(*number).as_bytes()),
-            Value::Number(number) => {
-                let mut digits = Vec::new();
-                float::push_f64(&mut digits, *number);
-                words.push(&digits);
-            }
-            _ => return Err(TYPE),
+    match word {
+        Word::Text(text) => words.push(text),
+        // Beyond half of what fits Redis writes them as it writes fractions.
+        Word::Number(number) if number.abs() <= i64::MAX as f64 / 2.0 && number == number as i64 as f64 => {
+            words.push(itoa::Buffer::new().format(number as i64).as_bytes());
         }
+        Word::Number(number) => {
+            let mut digits = Vec::new();
+            float::push_f64(&mut digits, number);
+            words.push(&digits);
+        }
+        Word::Other => return Err(TYPE),
     }
-    Ok(words)
+    Ok(())
 }
 
-/// `redis.call` and, with `is_protected`, `redis.pcall`.
-pub fn call(lua: &Lua, args: &MultiValue, is_protected: bool) -> Answer {
-    let refuse = |error: &CmdError| -> Answer {
-        let object = error_object(lua, &error.line())?;
-        if let Value::Table(object) = &object {
-            object.raw_set("ignore_error_stats_update", true)?;
+fn check_words(words: &OwnedArgs) -> Result<(), CmdError> {
+    const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
+    if words.as_args().is_empty() { Err(NONE) } else { Ok(()) }
+}
+
+/// Bytes of words and replies up to which their memory is kept for the next ones.
+const SPARE_MAX_BYTES: usize = 64 << 10;
+
+/// Why there is no plain answer.
+enum Pending {
+    /// The reply is an array or the like, in that protocol.
+    Reply(Proto),
+    /// It was not run, which is counted.
+    Refused(CmdError),
+    /// What was asked for is no command.
+    Wrong(CmdError),
+    Nowhere,
+}
+
+thread_local! {
+    /// Memory for the words of a command.
+    static WORDS: Cell<Option<OwnedArgs>> = const { Cell::new(None) };
+    static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
+}
+
+/// Answers `redis.call` and `redis.pcall` where the answer is plain; what it is else waits for [`long_answer`].
+pub fn plain_answer(values: &mut dyn Iterator<Item = Word<'_>>, reply: &mut Vec<u8>) -> door::Answer {
+    let mut words = WORDS.take().unwrap_or_default();
+    words.clear();
+    let mut collected = Ok(());
+    while let (Ok(()), Some(value)) = (&collected, values.next()) {
+        collected = push_word(&mut words, value);
+    }
+    let collected = collected.and_then(|()| check_words(&words));
+    let spare = std::mem::take(reply);
+    let mut out = Output::with_buffer(if spare.capacity() > SPARE_MAX_BYTES { Vec::new() } else { spare });
+    let ran = collected.map(|()| host(|host| (host.run(words.as_args(), &mut out), host.proto())));
+    *reply = out.take_bytes();
+    if words.heap_bytes() <= SPARE_MAX_BYTES {
+        WORDS.set(Some(words));
+    }
+    let pending = match ran {
+        Ok(Some((Ok(()), proto))) => match plain(reply, proto) {
+            Some(answer) => return answer,
+            None => Pending::Reply(proto),
+        },
+        Ok(Some((Err(error), _))) => Pending::Refused(error),
+        Err(error) => Pending::Wrong(error),
+        Ok(None) => Pending::Nowhere,
+    };
+    PENDING.set(Some(pending));
+    door::Answer::Long
+}
+
+/// The answer that a reply is, if it is a plain one.
+fn plain(reply: &[u8], proto: Proto) -> Option<door::Answer> {
+    use door::Answer;
+    let nil = if proto == Proto::Resp3 { Answer::Nil } else { Answer::False };
+    let (marker, rest) = reply.split_first()?;
+    let end = memchr::memchr(b'\r', rest)?;
+    let line = rest.get(..end)?;
+    Some(match marker {
+        b':' => Answer::Number(parse_i64(line)? as f64),
+        b'+' => Answer::Status(1..1 + end),
+        b'_' => nil,
+        b'$' if line == b"-1" => nil,
+        b'$' => {
+            let (start, len) = (end + 3, usize::try_from(parse_i64(line)?).ok()?);
+            Answer::Text(start..start + len)
         }
-        Ok((!is_protected, object))
-    };
-    let words = match words(args) {
-        Ok(words) => words,
-        Err(error) => return refuse(&error),
-    };
-    let mut out = Output::default();
-    let Some((ran, proto)) = host(|host| (host.run(words.as_args(), &mut out), host.proto())) else {
-        return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation");
-    };
-    if let Err(error) = ran {
-        return refuse(&error);
+        _ => return None,
+    })
+}
+
+/// Answers `redis.call` and, with `is_protected`, `redis.pcall` where [`plain_answer`] could not.
+///
+/// The limit of memory does not hold meanwhile: it would make every string that we make cost a protected call. What there is of the
+/// reply is in memory already, and whatever the script does next finds out that there is too much.
+pub fn long_answer(lua: &Lua, is_protected: bool) -> Answer {
+    if door::has_panicked() {
+        return raise(lua, b"ERR the server has failed");
     }
-    let bytes = out.take_bytes();
-    let mut reader = ReplyReader::new(&bytes);
-    if let Some(text) = reader.error() {
-        return refuse(&CmdError::Bytes(text.to_vec()));
+    let limit = lua.set_memory_limit(0)?;
+    let answer = answer_at_length(lua, is_protected);
+    lua.set_memory_limit(limit)?;
+    answer
+}
+
+fn answer_at_length(lua: &Lua, is_protected: bool) -> Answer {
+    let error = match PENDING.take() {
+        Some(Pending::Reply(proto)) => {
+            let bytes = door::take_reply();
+            let mut reader = ReplyReader::new(&bytes);
+            match reader.error() {
+                Some(text) => CmdError::Bytes(text.to_vec()),
+                None => {
+                    let nil = if proto == Proto::Resp3 { Value::Nil } else { Value::Boolean(false) };
+                    return Ok((false, reader.value(lua, &nil)?));
+                }
+            }
+        }
+        Some(Pending::Refused(error)) => error,
+        Some(Pending::Wrong(error)) => return Ok((!is_protected, error_object(lua, &error.line())?)),
+        Some(Pending::Nowhere) | None => {
+            return raise(lua, b"ERR redis.call/pcall can only be called inside a script invocation");
+        }
+    };
+    let object = error_object(lua, &error.line())?;
+    if let Value::Table(object) = &object {
+        object.raw_set(IS_COUNTED, true)?;
     }
-    let nil = if proto == Proto::Resp3 { Value::Nil } else { Value::Boolean(false) };
-    Ok((false, reader.value(lua, &nil)?))
+    Ok((!is_protected, object))
 }
 
 /// `redis.log(level, message …)`
@@ -246,10 +375,25 @@ pub fn set_repl(lua: &Lua, args: &MultiValue) -> Answer {
 
 /// `redis.acl_check_cmd(command …)`
 pub fn acl_check_cmd(lua: &Lua, args: &MultiValue) -> Answer {
-    let words = match words(args) {
-        Ok(words) => words,
-        Err(error) => return raise(lua, &error.line()),
-    };
+    let mut words = OwnedArgs::default();
+    for value in args {
+        let text;
+        let word = match value {
+            Value::String(string) => {
+                text = string.as_bytes();
+                Word::Text(&text)
+            }
+            Value::Integer(number) => Word::Number(*number as f64),
+            Value::Number(number) => Word::Number(*number),
+            _ => Word::Other,
+        };
+        if let Err(error) = push_word(&mut words, word) {
+            return raise(lua, &error.line());
+        }
+    }
+    if let Err(error) = check_words(&words) {
+        return raise(lua, &error.line());
+    }
     match host(|host| host.may_run(words.as_args())) {
         Some(Ok(may)) => Ok((false, Value::Boolean(may))),
         Some(Err(error)) => raise(lua, &error.line()),

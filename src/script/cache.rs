@@ -4,11 +4,13 @@
 //! [`EVAL_SCRIPTS_MAX`] of them: clients that build their scripts anew for every call would fill the memory.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::gauge::Gauges;
 use super::shebang::{self, Flags};
 use crate::base::sha1;
 use crate::dispatch::CmdError;
@@ -20,6 +22,31 @@ const EVAL_SCRIPTS_MAX: usize = 500;
 /// 40 hexadecimal digits in lower case.
 pub type Sha = [u8; 40];
 
+/// Digits of a SHA-1 are random enough: sixteen of them are the hash.
+pub type ByDigits = BuildHasherDefault<Digits>;
+
+/// See [`ByDigits`].
+#[derive(Default)]
+pub struct Digits(u64);
+
+impl Hasher for Digits {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some((one, rest)) = bytes.split_first_chunk::<8>()
+            && let Some((other, _)) = rest.split_first_chunk::<8>()
+        {
+            // A digit has its entropy in the low bits of its byte.
+            let both = u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other).rotate_left(4);
+            self.0 = both.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
 /// One script.
 pub struct Script {
     pub sha: Sha,
@@ -29,7 +56,7 @@ pub struct Script {
 
 #[derive(Default)]
 struct Texts {
-    by_sha: HashMap<Sha, (Arc<Script>, bool)>,
+    by_sha: HashMap<Sha, (Arc<Script>, bool), ByDigits>,
     /// Those that EVAL brought, oldest first.
     of_eval: VecDeque<Sha>,
     bytes: usize,
@@ -43,6 +70,8 @@ pub struct Scripts {
     generation: AtomicU64,
     evicted: AtomicU64,
     running: Mutex<Vec<Arc<Running>>>,
+    /// The states of the workers.
+    pub states: Gauges,
 }
 
 /// A script that runs.

@@ -12,6 +12,7 @@
 
 use mlua::{Lua, LuaString, Table, Value};
 
+use crate::base::num::parse_i64;
 use crate::resp::Writer;
 
 /// Tables inside tables up to which a reply goes: where Redis finds that the stack of Lua is full.
@@ -51,7 +52,7 @@ impl<'b> ReplyReader<'b> {
     /// The next value; `nil` stands for a null.
     pub fn value(&mut self, lua: &Lua, nil: &Value) -> mlua::Result<Value> {
         let (marker, text) = self.line();
-        let len = || std::str::from_utf8(text).ok().and_then(|text| text.parse::<usize>().ok());
+        let len = || parse_i64(text).and_then(|len| usize::try_from(len).ok());
         Ok(match marker {
             b':' => Value::Number(number(text)),
             b'$' => match len() {
@@ -103,6 +104,9 @@ impl<'b> ReplyReader<'b> {
 }
 
 fn number(text: &[u8]) -> f64 {
+    if let Some(number) = parse_i64(text) {
+        return number as f64;
+    }
     crate::base::float::parse_f64(text).unwrap_or(f64::NAN)
 }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::gauge::Gauges;
 use super::shebang::Flags;
 use crate::base::words::split_args;
 use crate::dispatch::CmdError;
@@ -76,6 +77,8 @@ pub struct Functions {
     held: RwLock<Held>,
     /// Counts changes: workers look for libraries that are gone.
     version: AtomicU64,
+    /// The states of the workers.
+    pub states: Gauges,
 }
 
 impl Held {

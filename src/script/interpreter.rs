@@ -6,27 +6,32 @@
 //! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed. Once it is, every further
 //! instruction fails, so `pcall` in a loop does not save it.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use smallvec::SmallVec;
 
 use super::api::{self, RequestHost};
-use super::cache::{Running, Script, Scripts, Sha};
+use super::cache::{Running, Script, Scripts};
+use super::compiled::Compiled;
+use super::gauge::Gauge;
 use super::random::Random;
 use super::{lib, shebang};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::dispatch::{CmdError, ScriptCx};
+use crate::ds::door;
 use crate::resp::Proto;
 
-/// Compiled scripts up to which none goes.
-const SWEEP_MIN: usize = 1024;
+/// Bytes up to which garbage is left to be collected in time.
+const COLLECT_MIN_BYTES: usize = 64 << 20;
 /// Between two looks whether a script was killed.
-pub(super) const HOOK_INSTRUCTIONS: u32 = 100_000;
+pub(super) const HOOK_INSTRUCTIONS: u32 = 10_000;
+/// What bytecode begins with, which is never loaded.
+const BYTECODE: u8 = 0x1b;
 /// The name of every script in messages.
 const CHUNK: &str = "@user_script";
 /// The name of our own code in Lua.
@@ -38,26 +43,51 @@ const VERSION: &str = "8.0.6";
 const VERSION_NUM: i64 = 0x0008_0006;
 
 thread_local! {
-    static INTERPRETER: RefCell<Option<Interpreter>> = const { RefCell::new(None) };
+    /// Empty while a script runs.
+    static INTERPRETER: Cell<Option<Interpreter>> = const { Cell::new(None) };
 }
 
 /// The state of a worker.
 struct Interpreter {
     lua: Lua,
-    /// `function(script, keys, argv)`, see `prelude.lua`.
+    /// Runs a function, with KEYS and ARGV from the door; whether it failed, and its value or error.
     run: Function,
-    compiled: HashMap<Sha, Function>,
-    /// Compiled scripts at which those go that the server has no more.
-    sweep_at: usize,
+    compiled: Compiled,
     generation: u64,
     running: Rc<RefCell<Option<Arc<Running>>>>,
+    gauge: Gauge,
+    /// Bytes at which garbage is collected behind a script.
+    collect_at: usize,
+}
+
+impl Interpreter {
+    /// Puts it back for the next script of this thread.
+    fn rest(self) {
+        self.gauge.set(self.lua.used_memory());
+        INTERPRETER.set(Some(self));
+    }
+
+    /// As [`Interpreter::rest`], after something has run under a limit of memory: what that left behind is not to count against
+    /// the next one. If it is not garbage, but compiled scripts, the next one begins with none.
+    fn rest_within(mut self, limit: u64) {
+        let half = if limit == 0 { usize::MAX } else { usize::try_from(limit / 2).unwrap_or(usize::MAX) };
+        if self.lua.used_memory() < self.collect_at.min(half) {
+            return self.rest();
+        }
+        let _ = self.lua.gc_collect();
+        let used = self.lua.used_memory();
+        self.collect_at = (used * 2).max(COLLECT_MIN_BYTES);
+        if used < half {
+            self.rest();
+        }
+    }
 }
 
 /// What a script ended with.
 pub enum Ended {
     Returned(Value),
-    /// The line of an error reply.
-    Failed(Vec<u8>),
+    /// An error, with the line of its reply.
+    Failed(CmdError),
 }
 
 /// Runs a script in this worker's interpreter and gives `finish` what it ended with, and whether it speaks RESP3.
@@ -72,26 +102,33 @@ pub fn run<R>(
     (keys, argv): (&[&[u8]], &[&[u8]]),
     finish: impl FnOnce(Ended, bool) -> R,
 ) -> Result<R, CmdError> {
-    INTERPRETER.with_borrow_mut(|slot| {
-        let interpreter = Interpreter::current(slot, scripts, cx.config().lua_memory_limit)?;
-        let function = interpreter.compiled(scripts, script)?;
-        *interpreter.running.borrow_mut() = Some(Arc::clone(running));
-        let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
-        let (lua, run) = (&interpreter.lua, &interpreter.run);
-        let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, argv)) {
-            (Ok(keys), Ok(argv)) => api::with_host(&mut host, || run.call((&function, keys, argv))),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        *interpreter.running.borrow_mut() = None;
-        let is_resp3 = host.proto == Proto::Resp3;
-        let ended = end(&script.sha, running, ran);
-        let done = finish(ended, is_resp3);
-        if running.is_killed.load(Ordering::Relaxed) {
-            // What ended it still stands at every step of this state.
-            *slot = None;
+    let limit = cx.config().lua_memory_limit;
+    let mut interpreter = Interpreter::current(scripts)?;
+    let function = match interpreter.compiled(scripts, script) {
+        Ok(function) => function,
+        Err(error) => {
+            interpreter.rest();
+            return Err(error);
         }
-        Ok(done)
-    })
+    };
+    *interpreter.running.borrow_mut() = Some(Arc::clone(running));
+    let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
+    let (lua, run) = (&interpreter.lua, &interpreter.run);
+    set_memory_limit(lua, limit);
+    let ran: mlua::Result<(bool, Value)> =
+        api::with_host(&mut host, || door::with_words(keys, argv, || run.call(&function)));
+    set_memory_limit(lua, 0);
+    api::go_on_panicking();
+    *interpreter.running.borrow_mut() = None;
+    let is_resp3 = host.proto == Proto::Resp3;
+    let ended = end(&script.sha, running, ran);
+    let done = finish(ended, is_resp3);
+    // What ended one that was killed still stands at every step of its state.
+    if !running.is_killed.load(Ordering::Relaxed) {
+        interpreter.compiled.used(script.sha, function);
+        interpreter.rest_within(limit);
+    }
+    Ok(done)
 }
 
 /// Compiles a script, to see whether that works.
@@ -99,29 +136,63 @@ pub fn run<R>(
 /// # Errors
 /// It does not.
 pub fn check(memory_limit: u64, scripts: &Scripts, script: &Script) -> Result<(), CmdError> {
-    INTERPRETER.with_borrow_mut(|slot| {
-        Interpreter::current(slot, scripts, memory_limit)?.compiled(scripts, script).map(drop)
-    })
+    let mut interpreter = Interpreter::current(scripts)?;
+    set_memory_limit(&interpreter.lua, memory_limit);
+    let compiled = interpreter.compiled(scripts, script).map(drop);
+    set_memory_limit(&interpreter.lua, 0);
+    interpreter.rest_within(memory_limit);
+    compiled
 }
 
 /// Words as a table.
 pub(super) fn sequence(lua: &Lua, words: &[&[u8]]) -> mlua::Result<Table> {
+    if words.is_empty() {
+        return lua.create_table();
+    }
+    // Text takes no slot of the interpreter on its way.
+    let texts: Option<SmallVec<[&str; 8]>> =
+        words.iter().map(|word| std::str::from_utf8(word).ok()).collect();
+    if let Some(texts) = texts {
+        return lua.create_sequence_from(texts);
+    }
     let words: mlua::Result<Vec<_>> = words.iter().map(|word| lua.create_string(word)).collect();
     lua.create_sequence_from(words?)
 }
 
 /// What the script of that name ended with, by what `run` of `prelude.lua` returned.
-pub(super) fn end(name: &[u8], running: &Running, ran: mlua::Result<MultiValue>) -> Ended {
-    let mut values = match ran {
-        Ok(values) => values.into_iter(),
-        Err(error) => return Ended::Failed(format!("ERR {}", first_line(&error)).into_bytes()),
+pub(super) fn end(name: &[u8], running: &Running, ran: mlua::Result<(bool, Value)>) -> Ended {
+    let (is_ok, value) = match ran {
+        Ok(ended) => ended,
+        Err(error) => return Ended::Failed(CmdError::owned(format!("ERR {}", first_line(&error)))),
     };
-    let is_ok = matches!(values.next(), Some(Value::Boolean(true)));
-    let value = values.next().unwrap_or(Value::Nil);
     if is_ok && running.is_killed.load(Ordering::Relaxed) {
-        return Ended::Failed(format!("ERR {KILLED}").into_bytes());
+        return Ended::Failed(CmdError::owned(format!("ERR {KILLED}")));
     }
-    if is_ok { Ended::Returned(value) } else { Ended::Failed(describe(Some(name), &value)) }
+    if is_ok {
+        return match returned_error(&value) {
+            Some(error) => Ended::Failed(error),
+            None => Ended::Returned(value),
+        };
+    }
+    let line = describe(Some(name), &value);
+    Ended::Failed(match &value {
+        Value::Table(object) if is_counted(object) => CmdError::Counted(line),
+        _ => CmdError::Bytes(line),
+    })
+}
+
+/// Whether the statistics have an error object.
+fn is_counted(object: &Table) -> bool {
+    matches!(object.raw_get(api::IS_COUNTED), Ok(Value::Boolean(true)))
+}
+
+/// The error that a script returned: a table with a text in `err`.
+fn returned_error(value: &Value) -> Option<CmdError> {
+    let Value::Table(object) = value else { return None };
+    let Ok(Value::String(text)) = object.raw_get("err") else { return None };
+    let text = text.as_bytes();
+    let line = text.strip_prefix(b"-").unwrap_or(&text).to_vec();
+    Some(if is_counted(object) { CmdError::Counted(line) } else { CmdError::Bytes(line) })
 }
 
 /// The line of an error reply for what a script raised: text, and, with the script's name, that and where.
@@ -169,43 +240,40 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 
 impl Interpreter {
     /// That of this worker, made anew after SCRIPT FLUSH.
-    fn current<'s>(
-        slot: &'s mut Option<Interpreter>,
-        scripts: &Scripts,
-        memory_limit: u64,
-    ) -> Result<&'s mut Interpreter, CmdError> {
+    fn current(scripts: &Scripts) -> Result<Interpreter, CmdError> {
         let generation = scripts.generation();
-        let interpreter = match slot.take().filter(|interpreter| interpreter.generation == generation) {
+        Ok(match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
-            None => Interpreter::new(generation).map_err(|error| {
+            None => Interpreter::new(generation, scripts.states.join()).map_err(|error| {
                 CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
             })?,
-        };
-        set_memory_limit(&interpreter.lua, memory_limit);
-        Ok(slot.insert(interpreter))
+        })
     }
 
-    fn new(generation: u64) -> mlua::Result<Interpreter> {
+    fn new(generation: u64, gauge: Gauge) -> mlua::Result<Interpreter> {
         let (lua, running) = (new_state()?, Rc::default());
         let run = prelude(&lua, None)?.run;
         watch(&lua, &running)?;
-        Ok(Interpreter { lua, run, compiled: HashMap::new(), sweep_at: SWEEP_MIN, generation, running })
+        let compiled = Compiled::new(&lua)?;
+        Ok(Interpreter { lua, run, compiled, generation, running, gauge, collect_at: COLLECT_MIN_BYTES })
     }
 
     fn compiled(&mut self, scripts: &Scripts, script: &Script) -> Result<Function, CmdError> {
-        if let Some(function) = self.compiled.get(&script.sha) {
-            return Ok(function.clone());
+        if let Some(function) = self.compiled.take(&script.sha) {
+            return Ok(function);
         }
         let (_, body) = shebang::parse(&script.text)?;
+        if body.first() == Some(&BYTECODE) {
+            return Err(CmdError::text(
+                "ERR Error compiling script (new function): user_script:1: unexpected symbol near 'char(27)'",
+            ));
+        }
         let chunk = self.lua.load(body).set_name(CHUNK).set_mode(mlua::chunk::ChunkMode::Text);
         let function = chunk.into_function().map_err(|error| {
             CmdError::owned(format!("ERR Error compiling script (new function): {}", first_line(&error)))
         })?;
-        if self.compiled.len() >= self.sweep_at {
-            self.compiled.retain(|sha, _| scripts.find(sha).is_some());
-            self.sweep_at = (self.compiled.len() * 2).max(SWEEP_MIN);
-        }
-        self.compiled.insert(script.sha, function.clone());
+        let kept = self.compiled.add(scripts, script.sha, &function);
+        kept.map_err(|error| CmdError::owned(format!("ERR {}", first_line(&error))))?;
         Ok(function)
     }
 }
@@ -233,6 +301,7 @@ pub(super) struct Prelude {
 
 /// Sets the globals up: for functions, if there is a `redis.register_function`, else for scripts.
 pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Prelude> {
+    door::open(api::plain_answer);
     let random = Rc::new(Random::new(Rng::from_os().next_u64() as u32));
     let globals = lua.globals();
     let host = lua.create_table()?;
@@ -240,10 +309,12 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     host.set("register_function", register)?;
     host.set("readonly", globals.get::<Value>("__readonly")?)?;
     host.set("raising", globals.get::<Value>("__raising")?)?;
+    host.set("calling", globals.get::<Value>("__calling")?)?;
+    host.set("running", globals.get::<Value>("__running")?)?;
     host.set("version", VERSION)?;
     host.set("version_num", VERSION_NUM)?;
-    host.set("call", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, false))?)?;
-    host.set("pcall", lua.create_function(|lua, args: MultiValue| api::call(lua, &args, true))?)?;
+    host.set("call", lua.create_function(|lua, ()| api::long_answer(lua, false))?)?;
+    host.set("pcall", lua.create_function(|lua, ()| api::long_answer(lua, true))?)?;
     let functions: [(&str, api::Builtin); 7] = [
         ("log", api::log),
         ("sha1hex", api::sha1hex),
@@ -278,13 +349,20 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     Ok(Prelude { run, load, environment })
 }
 
-/// Looks now and then whether the script was killed.
+/// Whether what runs was killed, before or after others had their turn.
+pub(super) fn must_stop(running: &RefCell<Option<Arc<Running>>>) -> bool {
+    let Some(running) = running.borrow().clone() else { return false };
+    if !api::breathe() {
+        running.is_killed.store(true, Ordering::Relaxed);
+    }
+    running.is_killed.load(Ordering::Relaxed)
+}
+
+/// Looks now and then whether the script was killed, and lets others have the thread.
 fn watch(lua: &Lua, running: &Rc<RefCell<Option<Arc<Running>>>>) -> mlua::Result<()> {
     let running = Rc::clone(running);
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_INSTRUCTIONS), move |lua, _| {
-        let is_killed =
-            running.borrow().as_ref().is_some_and(|running| running.is_killed.load(Ordering::Relaxed));
-        if !is_killed {
+        if !must_stop(&running) {
             return Ok(VmState::Continue);
         }
         // From now on at every step, so that whoever catches this error does not get far.
@@ -303,7 +381,9 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         })
     };
     // What raised it is a function in C as a rule; who called that is meant.
-    let found = (1..=5).filter_map(place).find(|found| !found.0 && found.1.as_deref() != Some(PRELUDE));
+    const TAIL_CALL: &str = "=(tail call)";
+    let is_ours = |source: Option<&str>| matches!(source, Some(PRELUDE | TAIL_CALL));
+    let found = (1..=5).filter_map(place).find(|found| !found.0 && !is_ours(found.1.as_deref()));
     let object: Table = match error {
         Value::Table(object) => object,
         other => {

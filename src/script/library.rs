@@ -10,13 +10,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use mlua::{Function, HookTriggers, Lua, MultiValue, Table, Value, VmState};
 
 use super::api::{self, RequestHost};
 use super::cache::Running;
 use super::functions::{Functions, INVALID_NAME, Library, Registered, is_name, parse};
+use super::gauge::Gauge;
 use super::interpreter::{
     self, Ended, HOOK_INSTRUCTIONS, Prelude, describe, end, first_line, sequence, set_memory_limit,
 };
@@ -31,7 +31,8 @@ const CHUNK: &str = "@user_function";
 const LOAD_MAX_NS: u64 = 500_000_000;
 
 thread_local! {
-    static WORKSHOP: RefCell<Option<Workshop>> = const { RefCell::new(None) };
+    /// Empty while a function runs.
+    static WORKSHOP: Cell<Option<Workshop>> = const { Cell::new(None) };
 }
 
 /// What a text has registered so far.
@@ -58,15 +59,16 @@ struct Workshop {
     /// Functions by library.
     loaded: HashMap<u64, HashMap<Box<[u8]>, Function>>,
     version: u64,
+    gauge: Gauge,
 }
 
 /// A library of that text.
 ///
 /// # Errors
 /// Its first line is wrong, it does not compile, it fails, or it registers nothing.
-pub fn make(code: &[u8], memory_limit: u64) -> Result<Library, CmdError> {
+pub fn make(functions: &Functions, code: &[u8], memory_limit: u64) -> Result<Library, CmdError> {
     let (name, body) = parse(code)?;
-    with_workshop(memory_limit, |workshop| {
+    with_workshop(functions, memory_limit, |workshop| {
         let arrivals = workshop.load(body)?;
         if arrivals.functions.is_empty() {
             return Err(CmdError::text("ERR No functions registered"));
@@ -90,15 +92,23 @@ pub fn call<R>(
     finish: impl FnOnce(Ended, bool) -> R,
 ) -> Result<R, CmdError> {
     const GONE: CmdError = CmdError::text("ERR Function not found");
-    with_workshop(cx.config().lua_memory_limit, |workshop| {
+    let limit = cx.config().lua_memory_limit;
+    with_workshop(functions, limit, |workshop| {
         workshop.forget_what_is_gone(functions);
         let registered = library.functions.get(index).ok_or(GONE)?;
         let function = workshop.function(library, &registered.name)?.ok_or(GONE)?;
         *workshop.running.borrow_mut() = Some(Arc::clone(running));
         let mut host = RequestHost { cx, running, proto: Proto::Resp2 };
         let (lua, run) = (&workshop.lua, &workshop.run);
-        let ran: mlua::Result<MultiValue> = match (sequence(lua, keys), sequence(lua, args)) {
-            (Ok(keys), Ok(args)) => api::with_host(&mut host, || run.call((&function, keys, args))),
+        set_memory_limit(lua, 0);
+        let ran: mlua::Result<(bool, Value)> = match (sequence(lua, keys), sequence(lua, args)) {
+            (Ok(keys), Ok(args)) => {
+                set_memory_limit(lua, limit);
+                let ran = api::with_host(&mut host, || run.call((&function, keys, args)));
+                set_memory_limit(lua, 0);
+                api::go_on_panicking();
+                ran
+            }
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
         *workshop.running.borrow_mut() = None;
@@ -109,31 +119,48 @@ pub fn call<R>(
 
 /// The worker's state, which is made anew if the last one was stopped in the middle of something.
 fn with_workshop<R>(
+    functions: &Functions,
     memory_limit: u64,
     work: impl FnOnce(&mut Workshop) -> Result<R, CmdError>,
 ) -> Result<R, CmdError> {
-    WORKSHOP.with_borrow_mut(|slot| {
-        let workshop = match slot {
-            Some(workshop) => workshop,
-            None => slot.insert(Workshop::new().map_err(|error| {
-                CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
-            })?),
+    let mut workshop = match WORKSHOP.take() {
+        Some(workshop) => workshop,
+        None => Workshop::new(functions.states.join())
+            .map_err(|error| CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error))))?,
+    };
+    set_memory_limit(&workshop.lua, memory_limit);
+    let done = work(&mut workshop);
+    set_memory_limit(&workshop.lua, 0);
+    if !workshop.is_stopped.get() {
+        let half = if memory_limit == 0 {
+            usize::MAX
+        } else {
+            usize::try_from(memory_limit / 2).unwrap_or(usize::MAX)
         };
-        set_memory_limit(&workshop.lua, memory_limit);
-        let done = work(workshop);
-        if workshop.is_stopped.get() {
-            *slot = None;
+        if workshop.lua.used_memory() >= half {
+            // What was left behind is not to count against the limit of what comes next.
+            let _ = workshop.lua.gc_collect();
         }
-        done
-    })
+        workshop.gauge.set(workshop.lua.used_memory());
+        WORKSHOP.set(Some(workshop));
+    }
+    done
 }
 
 impl Workshop {
-    fn new() -> mlua::Result<Workshop> {
+    fn new(gauge: Gauge) -> mlua::Result<Workshop> {
         let lua = interpreter::new_state()?;
         let arrivals = Rc::<RefCell<Arrivals>>::default();
         let into = Rc::clone(&arrivals);
+        let load_until_ns = Rc::<Cell<u64>>::default();
+        let until_ns = Rc::clone(&load_until_ns);
         let register = lua.create_function(move |lua, args: MultiValue| {
+            if until_ns.get() == 0 {
+                // A library can keep it until one of its functions runs.
+                const LATE: &[u8] =
+                    b"ERR redis.register_function can only be called on FUNCTION LOAD command";
+                return Ok((true, api::error_object(lua, LATE)?));
+            }
             Ok(
                 match read(lua, &args)
                     .and_then(|(function, callback)| into.borrow_mut().add(function, callback))
@@ -152,26 +179,25 @@ impl Workshop {
             load,
             environment,
             running: Rc::default(),
-            load_until_ns: Rc::default(),
+            load_until_ns,
             is_stopped: Rc::default(),
             arrivals,
             loaded: HashMap::new(),
             version: 0,
+            gauge,
         };
         workshop.watch()?;
         Ok(workshop)
     }
 
-    /// Looks now and then whether the function was killed or the text runs too long.
+    /// Looks now and then whether the function was killed or the text runs too long, and lets others have the thread.
     fn watch(&self) -> mlua::Result<()> {
         let (running, until_ns) = (Rc::clone(&self.running), Rc::clone(&self.load_until_ns));
         let (is_stopped, time) = (Rc::clone(&self.is_stopped), Time::system());
         let triggers = HookTriggers::new().every_nth_instruction(HOOK_INSTRUCTIONS);
         self.lua.set_global_hook(triggers, move |lua, _| {
             let is_late = until_ns.get() > 0 && time.monotonic_ns() > until_ns.get();
-            let is_killed =
-                running.borrow().as_ref().is_some_and(|running| running.is_killed.load(Ordering::Relaxed));
-            if !is_late && !is_killed {
+            if !is_late && !interpreter::must_stop(&running) {
                 return Ok(VmState::Continue);
             }
             is_stopped.set(true);

@@ -19,8 +19,10 @@
 
 pub mod api;
 pub mod cache;
+mod compiled;
 pub mod convert;
 pub mod functions;
+pub mod gauge;
 pub mod interpreter;
 pub mod lib;
 pub mod library;

@@ -1,7 +1,7 @@
 -- What every interpreter begins with. It is given the raw pieces by the host and returns the function that runs a script;
 -- where there are functions also the one that runs a library's text, and the environment of libraries.
 local host = ...
-local readonly, raising, G = host.readonly, host.raising, host.globals
+local readonly, raising, calling, G = host.readonly, host.raising, host.calling, host.globals
 local xpcall, rawpcall, type, error, tostring, ipairs = xpcall, pcall, type, error, tostring, ipairs
 
 -- An error object of a command is its text to whoever catches it, as in Redis.
@@ -21,8 +21,8 @@ function pcall(...)
 end
 
 local redis = {
-    call = raising(host.call),
-    pcall = raising(host.pcall),
+    call = calling(host.call),
+    pcall = calling(host.pcall),
     log = raising(host.log),
     sha1hex = raising(host.sha1hex),
     error_reply = raising(host.error_reply),
@@ -46,7 +46,7 @@ if host.register_function then
 end
 
 -- What Redis does not have either.
-for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv', '__readonly', '__raising',
+for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv', '__readonly', '__raising', '__calling', '__running',
     'require', 'module', 'package' } do
     G[name] = nil
 end
@@ -102,9 +102,4 @@ if host.register_function then
     end, environment
 end
 
-return function(script, keys, argv)
-    readonly(G, false)
-    G.KEYS, G.ARGV = keys, argv
-    readonly(G, true)
-    return xpcall(script, handler)
-end
+return host.running(G, handler)

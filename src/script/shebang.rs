@@ -69,7 +69,7 @@ pub fn parse(text: &[u8]) -> Result<(Flags, &[u8]), CmdError> {
         let Some(list) = word.strip_prefix(b"flags=") else {
             return Err(CmdError::quoting("ERR Unknown lua shebang option: ", word, ""));
         };
-        for flag in list.split(|byte| *byte == b',') {
+        for flag in list.split(|byte| *byte == b',').filter(|_| !list.is_empty()) {
             if !flags.set(flag) {
                 return Err(CmdError::quoting("ERR Unexpected flag in script shebang: ", flag, ""));
             }
@@ -88,6 +88,7 @@ mod tests {
         let (flags, rest) = parse(b"#!lua flags=no-writes,allow-oom\nreturn 1").unwrap();
         assert!(flags.is_given && flags.no_writes && flags.allow_oom && !flags.allow_stale);
         assert_eq!(rest, b"\nreturn 1");
+        assert_eq!(parse(b"#!lua flags=\n").unwrap().0, Flags { is_given: true, ..Flags::default() });
         for bad in [&b"#!lua"[..], b"#!python\n", b"#!lua name=x\n", b"#!lua flags=x\n"] {
             assert!(parse(bad).is_err());
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{cgroup, oom_score};
 use crate::acl::Acl;
@@ -13,6 +13,7 @@ use crate::commands;
 use crate::config::{AclPubsubDefault, Config, LogFormat, LogLevel, Store, SyslogFacility};
 use crate::dispatch::engine::{Gauges, Identity, Lifecycle};
 use crate::dispatch::notify::Notifier;
+use crate::dispatch::slices::LongScripts;
 use crate::dispatch::stats::Stats;
 use crate::dispatch::table::catalogue;
 use crate::dispatch::{CommandTable, Engine};
@@ -126,6 +127,8 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
         identity: identity(&time),
         time,
         lifecycle: Lifecycle::default(),
+        long_scripts: LongScripts::default(),
+        allows_all_in_scripts: AtomicBool::new(false),
         gauges,
         eviction: Default::default(),
         sinks: Default::default(),

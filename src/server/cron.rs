@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
+use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::{Room, evict_clients, make_room};
 use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
@@ -16,6 +17,8 @@ use crate::session::{Client, bump};
 
 /// Pace of the samples behind `instantaneous_ops_per_sec`.
 const TICK: Duration = Duration::from_millis(100);
+/// Between two tries to serve those whose shards were busy.
+const SETTLE_PAUSE: Duration = Duration::from_millis(1);
 /// Every how many ticks clients are looked at.
 const CLIENTS_EVERY: u64 = 10;
 /// Longest sleep of the expiry task; deadlines set meanwhile wake it.
@@ -67,9 +70,33 @@ fn evict_slice(engine: &Arc<Engine>) -> Room {
     let room = make_room(engine, &config, &mut view, stats, now, 0);
     if view.has_ready() {
         // Whoever waits for something of a key that is gone is told so.
-        Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+        let owed = Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+        settle(engine, owed);
     }
     room
+}
+
+/// Serves those whose shards were busy: now, or when a script that holds them lets go.
+fn settle(engine: &Arc<Engine>, mut owed: Attempts) {
+    let once = |engine: &Arc<Engine>, owed: &mut Attempts| {
+        let (config, stats) = (engine.config.snapshot(), engine.stats.worker(engine.workers));
+        Executor::new(engine, &config, stats, engine.time.now_ms().0).settle(owed).is_ok()
+    };
+    if once(engine, &mut owed) {
+        return;
+    }
+    let engine = Arc::clone(engine);
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move {
+            while !once(&engine, &mut owed) {
+                tokio::time::sleep(SETTLE_PAUSE).await;
+            }
+        });
+        return;
+    }
+    while !once(&engine, &mut owed) {
+        std::thread::yield_now();
+    }
 }
 
 /// Ends pauses at their time.
@@ -138,7 +165,8 @@ pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs) -> Option<UnixMs> {
         view.release();
         if view.has_ready() {
             let (config, stats) = (engine.config.snapshot(), engine.stats.worker(engine.workers));
-            Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+            let owed = Executor::new(engine, &config, stats, now.0).serve_ready(view.take_ready());
+            settle(engine, owed);
         }
         next = due.into_iter().chain(next).min();
     }

@@ -2,6 +2,7 @@
 //!
 //! | file | asks |
 //! |---|---|
+//! | [`advisories`] | does anything of what was found in the Lua of others work here |
 //! | [`clients`] | does a client library get along with it |
 //! | [`protocol`] | requests cut anywhere, long pipelines, every malformed request |
 //! | [`limits`] | strangers, `maxclients`, buffers that grow too far, HTTP |
@@ -19,6 +20,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
 
+mod advisories;
 mod checker;
 mod clients;
 mod expiry;

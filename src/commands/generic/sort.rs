@@ -295,8 +295,9 @@ fn order(
 ) -> Result<Vec<u32>, CmdError> {
     let args = elements.bytes.as_args();
     let range = options.range(args.len());
-    // Elements of a set have no order of their own, so what is stored would depend on chance.
-    let forces_alpha = options.keeps_order && elements.is_set && options.stores;
+    // Elements of a set have no order of their own, so what is stored, or what a script gets, would depend on chance.
+    let is_to_be_ordered = options.stores || cx.in_script;
+    let forces_alpha = options.keeps_order && elements.is_set && is_to_be_ordered;
     if options.keeps_order && !forces_alpha {
         return Ok((range.start as u32..range.end as u32).collect());
     }

@@ -2,12 +2,12 @@
 
 use smallvec::SmallVec;
 
-use crate::base::clock::Clock;
 use crate::base::num::parse_i64;
 use crate::dispatch::script::Rules;
-use crate::dispatch::{CmdError, Command, Outcome, Replied, ReplySlot, Request, ScriptCx};
+use crate::dispatch::{CmdError, Command, Engine, Outcome, Replied, ReplySlot, Request, ScriptCx};
+use crate::resp::Args;
 use crate::script::interpreter::{self, Ended};
-use crate::script::{Script, Scripts, cache, convert};
+use crate::script::{Script, Scripts, cache, convert, shebang};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ const SHA_ARGS: &[Arg] = &[
 pub const COMMANDS: &[Command] = &[
     Command::script("eval", -3, eval)
         .doc(Group::Scripting, "2.6.0", "Runs a script.", COMPLEXITY)
+        .reads_if(text_reads)
         .keys(&[WRITES.notes(UNKNOWN_FLAGS)])
         .args(TEXT_ARGS),
     Command::script("evalsha", -3, evalsha)
@@ -43,10 +44,12 @@ pub const COMMANDS: &[Command] = &[
             "Runs a script that the server has, by the SHA-1 of its text.",
             COMPLEXITY,
         )
+        .reads_if(sha_reads)
         .keys(&[WRITES])
         .args(SHA_ARGS),
     Command::script("eval_ro", -3, eval_ro)
         .doc(Group::Scripting, "7.0.0", "Runs a script that only reads.", COMPLEXITY)
+        .reads_if(|_, _| true)
         .flags(CommandFlags::READONLY)
         .keys(&[READS.notes(READ_ONLY_FLAGS)])
         .args(TEXT_ARGS),
@@ -57,10 +60,22 @@ pub const COMMANDS: &[Command] = &[
             "Runs a script that only reads and that the server has, by the SHA-1 of its text.",
             COMPLEXITY,
         )
+        .reads_if(|_, _| true)
         .flags(CommandFlags::READONLY)
         .keys(&[READS])
         .args(SHA_ARGS),
 ];
+
+/// Whether a script says of itself that it only reads.
+fn text_reads(_: &Engine, args: &Args<'_>) -> bool {
+    shebang::parse(args.at(1)).is_ok_and(|(flags, _)| flags.no_writes)
+}
+
+fn sha_reads(engine: &Engine, args: &Args<'_>) -> bool {
+    let scripts = engine.parts.find::<Scripts>();
+    let script = scripts.and_then(|scripts| scripts.find(&cache::parse_sha(args.at(1))?));
+    script.is_some_and(|script| script.flags.no_writes)
+}
 
 fn eval(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let scripts = scripts(cx)?;
@@ -133,13 +148,14 @@ fn run(
     if flags.is_given && !flags.no_writes && !flags.allow_oom && cx.is_out_of_memory() {
         return Err(CmdError::OutOfMemory);
     }
-    let running = scripts.begin(cx.engine().time.monotonic_us());
+    let running = scripts.begin(cx.began_us());
     let words_of = words.apart();
     let mut slot = Some(reply);
     let ended = interpreter::run(cx, scripts, script, &running, words_of, |ended, is_resp3| {
         answer(&mut slot, ended, is_resp3)
     });
     scripts.end(&running);
+    cx.check_restart()?;
     ended??.ok_or(CmdError::InvalidKeys)
 }
 
@@ -150,7 +166,7 @@ pub(super) fn answer(
     is_resp3: bool,
 ) -> Result<Option<Replied>, CmdError> {
     match ended {
-        Ended::Failed(line) => Err(CmdError::Bytes(line)),
+        Ended::Failed(error) => Err(error),
         Ended::Returned(value) => {
             let write = |reply: ReplySlot<'_>| reply.write(|writer| convert::write(writer, &value, is_resp3));
             Ok(slot.take().map(write))

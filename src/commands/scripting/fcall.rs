@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::eval::{READ_ONLY_FLAGS, READS, UNKNOWN_FLAGS, WRITES, answer, scripts, split_or};
-use crate::base::clock::Clock;
 use crate::dispatch::script::Rules;
-use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, ScriptCx};
-use crate::resp::OwnedArgs;
+use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, ScriptCx};
+use crate::resp::{Args, OwnedArgs};
 use crate::script::cache::Called;
 use crate::script::{Functions, library};
 use crate::spec::{Arg, CommandFlags, Group};
@@ -22,14 +21,23 @@ const ARGS: &[Arg] = &[
 pub const COMMANDS: &[Command] = &[
     Command::script("fcall", -3, fcall)
         .doc(Group::Scripting, "7.0.0", "Calls a function.", COMPLEXITY)
+        .reads_if(reads)
         .keys(&[WRITES.notes(UNKNOWN_FLAGS)])
         .args(ARGS),
     Command::script("fcall_ro", -3, fcall_ro)
         .doc(Group::Scripting, "7.0.0", "Calls a function that only reads.", COMPLEXITY)
+        .reads_if(|_, _| true)
         .flags(CommandFlags::READONLY)
         .keys(&[READS.notes(READ_ONLY_FLAGS)])
         .args(ARGS),
 ];
+
+/// Whether a function says of itself that it only reads.
+fn reads(engine: &Engine, args: &Args<'_>) -> bool {
+    let found = engine.parts.find::<Functions>().and_then(|functions| functions.find(args.at(1)));
+    let function = found.as_ref().and_then(|(library, index)| library.functions.get(*index));
+    function.is_some_and(|function| function.flags.no_writes)
+}
 
 fn fcall_ro(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     cx.rules.is_read_only = true;
@@ -55,13 +63,14 @@ fn fcall(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     cx.rules = Rules { is_read_only: cx.rules.is_read_only || flags.no_writes, allows_oom: flags.allow_oom };
     let scripts = scripts(cx)?;
     let called = Called { name: function.name.clone(), request: OwnedArgs::from_slices(req.args.iter()) };
-    let running = scripts.begin_function(cx.engine().time.monotonic_us(), called);
+    let running = scripts.begin_function(cx.began_us(), called);
     let mut slot = Some(reply);
     let ended =
         library::call(cx, &functions, (&library, index), &running, words.apart(), |ended, is_resp3| {
             answer(&mut slot, ended, is_resp3)
         });
     scripts.end(&running);
+    cx.check_restart()?;
     ended??.ok_or(CmdError::InvalidKeys)
 }
 

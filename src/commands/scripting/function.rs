@@ -145,7 +145,7 @@ fn load(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
     if !replaces && functions.has(&name) {
         return Err(CmdError::quoting("ERR Library '", &name, "' already exists"));
     }
-    functions.put(library::make(code, cx.config.lua_memory_limit)?)?;
+    functions.put(library::make(&functions, code, cx.config.lua_memory_limit)?)?;
     cx.keyspace().change_beside_keys();
     Ok(reply.bulk(&name))
 }
@@ -197,8 +197,10 @@ fn restore(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
         dump::Error::Value(_) => CmdError::text("ERR given type is not a function"),
     })?;
     let limit = cx.config.lua_memory_limit;
-    let libraries: Result<Vec<_>, _> = codes.iter().map(|code| library::make(code, limit)).collect();
-    functions_of(cx.engine)?.restore(libraries?, policy)?;
+    let functions = functions_of(cx.engine)?;
+    let made = codes.iter().map(|code| library::make(&functions, code, limit));
+    let libraries: Result<Vec<_>, _> = made.collect();
+    functions.restore(libraries?, policy)?;
     cx.keyspace().change_beside_keys();
     Ok(reply.ok())
 }
@@ -255,6 +257,9 @@ fn stats(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
     let running = scripts_of(cx.engine)?.running();
     let now_us = cx.engine.time.monotonic_us();
     let called = running.iter().find_map(|running| running.function.as_ref().map(|called| (running, called)));
+    if let (None, Some(error)) = (called, cx.engine.long_scripts.objection()) {
+        return Err(error);
+    }
     Ok(reply.write(|w| {
         w.map(2);
         w.bulk(b"running_script");

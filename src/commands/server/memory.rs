@@ -99,9 +99,10 @@ enum Amount {
 }
 
 fn stats(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let facts = Facts::new(cx.engine);
+    let facts = Facts::new(cx);
     let memory = facts.memory();
     let databases: Vec<_> = facts.databases().iter().enumerate().filter(|(_, db)| db.keys > 0).collect();
+    facts.check()?;
     let (head, tail) = (stats_head(&memory), stats_tail(&memory));
     Ok(reply.write(|w| {
         w.map(head.len() + databases.len() + tail.len());
@@ -185,7 +186,9 @@ fn write_amounts(w: &mut Writer<'_>, amounts: &[(&str, Amount)]) {
 const DIAGNOSIS_MIN_BYTES: u64 = 5 * 1024 * 1024;
 
 fn doctor(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let memory = Facts::new(cx.engine).memory();
+    let facts = Facts::new(cx);
+    let memory = facts.memory();
+    facts.check()?;
     let text = diagnosis(&memory);
     Ok(reply.write(|w| w.verbatim(b"txt", text.as_bytes())))
 }

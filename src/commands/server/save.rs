@@ -62,7 +62,7 @@ fn bgsave(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     };
     let saver = saver(cx)?;
     let engine = Arc::clone(cx.engine);
-    match cx.with_all(|view| saver.start_in(view, &engine)) {
+    match cx.with_all(|view| saver.start_in(view, &engine))? {
         Ok(()) => Ok(reply.status("Background saving started")),
         Err(SaveError::OtherSnapshot) if may_schedule => {
             saver.schedule();

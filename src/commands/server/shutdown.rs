@@ -37,6 +37,11 @@ fn shutdown(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
         None if lifecycle.abort() => Ok(reply.ok()),
         None => Err(CmdError::text("ERR No shutdown in progress.")),
         Some(request) => {
+            if request.save != Some(false)
+                && let Some(error) = cx.engine.long_scripts.objection()
+            {
+                return Err(error);
+            }
             if let Some(saver) = cx.engine.parts.find::<Saver>()
                 && let Err(error) = saver.prepare_exit(cx.engine, request.save)
                 && !request.force

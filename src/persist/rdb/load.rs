@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Saver;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::Engine;
+use crate::dispatch::{CmdError, Engine};
 use crate::keyspace::entry::string_entry;
 use crate::keyspace::load::Arrival;
 use crate::keyspace::{AccessClock, DbIndex, Entry, LockSet, View};
@@ -155,7 +155,7 @@ pub fn load<R: Read>(
             Item::ResizeDb(keys, _) => loader.expect(keys),
             Item::SlotInfo { .. } => {}
             Item::Function(code) => {
-                add_functions(engine, config, code)?;
+                add_functions(engine, config, code, manner.replaces)?;
                 loader.loaded.functions += 1;
             }
             Item::Module { name, .. } => tracing::warn!("Data of the module {name} was passed over"),
@@ -177,11 +177,14 @@ pub fn load<R: Read>(
     }
 }
 
-/// Adds a library of functions; one of its name goes.
-fn add_functions(engine: &Engine, config: &Config, code: &[u8]) -> Result<(), LoadError> {
+/// Adds a library of functions. `replaces`: one of its name goes, else that is an error.
+fn add_functions(engine: &Engine, config: &Config, code: &[u8], replaces: bool) -> Result<(), LoadError> {
     let Some(functions) = engine.parts.find::<Functions>() else { return Ok(()) };
-    let library = library::make(code, config.lua_memory_limit);
-    let added = library.and_then(|library| functions.put(library));
+    let library = library::make(&functions, code, config.lua_memory_limit);
+    let added = library.and_then(|library| match !replaces && functions.has(&library.name) {
+        true => Err(CmdError::quoting("ERR Library '", &library.name, "' already exists")),
+        false => functions.put(library),
+    });
     added.map_err(|error| LoadError::Function(String::from_utf8_lossy(&error.line()).into_owned()))
 }
 

@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use super::snapshot::{Snapshot, Style, WriteError, Written, cut, cut_in};
+use super::snapshot::{Snapshot, Style, WriteError, Written, cut, cut_in, cut_patiently};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
@@ -92,12 +92,12 @@ impl Saver {
         Ok(self.finish(engine, written)?)
     }
 
-    /// Saves in the background. Blocks until it has all locks.
+    /// Saves in the background. Blocks until it has all locks, unless a script holds one for long.
     ///
     /// # Errors
-    /// [`SaveError::AlreadySaving`], [`SaveError::OtherSnapshot`], or there is no thread to be had.
+    /// [`SaveError::AlreadySaving`], [`SaveError::OtherSnapshot`] (or that script), or there is no thread to be had.
     pub fn start(self: &Arc<Self>, engine: &Arc<Engine>) -> Result<(), SaveError> {
-        let snapshot = self.begin(engine, |style| cut(engine, style, || {}))?;
+        let snapshot = self.begin(engine, |style| cut_patiently(engine, style))?;
         self.spawn(engine, snapshot)
     }
 
@@ -177,7 +177,7 @@ impl Saver {
             return;
         }
         let is_due = self.is_scheduled.load(Ordering::Acquire) || self.is_due(engine);
-        if !is_due || engine.keyspace.is_being_saved() {
+        if !is_due || engine.keyspace.is_being_saved() || engine.long_scripts.any() {
             return;
         }
         self.is_scheduled.store(false, Ordering::Release);

@@ -133,7 +133,7 @@ pub(super) fn digest(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome 
             }
         }
         whole
-    });
+    })?;
     Ok(reply.status(&hex(&whole)))
 }
 
@@ -146,7 +146,7 @@ pub(super) fn digest_values(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: 
                 mix_value(&mut digest, entry);
             }
             digest
-        }));
+        })?);
     }
     Ok(reply.write(|w| {
         w.array(digests.len());

@@ -26,7 +26,7 @@ pub(super) fn object(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             entry.clock(),
             idle_seconds(entry.clock(), now)
         ))
-    });
+    })?;
     line.map(|line| reply.status(&line)).ok_or(CmdError::NoSuchKey)
 }
 
@@ -72,7 +72,7 @@ pub(super) fn populate(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: Reply
                     view.put(db, key, string_entry(&name, &value, Encoding::Raw, None), Effect::NONE);
                 }
             }
-        });
+        })?;
     }
     Ok(reply.ok())
 }
@@ -96,7 +96,7 @@ pub(super) fn table_stats(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: Re
     let (keys, volatile, bytes) = cx.with_all(|view| {
         let bytes: usize = view.shards().map(|shard| shard.db(db).table_bytes()).sum();
         (view.len(db), view.volatile(db).0, bytes)
-    });
+    })?;
     let lines = |elements: usize, more: String| {
         if elements == 0 { String::new() } else { format!(" number of elements: {elements}\n{more}") }
     };
@@ -110,7 +110,7 @@ pub(super) fn table_stats(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: Re
 
 /// Strings are the only type, and have no table inside.
 pub(super) fn value_stats(cx: &mut AdminCx<'_, '_>, req: &Request<'_>) -> Outcome {
-    let is_there = cx.with_key(req.arg(2), |view, db, key| view.peek(db, key).is_some());
+    let is_there = cx.with_key(req.arg(2), |view, db, key| view.peek(db, key).is_some())?;
     Err(if is_there {
         CmdError::text("ERR The value stored at the specified key is not represented using an hash table")
     } else {

@@ -14,9 +14,11 @@ mod keys;
 mod protocol;
 mod reload;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::module::check_guard;
+use crate::base::num::parse_i64;
 use crate::config::parse_memory;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::keyspace::ExpiryPolicy;
@@ -106,7 +108,12 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         (b"client-eviction", 2) => client_eviction(cx),
         (b"quicklist-packed-threshold", 3) => check_threshold(req.arg(2)).map(|()| reply.ok()),
         (b"config-rewrite-force-all", 2) => rewrite_all(cx, reply),
-        (b"dict-resizing" | b"client-enforce-reply-list" | b"set-disable-deny-scripts", 3) => Ok(reply.ok()),
+        (b"set-disable-deny-scripts", 3) => {
+            let is_on = parse_i64(req.arg(2)).is_some_and(|number| number != 0);
+            cx.engine.allows_all_in_scripts.store(is_on, Ordering::Relaxed);
+            Ok(reply.ok())
+        }
+        (b"dict-resizing" | b"client-enforce-reply-list", 3) => Ok(reply.ok()),
         (b"replybuffer", 4) if is_buffer_setting(req) => Ok(reply.ok()),
         _ => Err(CmdError::subcommand_syntax("debug", req.arg(1))),
     }
@@ -135,7 +142,7 @@ fn sleep(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     let seconds = if seconds.is_nan() { 0.0 } else { seconds.max(0.0) };
     let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= SLEEP_MAX);
     let time = time.ok_or(CmdError::OutOfRange)?;
-    cx.with_all(|_| std::thread::sleep(time));
+    cx.with_all(|_| std::thread::sleep(time))?;
     Ok(reply.ok())
 }
 

@@ -4,6 +4,7 @@ use crate::commands::server::save::saver;
 use crate::dispatch::{AdminCx, CmdError, Outcome, ReplySlot, Request};
 use crate::keyspace::DbIndex;
 use crate::persist::rdb::load::Manner;
+use crate::script::Functions;
 
 /// `MERGE`: what is there is replaced by what the file has under the same key; `NOFLUSH`: what is there stays; `NOSAVE`: the
 /// file is taken as it is.
@@ -37,11 +38,14 @@ pub(super) fn reload(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             for db in 0..engine.keyspace.databases() {
                 view.flush(DbIndex(db), false);
             }
+            if let Some(functions) = engine.parts.find::<Functions>() {
+                functions.flush();
+            }
             // Nothing happened to anybody.
             view.forget_effects();
         }
         saver.load_in(view, &engine, &config, manner)
-    });
+    })?;
     match loaded {
         Ok(Some(_)) => Ok(reply.ok()),
         _ => Err(CmdError::text("ERR Error trying to load the RDB dump, check server logs")),

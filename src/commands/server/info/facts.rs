@@ -1,26 +1,67 @@
 //! Numbers that more than one section needs, and those that the system knows: read when first asked for.
+//!
+//! What lies behind locks is counted under those that the request holds, if it holds all (in a transaction, in a script), else under
+//! locks of its own.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::alloc;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
-use crate::dispatch::Engine;
 use crate::dispatch::stats::Totals;
-use crate::keyspace::{DbIndex, LockSet, ShardId, View};
+use crate::dispatch::{AdminCx, CmdError, Engine};
+use crate::keyspace::{Busy, DbIndex, LockSet, ShardId, View};
 use crate::session::Client;
 
 /// What sections draw on.
 pub struct Facts<'e> {
     pub engine: &'e Engine,
+    shards: RefCell<&'e mut (dyn Shards + 'e)>,
+    /// What was held for long when it was needed: then what is said here is not true.
+    busy: Cell<Option<Busy>>,
     pub config: Arc<Config>,
     pub now: UnixMs,
     totals: OnceCell<Totals>,
     memory: OnceCell<Memory>,
     databases: OnceCell<Vec<Database>>,
     waits: OnceCell<Waits>,
+}
+
+/// All shards, to look at.
+trait Shards {
+    /// Shows views that hold shards, until every shard was shown once.
+    fn show(&mut self, look: &mut dyn FnMut(&View<'_>)) -> Result<(), Busy>;
+    /// Shows one that holds all.
+    fn show_all(&mut self, look: &mut dyn FnMut(&View<'_>)) -> Result<(), Busy>;
+}
+
+impl Shards for View<'_> {
+    fn show(&mut self, look: &mut dyn FnMut(&View<'_>)) -> Result<(), Busy> {
+        if self.holds_all() {
+            look(self);
+            return Ok(());
+        }
+        // One by one, so that nobody waits long.
+        for shard in 0..self.keyspace().shard_count() {
+            self.lock_patiently(&LockSet::One(ShardId(shard as u16)))?;
+            look(self);
+        }
+        self.release();
+        Ok(())
+    }
+
+    fn show_all(&mut self, look: &mut dyn FnMut(&View<'_>)) -> Result<(), Busy> {
+        if self.holds_all() {
+            look(self);
+            return Ok(());
+        }
+        self.lock_patiently(&LockSet::All)?;
+        look(self);
+        self.release();
+        Ok(())
+    }
 }
 
 /// Requests that wait for keys.
@@ -67,9 +108,12 @@ pub struct Database {
 }
 
 impl<'e> Facts<'e> {
-    pub fn new(engine: &'e Engine) -> Facts<'e> {
+    pub fn new(cx: &'e mut AdminCx<'_, '_>) -> Facts<'e> {
+        let engine = cx.engine;
         Facts {
             engine,
+            shards: RefCell::new(cx.view_mut()),
+            busy: Cell::new(None),
             config: engine.config.snapshot(),
             now: engine.time.now_ms(),
             totals: OnceCell::new(),
@@ -79,13 +123,25 @@ impl<'e> Facts<'e> {
         }
     }
 
+    /// To be asked when all is said.
+    ///
+    /// # Errors
+    /// [`CmdError::HeldLong`]: what was said is not true, because a script holds what was to be counted.
+    pub fn check(&self) -> Result<(), CmdError> {
+        self.busy.get().map_or(Ok(()), |busy| Err(CmdError::HeldLong(busy)))
+    }
+
+    fn note(&self, counted: Result<(), Busy>) {
+        self.busy.set(self.busy.get().or(counted.err()));
+    }
+
     /// Counters since the last CONFIG RESETSTAT.
     pub fn totals(&self) -> &Totals {
         self.totals.get_or_init(|| self.engine.stats.totals())
     }
 
     pub fn waits(&self) -> Waits {
-        *self.waits.get_or_init(|| Waits::count(self.engine))
+        *self.waits.get_or_init(|| Waits::count(self))
     }
 
     pub fn memory(&self) -> Memory {
@@ -94,19 +150,20 @@ impl<'e> Facts<'e> {
 
     /// Every database, empty ones too.
     pub fn databases(&self) -> &[Database] {
-        self.databases.get_or_init(|| databases(self.engine, self.now))
+        self.databases.get_or_init(|| databases(self))
     }
 }
 
 impl Waits {
-    fn count(engine: &Engine) -> Waits {
-        if engine.clients.blocked_count() == 0 {
+    fn count(facts: &Facts<'_>) -> Waits {
+        let clients = &facts.engine.clients;
+        if clients.blocked_count() == 0 {
             return Waits::default();
         }
-        let mut view = View::new(&engine.keyspace, 0);
-        view.lock_blocking(&LockSet::All);
-        let wanted: Vec<bool> = view.waited_for().collect();
-        let waiters = engine.clients.iter().filter_map(|client| client.waiter());
+        let mut wanted: Vec<bool> = Vec::new();
+        let counted = facts.shards.borrow_mut().show_all(&mut |view| wanted = view.waited_for().collect());
+        facts.note(counted);
+        let waiters = clients.iter().filter_map(|client| client.waiter());
         Waits {
             with_timeout: waiters.filter(|waiter| waiter.has_timeout).count() as u64,
             keys: wanted.len() as u64,
@@ -174,22 +231,18 @@ pub fn client_bytes(client: &Client) -> u64 {
     (size_of::<Client>() + query + usage.argv_bytes.load(Relaxed) + output) as u64
 }
 
-/// Goes through the shards one by one, so that nobody waits long.
-fn databases(engine: &Engine, now: UnixMs) -> Vec<Database> {
-    let keyspace = &engine.keyspace;
-    let mut databases = vec![Database::default(); usize::from(keyspace.databases())];
-    let mut view = View::new(keyspace, now.0);
-    view.begin(now, true);
-    for shard in 0..keyspace.shard_count() {
-        view.lock_blocking(&LockSet::One(ShardId(shard as u16)));
+fn databases(facts: &Facts<'_>) -> Vec<Database> {
+    let mut databases = vec![Database::default(); usize::from(facts.engine.keyspace.databases())];
+    let counted = facts.shards.borrow_mut().show(&mut |view| {
         for (index, total) in databases.iter_mut().enumerate() {
             let db = DbIndex(index as u16);
             let keys = view.len(db) as u64;
             if keys > 0 {
-                total.add(&view, db, keys);
+                total.add(view, db, keys);
             }
         }
-    }
+    });
+    facts.note(counted);
     databases
 }
 

@@ -94,29 +94,39 @@ fn emit_system(out: &mut dyn Emitter) {
 }
 
 fn emit_scripts(facts: &Facts<'_>, out: &mut dyn Emitter) {
-    let zero = Value::Uint(0);
-    let functions = facts.engine.parts.find::<Functions>().map(|functions| functions.count());
-    let (libraries, functions, bytes) = functions.unwrap_or_default();
-    let scripts = facts.engine.parts.find::<Scripts>().map(|scripts| scripts.count());
-    let (scripts, script_bytes) = scripts.unwrap_or_default();
+    let functions = facts.engine.parts.find::<Functions>();
+    let scripts = facts.engine.parts.find::<Scripts>();
+    let (libraries, function_count, function_bytes) =
+        functions.as_ref().map(|functions| functions.count()).unwrap_or_default();
+    let (script_count, script_bytes) = scripts.as_ref().map(|scripts| scripts.count()).unwrap_or_default();
+    let vm_eval = scripts.map_or(0, |scripts| scripts.states.bytes());
+    let vm_functions = functions.map_or(0, |functions| functions.states.bytes());
     let count = |count: usize| Value::Uint(count as u64);
-    let none = Value::Text("0B");
+    let texts =
+        [vm_eval, vm_eval + vm_functions, script_bytes + function_bytes].map(|bytes| human(bytes as u64));
+    let [vm_eval_text, vm_text, all_text] = &texts;
     say(
         out,
         &[
-            (Field::gauge("used_memory_lua", "Bytes of the script engine"), zero),
-            (Field::gauge("used_memory_vm_eval", "Bytes of the engine of EVAL"), zero),
-            (Field::info("used_memory_lua_human", "The same for people"), none),
+            (Field::gauge("used_memory_lua", "Bytes of the script engines"), count(vm_eval)),
+            (Field::gauge("used_memory_vm_eval", "Bytes of the engines of EVAL"), count(vm_eval)),
+            (Field::info("used_memory_lua_human", "The same for people"), Value::Text(vm_eval_text)),
             (Field::gauge("used_memory_scripts_eval", "Bytes of cached scripts"), count(script_bytes)),
-            (Field::gauge("number_of_cached_scripts", "Cached scripts"), count(scripts)),
-            (Field::gauge("number_of_functions", "Functions"), count(functions)),
+            (Field::gauge("number_of_cached_scripts", "Cached scripts"), count(script_count)),
+            (Field::gauge("number_of_functions", "Functions"), count(function_count)),
             (Field::gauge("number_of_libraries", "Libraries of functions"), count(libraries)),
-            (Field::gauge("used_memory_vm_functions", "Bytes of the engine of functions"), zero),
-            (Field::gauge("used_memory_vm_total", "Bytes of both engines"), zero),
-            (Field::info("used_memory_vm_total_human", "The same for people"), none),
-            (Field::gauge("used_memory_functions", "Bytes of functions"), count(bytes)),
-            (Field::gauge("used_memory_scripts", "Bytes of scripts and functions"), zero),
-            (Field::info("used_memory_scripts_human", "The same for people"), none),
+            (
+                Field::gauge("used_memory_vm_functions", "Bytes of the engines of functions"),
+                count(vm_functions),
+            ),
+            (Field::gauge("used_memory_vm_total", "Bytes of all engines"), count(vm_eval + vm_functions)),
+            (Field::info("used_memory_vm_total_human", "The same for people"), Value::Text(vm_text)),
+            (Field::gauge("used_memory_functions", "Bytes of functions"), count(function_bytes)),
+            (
+                Field::gauge("used_memory_scripts", "Bytes of scripts and functions"),
+                count(script_bytes + function_bytes),
+            ),
+            (Field::info("used_memory_scripts_human", "The same for people"), Value::Text(all_text)),
         ],
     );
 }

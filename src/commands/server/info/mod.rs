@@ -22,7 +22,7 @@ mod server;
 mod stats;
 
 use self::facts::Facts;
-use crate::dispatch::{AdminCx, Command, Engine, Outcome, ReplySlot, Request};
+use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::observe::info::{Emitter, Field, InfoText, Value};
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
 
@@ -74,12 +74,16 @@ const SECTIONS: &[Section] = &[
 
 /// Says the sections that `asked` names (none: the default ones; `all`, `everything` and `default` are groups) to
 /// `out`, each once. Names that are no section are ignored.
-pub fn emit(engine: &Engine, asked: &[&[u8]], out: &mut dyn Emitter) {
-    let facts = Facts::new(engine);
+///
+/// # Errors
+/// What is said is not true: see [`Facts::check`].
+pub fn emit(cx: &mut AdminCx<'_, '_>, asked: &[&[u8]], out: &mut dyn Emitter) -> Result<(), CmdError> {
+    let facts = Facts::new(cx);
     for section in SECTIONS.iter().filter(|section| section.is_wanted(asked)) {
         out.section(section.title);
         (section.emit)(&facts, out);
     }
+    facts.check()
 }
 
 impl Section {
@@ -98,7 +102,7 @@ impl Section {
 fn info(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let asked: Vec<&[u8]> = req.args.iter().skip(1).collect();
     let mut text = InfoText::new();
-    emit(cx.engine, &asked, &mut text);
+    emit(cx, &asked, &mut text)?;
     Ok(reply.write(|w| w.verbatim(b"txt", &text.finish())))
 }
 
