@@ -158,7 +158,7 @@ impl Connection {
             }
             self.flush(cx)?;
             if self.session.close_after_reply {
-                return if self.output.is_empty() { Err(End::Asked) } else { Ok(()) };
+                return if self.is_all_sent() { Err(End::Asked) } else { Ok(()) };
             }
             match pause {
                 Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Waits) => {}
@@ -413,7 +413,7 @@ impl Connection {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        if self.output.is_empty() || self.attempts.owes() {
+        if self.is_all_sent() || self.attempts.owes() {
             return Ok(());
         }
         let (writes, bytes) = self.stream.poll_flush(cx, &mut self.output).map_err(|_| End::Peer)?;
@@ -424,27 +424,30 @@ impl Connection {
         bump(&usage.net_output_bytes, bytes as u64);
         if self.output.is_empty() {
             self.worker.give_buffer(self.output.take_buffer());
+        }
+        if self.is_all_sent() {
             usage.output_bytes.store(0, Ordering::Relaxed);
             usage.output_chunks.store(0, Ordering::Relaxed);
             usage.over_soft_since_us.store(0, Ordering::Relaxed);
             self.count_buffers();
             return Ok(());
         }
-        usage.output_bytes.store(self.output.len(), Ordering::Relaxed);
+        let unsent = self.output.len() + self.stream.unsent();
+        usage.output_bytes.store(unsent, Ordering::Relaxed);
         usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
         self.count_buffers();
         let now_us = self.worker.engine.time.monotonic_us();
         let config = self.worker.config();
-        if limits::is_over(
-            &config,
-            &self.session.shared,
-            self.session.authenticated,
-            self.output.len(),
-            now_us,
-        ) {
+        if limits::is_over(&config, &self.session.shared, self.session.authenticated, unsent, now_us) {
             return Err(End::OutputLimit);
         }
         Ok(())
+    }
+
+    /// Whether nothing waits to be sent.
+    #[inline]
+    fn is_all_sent(&self) -> bool {
+        self.output.is_empty() && self.stream.unsent() == 0
     }
 
     fn check_input_limit(&self) -> Result<(), End> {
@@ -472,7 +475,8 @@ impl Connection {
     /// Tells what this connection holds; when that is more than before, clients may be over their budget.
     fn count_buffers(&self) {
         let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
-        let held = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes() + queued;
+        let buffers = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes();
+        let held = buffers + self.stream.heap_bytes() + queued;
         let engine = &self.worker.engine;
         if engine.clients.count_buffers(&self.session.shared, held) {
             evict_clients(engine, &self.worker.config(), self.worker.stats());

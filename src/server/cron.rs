@@ -11,6 +11,7 @@ use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
+use crate::net::tls::Tls;
 use crate::persist::rdb::Saver;
 use crate::session::{Client, bump};
 
@@ -40,12 +41,25 @@ pub async fn run(engine: Arc<Engine>) {
         }
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
+            follow_tls_files(&engine, &config);
             let now_us = engine.time.monotonic_us();
             engine
                 .clients
                 .iter()
                 .filter(|client| is_overdue(&config, client, now_us))
                 .for_each(|client| client.kill());
+        }
+    }
+}
+
+/// Takes up certificates that were replaced.
+fn follow_tls_files(engine: &Engine, config: &Config) {
+    let Some(tls) = engine.parts.find::<Tls>() else { return };
+    match tls.follow_files(config) {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("The files of TLS have changed, new connections are served with them"),
+        Err(error) => {
+            tracing::warn!("The files of TLS have changed and can't be used, the old ones stay: {error}")
         }
     }
 }

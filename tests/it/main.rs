@@ -11,6 +11,7 @@
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
+//! | [`tls`] | encrypted clients, their certificates and ours |
 //! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
 //! | [`waiting`] | requests that wait are served once, in order, and before the reply to their cause |
 //!
@@ -30,6 +31,7 @@ mod scripts;
 mod snapshots;
 mod streams;
 mod support;
+mod tls;
 mod transactions;
 mod users;
 mod waiting;
