@@ -44,8 +44,11 @@ const WAITING_INPUT_MAX_BYTES: usize = 64 << 10;
 const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
 const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
-/// `client-query-buffer-limit` before authentication, in bytes.
-const UNAUTHENTICATED_INPUT_MAX_BYTES: u64 = 1024 * 1024;
+/// `client-query-buffer-limit` before authentication, in bytes: the longest password that may come in pieces, and what
+/// stands around it.
+const UNAUTHENTICATED_INPUT_MAX_BYTES: u64 = (16 << 10) + 512;
+/// What a connection takes beside its buffers, about.
+const CONNECTION_BYTES: usize = 2 << 10;
 /// Buffers up to this size go back to the worker for the next connection.
 const REUSED_BUFFER_MAX_BYTES: usize = 512 * 1024;
 
@@ -58,6 +61,8 @@ enum End {
     Asked,
     QueryLimit,
     OutputLimit,
+    /// Strangers have taken what they may, and it wants more.
+    StrangerLimit,
     /// It talks HTTP.
     CrossProtocol,
 }
@@ -73,6 +78,8 @@ enum Pause {
     Parked,
     /// The last request waits for what others do.
     Waits,
+    /// A reply is longer than the output may be.
+    Over,
     /// Nothing more is to be run or written.
     CrossProtocol,
 }
@@ -105,6 +112,7 @@ pub struct Connection {
 impl Connection {
     pub fn new(worker: Rc<Worker>, stream: Stream, session: Session) -> Connection {
         worker.engine.clients.insert(Arc::clone(&session.shared));
+        session.shared.set_stranger(!session.is_known(), || session.shared.connected_us);
         bump(&worker.stats().counters.connections, 1);
         Connection {
             worker,
@@ -147,8 +155,10 @@ impl Connection {
                 (false, true) => Some(self.run_input(cx)),
                 (false, false) => self.read(cx)?,
             };
-            if pause == Some(Pause::CrossProtocol) {
-                return Err(End::CrossProtocol);
+            match pause {
+                Some(Pause::CrossProtocol) => return Err(End::CrossProtocol),
+                Some(Pause::Over) => return Err(End::OutputLimit),
+                _ => {}
             }
             if self.attempts.owes() {
                 continue;
@@ -161,17 +171,14 @@ impl Connection {
                 return if self.is_all_sent() { Err(End::Asked) } else { Ok(()) };
             }
             match pause {
-                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Waits) => {}
+                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Over | Pause::Waits) => {}
                 Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
                     return Ok(());
                 }
                 Some(Pause::Parked) if self.session.shared.is_blocked() => return self.listen(cx),
                 Some(Pause::Parked) => return Ok(()),
-                None => {
-                    self.rest();
-                    return Ok(());
-                }
+                None => return self.rest(),
             }
         }
     }
@@ -250,15 +257,23 @@ impl Connection {
         let pause = if self.input.is_empty() {
             // The usual case: run the requests where they lie.
             let (consumed, pause) = self.run(bytes, cx);
-            self.input.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            self.keep(bytes.get(consumed..).unwrap_or_default());
             self.unread_input = pause != Pause::NeedInput;
             pause
         } else {
-            self.input.extend_from_slice(bytes);
+            self.keep(bytes);
             self.run_input(cx)
         };
         self.check_input_limit()?;
         Ok(Some(pause))
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if !self.session.authenticated {
+            // A stranger gets what it uses, not room to grow.
+            self.input.reserve_exact(bytes.len());
+        }
+        self.input.extend_from_slice(bytes);
     }
 
     /// Reads once into `buffer`; `None` when nothing is there.
@@ -328,6 +343,8 @@ impl Connection {
         if self.output.is_empty() {
             self.output = Output::with_buffer(worker.take_buffer());
         }
+        let production_max = limits::production_max(&config, &self.session.shared);
+        self.output.set_limit(production_max);
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
         let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
         let (mut consumed, mut commands) = (0, 0);
@@ -354,6 +371,9 @@ impl Connection {
                 Some(Stop::CrossProtocol) => break Pause::CrossProtocol,
                 None => {}
             }
+            if self.output.is_over() {
+                break Pause::Over;
+            }
             if self.session.close_after_reply {
                 break Pause::NeedInput;
             }
@@ -361,7 +381,10 @@ impl Connection {
                 break Pause::Yield;
             }
             match decoded {
-                Decoded::Full if commands >= BATCH_COMMANDS || self.output.len() >= BATCH_OUTPUT_BYTES => {
+                Decoded::Full
+                    if commands >= BATCH_COMMANDS
+                        || self.output.len() >= BATCH_OUTPUT_BYTES.min(production_max / 2) =>
+                {
                     break Pause::Yield;
                 }
                 Decoded::Full => {}
@@ -382,6 +405,10 @@ impl Connection {
         bump(&worker.stats().counters.batches, 1);
         bump(&worker.stats().counters.batch_us, batch_us);
         self.session.publish();
+        self.session.shared.set_stranger(!self.session.is_known(), || worker.engine.time.monotonic_us());
+        if consumed > 0 {
+            self.session.shared.usage.request_began_us.store(0, Ordering::Relaxed);
+        }
         (consumed, pause)
     }
 
@@ -397,7 +424,9 @@ impl Connection {
                 continue;
             }
             match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
-                Step::Done if self.session.close_after_reply || executor.is_stale() => {
+                Step::Done
+                    if self.session.close_after_reply || executor.is_stale() || self.output.is_over() =>
+                {
                     return (index + 1, None);
                 }
                 Step::Done if self.session.is_subscriber() || self.session.tracking.is_some() => {
@@ -461,7 +490,7 @@ impl Connection {
     }
 
     /// Shows CLIENT LIST what is held while waiting, and gives back what a long request needed.
-    fn rest(&mut self) {
+    fn rest(&mut self) -> Result<(), End> {
         let usage = &self.session.shared.usage;
         usage.query_bytes.store(self.input.len(), Ordering::Relaxed);
         usage.query_free_bytes.store(self.input.capacity() - self.input.len(), Ordering::Relaxed);
@@ -469,14 +498,40 @@ impl Connection {
             self.decoder.shrink();
         }
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
+        if !self.input.is_empty() && usage.request_began_us.load(Ordering::Relaxed) == 0 {
+            usage
+                .request_began_us
+                .store(usage.last_active_us.load(Ordering::Relaxed).max(1), Ordering::Relaxed);
+            usage.request_began_at.store(usage.net_input_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         self.count_buffers();
+        self.check_stranger()
+    }
+
+    /// Counts what strangers take; the one that goes over what all of them may have is closed, unless it only came.
+    fn check_stranger(&self) -> Result<(), End> {
+        let client = &self.session.shared;
+        let clients = &self.worker.engine.clients;
+        if client.stranger_since_us().is_none() {
+            clients.count_stranger(client, 0);
+            return Ok(());
+        }
+        let buffers = self.buffer_bytes();
+        clients.count_stranger(client, CONNECTION_BYTES + buffers);
+        let limit = self.worker.config().unauthenticated_memory_limit;
+        let is_over = limit > 0 && buffers > 0 && clients.stranger_bytes() > limit;
+        if is_over { Err(End::StrangerLimit) } else { Ok(()) }
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
+        let buffers = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes();
+        buffers + queued
     }
 
     /// Tells what this connection holds; when that is more than before, clients may be over their budget.
     fn count_buffers(&self) {
-        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
-        let buffers = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes();
-        let held = buffers + self.stream.heap_bytes() + queued;
+        let held = self.buffer_bytes() + self.stream.heap_bytes();
         let engine = &self.worker.engine;
         if engine.clients.count_buffers(&self.session.shared, held) {
             evict_clients(engine, &self.worker.config(), self.worker.stats());
@@ -502,6 +557,13 @@ impl Connection {
             End::Peer | End::Asked => return,
             End::CrossProtocol => return self.warn_of_attack(),
             End::QueryLimit => (&counters.query_limit_disconnections, "query buffer"),
+            End::StrangerLimit => {
+                return tracing::debug!(
+                    "Closing client id={} addr={}: clients without a password are over their limit",
+                    self.session.id().0,
+                    self.session.shared.addr
+                );
+            }
             End::OutputLimit => (&counters.output_limit_disconnections, "output buffer"),
         };
         bump(counter, 1);
