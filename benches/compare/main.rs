@@ -6,7 +6,7 @@
 //!   --server NAME=COMMAND…                            another server, started as `COMMAND --bind … --port …`
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
-//!                                                     types, elements, algebra, stall or waiting
+//!                                                     types, elements, algebra, stall, waiting or tls
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -30,6 +30,7 @@ mod report;
 mod server;
 mod stall;
 mod throughput;
+mod tls;
 mod types;
 mod waiting;
 mod workers;
@@ -131,5 +132,8 @@ fn main() {
     }
     if plan.does("waiting") {
         waiting::run(&plan);
+    }
+    if plan.does("tls") {
+        tls::run(&plan);
     }
 }

@@ -208,7 +208,8 @@ fn strangers_share_a_bounded_memory() {
     }
     eventually("all have been looked at", || server.engine.clients.len() < 70);
     let held = server.engine.clients.stranger_bytes();
-    assert!((500_000..1_100_000).contains(&held), "{held}");
+    // Beyond the limit are only those who have sent nothing yet.
+    assert!((500_000..1_300_000).contains(&held), "{held}");
     // Meanwhile the password opens, and what strangers took is given back.
     let mut known = connect(&server);
     assert_eq!(known.ask("AUTH secret"), Reply::ok());
