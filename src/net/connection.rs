@@ -34,7 +34,7 @@ use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
 use crate::resp::{Decoded, Decoder, Limits, Output};
-use crate::session::{Session, bump};
+use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 
 /// Commands run before other connections get their turn.
 const BATCH_COMMANDS: usize = 256;
@@ -262,6 +262,10 @@ impl Connection {
             pause
         } else {
             self.keep(bytes);
+            if self.input.len() >= SMALL_BUFFERS_BYTES {
+                // A long request may come without a pause: what it takes counts before it has run.
+                self.count_buffers();
+            }
             self.run_input(cx)
         };
         self.check_input_limit()?;
@@ -343,8 +347,7 @@ impl Connection {
         if self.output.is_empty() {
             self.output = Output::with_buffer(worker.take_buffer());
         }
-        let production_max = limits::production_max(&config, &self.session.shared);
-        self.output.set_limit(production_max);
+        self.output.set_limit(limits::production_max(&config, &self.session.shared));
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
         let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
         let (mut consumed, mut commands) = (0, 0);
@@ -381,10 +384,7 @@ impl Connection {
                 break Pause::Yield;
             }
             match decoded {
-                Decoded::Full
-                    if commands >= BATCH_COMMANDS
-                        || self.output.len() >= BATCH_OUTPUT_BYTES.min(production_max / 2) =>
-                {
+                Decoded::Full if commands >= BATCH_COMMANDS || self.output.len() >= BATCH_OUTPUT_BYTES => {
                     break Pause::Yield;
                 }
                 Decoded::Full => {}
