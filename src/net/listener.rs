@@ -19,11 +19,15 @@ use tokio::net::{TcpListener, UnixListener};
 use super::admission::{Accepted, admit};
 use super::tls::Tls;
 use super::worker::{Crew, Newcomer};
+use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::Engine;
 
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Between two log lines about that, in µs.
+const WARNING_PAUSE_US: u64 = 60_000_000;
 
 /// A bound socket, not yet accepting.
 pub enum Listening {
@@ -172,7 +176,7 @@ impl Listening {
 
     /// Accepts for ever; ends by being dropped.
     pub async fn accept(self, engine: Arc<Engine>, crew: Arc<Crew>) {
-        let mut door = Door { engine, crew, is_stuck: false };
+        let mut door = Door { engine, crew, warned_us: None };
         match self {
             Listening::Tcp(listener) => door.accept_tcp(listener, Accepted::Tcp).await,
             Listening::Tls(listener) => door.accept_tcp(listener, Accepted::Tls).await,
@@ -192,8 +196,8 @@ impl Listening {
 struct Door {
     engine: Arc<Engine>,
     crew: Arc<Crew>,
-    /// The last accept failed for want of something, and the log has told so.
-    is_stuck: bool,
+    /// When the log last told that nobody can be accepted, monotonic µs.
+    warned_us: Option<u64>,
 }
 
 impl Door {
@@ -207,21 +211,17 @@ impl Door {
 
     async fn take(&mut self, accepted: io::Result<Accepted>) {
         let error = match accepted {
-            Ok(newcomer) => {
-                if self.is_stuck {
-                    self.is_stuck = false;
-                    tracing::warn!("Accepting client connections again");
-                }
-                return self.admit(newcomer);
-            }
+            Ok(newcomer) => return self.admit(newcomer),
             Err(error) => error,
         };
         // A client that was gone before we came to it is nobody's trouble.
         if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) {
             return;
         }
-        if !self.is_stuck {
-            self.is_stuck = true;
+        // Places come and go one by one meanwhile, so this happens again and again.
+        let now_us = self.engine.time.monotonic_us();
+        if self.warned_us.is_none_or(|warned_us| now_us.saturating_sub(warned_us) >= WARNING_PAUSE_US) {
+            self.warned_us = Some(now_us);
             tracing::warn!("Accepting client connection: {error}; new clients wait until that has passed");
         }
         tokio::time::sleep(ACCEPT_RETRY).await;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`clients`] | does a client library get along with it |
 //! | [`protocol`] | requests cut anywhere, long pipelines, every malformed request |
+//! | [`guards`] | who may do what, from this machine and from elsewhere; files that no value can add a line to |
 //! | [`limits`] | strangers, `maxclients`, buffers that grow too far, HTTP |
 //! | [`process`] | start, log, signals, exit codes, sockets, `CONFIG SET port` |
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
@@ -22,6 +23,7 @@
 mod checker;
 mod clients;
 mod expiry;
+mod guards;
 mod limits;
 mod linear;
 mod memory;
