@@ -182,6 +182,7 @@ fn strangers_have_their_time() {
     let server = Server::start(&["--io-threads", "2", "--requirepass", "secret"], time.clone()).unwrap();
     let (mut known, mut mute, mut wrong) = (connect(&server), connect(&server), connect(&server));
     assert_eq!(known.ask("AUTH secret"), Reply::ok());
+    eventually("all are there", || server.engine.clients.len() == 3);
     time.advance_ms(9_000);
     assert!(wrong.ask("AUTH guess").error_text().starts_with("WRONGPASS"));
     assert_eq!(server.engine.clients.len(), 3);
