@@ -6,7 +6,8 @@
 //!   --server NAME=COMMAND…                            another server, started as `COMMAND --bind … --port …`
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
-//!                                                     types, elements, algebra, scripts, stall or waiting
+//!                                                     types, elements, algebra, scripts, stall,
+//!                                                     waiting or tls
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -31,6 +32,7 @@ mod scripts;
 mod server;
 mod stall;
 mod throughput;
+mod tls;
 mod types;
 mod waiting;
 mod workers;
@@ -135,5 +137,8 @@ fn main() {
     }
     if plan.does("waiting") {
         waiting::run(&plan);
+    }
+    if plan.does("tls") {
+        tls::run(&plan);
     }
 }

@@ -40,6 +40,8 @@ impl Flags {
     pub const SENSITIVE: Flags = Flags(4);
     /// CONFIG GET shows it only when asked by its exact name.
     pub const HIDDEN: Flags = Flags(8);
+    /// It names a file, and to set it to the same name again means to read the file again.
+    pub const NAMES_FILE: Flags = Flags(16);
 
     /// Both sets of properties.
     pub const fn and(self, other: Flags) -> Flags {
@@ -72,8 +74,6 @@ pub enum Feature {
     Replication,
     /// Slots and the cluster bus.
     Cluster,
-    /// Encrypted connections.
-    Tls,
     /// Lua scripts and functions.
     Scripting,
 }
@@ -85,7 +85,6 @@ impl Feature {
             Self::Persistence => "persistence",
             Self::Replication => "replication",
             Self::Cluster => "cluster",
-            Self::Tls => "TLS",
             Self::Scripting => "scripting",
         }
     }

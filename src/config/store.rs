@@ -103,7 +103,7 @@ impl Store {
     /// CONFIG SET: all pairs or none.
     ///
     /// `apply` makes the change real before it is stored. It sees the old and the new snapshot and the options whose
-    /// value changed; when it fails it must have undone what it did, and nothing is stored. It must not call `set`.
+    /// value changed, or whose file is to be read again; when it fails it must have undone what it did, and nothing is stored. It must not call `set`.
     pub fn set(
         &self,
         pairs: &[(&[u8], &[u8])],
@@ -120,7 +120,9 @@ impl Store {
             let context = Context { value, loading: false, first: false };
             *value = spec.kind.canonical(&words, context).map_err(|reason| failed(name, reason))?;
         }
-        let is_changed = |spec: &&'static OptionSpec| values.get(spec.index) != state.values.get(spec.index);
+        let is_changed = |spec: &&'static OptionSpec| {
+            spec.flags.has(Flags::NAMES_FILE) || values.get(spec.index) != state.values.get(spec.index)
+        };
         let mut changed: Vec<&'static OptionSpec> =
             options.iter().map(|(spec, _)| *spec).filter(is_changed).collect();
         changed.dedup_by_key(|spec| spec.index);

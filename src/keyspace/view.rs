@@ -592,10 +592,12 @@ impl<'k> View<'k> {
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
-        if self.cx.editing && std::thread::panicking() {
-            // The panic policy (ARCHITECTURE.md): a value may be half changed, so nobody may see it.
+        let has_changed = self.cx.editing || self.cx.effects.changes > 0;
+        if has_changed && std::thread::panicking() {
+            // The panic policy (ARCHITECTURE.md): a value may be half changed, or some keys of a command changed and
+            // others not, and nothing of it is in the journal. Nobody may see that.
             tracing::error!(
-                "A command panicked while it changed a key; stopping so that no half-changed value is served"
+                "A command panicked while it changed keys; stopping so that nothing half-changed is served"
             );
             std::process::abort();
         }

@@ -1,8 +1,9 @@
 //! Who may come in: `maxclients` and protected mode, before a worker hears of a connection.
 
 use std::io::Write;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 
-use super::worker::Newcomer;
 use crate::dispatch::Engine;
 use crate::session::bump;
 
@@ -14,10 +15,18 @@ CONFIG SET requirepass from the server's machine), or, where only trusted hosts 
 protected mode off (protected-mode no in the file, --protected-mode no on the command line, or \
 CONFIG SET protected-mode no from the server's machine).\r\n";
 
+/// A connection that nobody has spoken on yet.
+pub enum Accepted {
+    Tcp(TcpStream),
+    /// It is to speak TLS.
+    Tls(TcpStream),
+    Unix(UnixStream),
+}
+
 /// Sets the socket up, or refuses it with one line.
 ///
 /// `connections` are those that the workers have or are about to get: the registry of clients would be late.
-pub fn admit(engine: &Engine, connections: usize, newcomer: Newcomer) -> Option<Newcomer> {
+pub fn admit(engine: &Engine, connections: usize, newcomer: Accepted) -> Option<Accepted> {
     let config = engine.config.snapshot();
     let refusal = if connections >= config.maxclients as usize {
         Some(FULL)
@@ -31,7 +40,7 @@ pub fn admit(engine: &Engine, connections: usize, newcomer: Newcomer) -> Option<
         refuse(newcomer, line);
         return None;
     }
-    if let Newcomer::Tcp(stream) = &newcomer {
+    if let Accepted::Tcp(stream) | Accepted::Tls(stream) = &newcomer {
         let socket = socket2::SockRef::from(stream);
         // Replies are small and whole; waiting for more would only delay them.
         let _ = socket.set_tcp_nodelay(true);
@@ -45,17 +54,20 @@ pub fn admit(engine: &Engine, connections: usize, newcomer: Newcomer) -> Option<
     Some(newcomer)
 }
 
-fn is_local(newcomer: &Newcomer) -> bool {
+fn is_local(newcomer: &Accepted) -> bool {
     match newcomer {
-        Newcomer::Unix(_) => true,
-        Newcomer::Tcp(stream) => stream.peer_addr().is_ok_and(|addr| addr.ip().to_canonical().is_loopback()),
+        Accepted::Unix(_) => true,
+        Accepted::Tcp(stream) | Accepted::Tls(stream) => {
+            stream.peer_addr().is_ok_and(|addr| addr.ip().to_canonical().is_loopback())
+        }
     }
 }
 
-/// The line goes out if the socket takes it at once; nobody waits for a stranger.
-fn refuse(newcomer: Newcomer, line: &[u8]) {
+/// The line goes out if the socket takes it at once; nobody waits for a stranger. In TLS it would be noise.
+fn refuse(newcomer: Accepted, line: &[u8]) {
     let _ = match newcomer {
-        Newcomer::Tcp(mut stream) => stream.write(line),
-        Newcomer::Unix(mut stream) => stream.write(line),
+        Accepted::Tcp(mut stream) => stream.write(line),
+        Accepted::Unix(mut stream) => stream.write(line),
+        Accepted::Tls(_) => Ok(0),
     };
 }

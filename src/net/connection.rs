@@ -37,7 +37,7 @@ use crate::dispatch::{Executor, Parked, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
 use crate::resp::{Decoded, Decoder, Limits, Output};
-use crate::session::{Session, bump};
+use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 
 /// Commands run before other connections get their turn.
 const BATCH_COMMANDS: usize = 256;
@@ -47,8 +47,11 @@ const WAITING_INPUT_MAX_BYTES: usize = 64 << 10;
 const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
 const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
-/// `client-query-buffer-limit` before authentication, in bytes.
-const UNAUTHENTICATED_INPUT_MAX_BYTES: u64 = 1024 * 1024;
+/// `client-query-buffer-limit` before authentication, in bytes: the longest password that may come in pieces, and what
+/// stands around it.
+const UNAUTHENTICATED_INPUT_MAX_BYTES: u64 = (16 << 10) + 512;
+/// What a connection takes beside its buffers, about.
+const CONNECTION_BYTES: usize = 2 << 10;
 /// Buffers up to this size go back to the worker for the next connection.
 const REUSED_BUFFER_MAX_BYTES: usize = 512 * 1024;
 
@@ -61,6 +64,8 @@ pub(super) enum End {
     Asked,
     QueryLimit,
     OutputLimit,
+    /// Strangers have taken what they may, and it wants more.
+    StrangerLimit,
     /// It talks HTTP.
     CrossProtocol,
 }
@@ -78,6 +83,8 @@ enum Pause {
     Waits,
     /// The next request is to run on a stack of its own.
     WantsStack,
+    /// A reply is longer than the output may be.
+    Over,
     /// Nothing more is to be run or written.
     CrossProtocol,
 }
@@ -120,6 +127,7 @@ pub struct Connection {
 impl Connection {
     pub fn new(worker: Rc<Worker>, stream: Stream, session: Session) -> Connection {
         worker.engine.clients.insert(Arc::clone(&session.shared));
+        session.shared.set_stranger(!session.is_known(), || session.shared.connected_us);
         bump(&worker.stats().counters.connections, 1);
         Connection {
             worker,
@@ -163,11 +171,11 @@ impl Connection {
                 (false, true) => Some(self.run_input(cx, ground)),
                 (false, false) => self.read(cx, ground)?,
             };
-            if pause == Some(Pause::CrossProtocol) {
-                return Err(End::CrossProtocol);
-            }
-            if pause == Some(Pause::WantsStack) {
-                return Ok(Polled::WantsStack);
+            match pause {
+                Some(Pause::CrossProtocol) => return Err(End::CrossProtocol),
+                Some(Pause::Over) => return Err(End::OutputLimit),
+                Some(Pause::WantsStack) => return Ok(Polled::WantsStack),
+                _ => {}
             }
             if self.attempts.owes() {
                 continue;
@@ -177,10 +185,12 @@ impl Connection {
             }
             self.flush(cx)?;
             if self.session.close_after_reply {
-                return if self.output.is_empty() { Err(End::Asked) } else { Ok(Polled::Rests) };
+                return if self.is_all_sent() { Err(End::Asked) } else { Ok(Polled::Rests) };
             }
             match pause {
-                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Waits | Pause::WantsStack) => {}
+                Some(
+                    Pause::NeedInput | Pause::CrossProtocol | Pause::Over | Pause::Waits | Pause::WantsStack,
+                ) => {}
                 Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
                     return Ok(Polled::Rests);
@@ -189,10 +199,7 @@ impl Connection {
                     return self.listen(cx).map(|()| Polled::Rests);
                 }
                 Some(Pause::Parked) => return Ok(Polled::Rests),
-                None => {
-                    self.rest();
-                    return Ok(Polled::Rests);
-                }
+                None => return self.rest().map(|()| Polled::Rests),
             }
         }
     }
@@ -271,15 +278,27 @@ impl Connection {
         let pause = if self.input.is_empty() {
             // The usual case: run the requests where they lie.
             let (consumed, pause) = self.run(bytes, cx, ground);
-            self.input.extend_from_slice(bytes.get(consumed..).unwrap_or_default());
+            self.keep(bytes.get(consumed..).unwrap_or_default());
             self.unread_input = pause != Pause::NeedInput;
             pause
         } else {
-            self.input.extend_from_slice(bytes);
+            self.keep(bytes);
+            if self.input.len() >= SMALL_BUFFERS_BYTES {
+                // A long request may come without a pause: what it takes counts before it has run.
+                self.count_buffers();
+            }
             self.run_input(cx, ground)
         };
         self.check_input_limit()?;
         Ok(Some(pause))
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if !self.session.authenticated {
+            // A stranger gets what it uses, not room to grow.
+            self.input.reserve_exact(bytes.len());
+        }
+        self.input.extend_from_slice(bytes);
     }
 
     /// Reads once into `buffer`; `None` when nothing is there.
@@ -349,6 +368,7 @@ impl Connection {
         if self.output.is_empty() {
             self.output = Output::with_buffer(worker.take_buffer());
         }
+        self.output.set_limit(limits::production_max(&config, &self.session.shared));
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
         let mut executor =
             Executor::new(&worker.engine, &config, worker.stats(), worker.seed()).stand_on(ground);
@@ -376,6 +396,9 @@ impl Connection {
                 Some(Stop::WantsStack) => break Pause::WantsStack,
                 Some(Stop::CrossProtocol) => break Pause::CrossProtocol,
                 None => {}
+            }
+            if self.output.is_over() {
+                break Pause::Over;
             }
             if self.session.close_after_reply {
                 break Pause::NeedInput;
@@ -405,6 +428,10 @@ impl Connection {
         bump(&worker.stats().counters.batches, 1);
         bump(&worker.stats().counters.batch_us, batch_us);
         self.session.publish();
+        self.session.shared.set_stranger(!self.session.is_known(), || worker.engine.time.monotonic_us());
+        if consumed > 0 {
+            self.session.shared.usage.request_began_us.store(0, Ordering::Relaxed);
+        }
         (consumed, pause)
     }
 
@@ -420,7 +447,9 @@ impl Connection {
                 continue;
             }
             match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
-                Step::Done if self.session.close_after_reply || executor.is_stale() => {
+                Step::Done
+                    if self.session.close_after_reply || executor.is_stale() || self.output.is_over() =>
+                {
                     return (index + 1, None);
                 }
                 // What it said to itself comes behind the reply.
@@ -438,7 +467,7 @@ impl Connection {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        if self.output.is_empty() || self.attempts.owes() {
+        if self.is_all_sent() || self.attempts.owes() {
             return Ok(());
         }
         let (writes, bytes) = self.stream.poll_flush(cx, &mut self.output).map_err(|_| End::Peer)?;
@@ -449,27 +478,30 @@ impl Connection {
         bump(&usage.net_output_bytes, bytes as u64);
         if self.output.is_empty() {
             self.worker.give_buffer(self.output.take_buffer());
+        }
+        if self.is_all_sent() {
             usage.output_bytes.store(0, Ordering::Relaxed);
             usage.output_chunks.store(0, Ordering::Relaxed);
             usage.over_soft_since_us.store(0, Ordering::Relaxed);
             self.count_buffers();
             return Ok(());
         }
-        usage.output_bytes.store(self.output.len(), Ordering::Relaxed);
+        let unsent = self.output.len() + self.stream.unsent();
+        usage.output_bytes.store(unsent, Ordering::Relaxed);
         usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
         self.count_buffers();
         let now_us = self.worker.engine.time.monotonic_us();
         let config = self.worker.config();
-        if limits::is_over(
-            &config,
-            &self.session.shared,
-            self.session.authenticated,
-            self.output.len(),
-            now_us,
-        ) {
+        if limits::is_over(&config, &self.session.shared, self.session.authenticated, unsent, now_us) {
             return Err(End::OutputLimit);
         }
         Ok(())
+    }
+
+    /// Whether nothing waits to be sent.
+    #[inline]
+    fn is_all_sent(&self) -> bool {
+        self.output.is_empty() && self.stream.unsent() == 0
     }
 
     fn check_input_limit(&self) -> Result<(), End> {
@@ -483,7 +515,7 @@ impl Connection {
     }
 
     /// Shows CLIENT LIST what is held while waiting, and gives back what a long request needed.
-    fn rest(&mut self) {
+    fn rest(&mut self) -> Result<(), End> {
         let usage = &self.session.shared.usage;
         usage.query_bytes.store(self.input.len(), Ordering::Relaxed);
         usage.query_free_bytes.store(self.input.capacity() - self.input.len(), Ordering::Relaxed);
@@ -491,13 +523,40 @@ impl Connection {
             self.decoder.shrink();
         }
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
+        if !self.input.is_empty() && usage.request_began_us.load(Ordering::Relaxed) == 0 {
+            usage
+                .request_began_us
+                .store(usage.last_active_us.load(Ordering::Relaxed).max(1), Ordering::Relaxed);
+            usage.request_began_at.store(usage.net_input_bytes.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         self.count_buffers();
+        self.check_stranger()
+    }
+
+    /// Counts what strangers take; the one that goes over what all of them may have is closed, unless it only came.
+    fn check_stranger(&self) -> Result<(), End> {
+        let client = &self.session.shared;
+        let clients = &self.worker.engine.clients;
+        if client.stranger_since_us().is_none() {
+            clients.count_stranger(client, 0);
+            return Ok(());
+        }
+        let buffers = self.buffer_bytes();
+        clients.count_stranger(client, CONNECTION_BYTES + buffers);
+        let limit = self.worker.config().unauthenticated_memory_limit;
+        let is_over = limit > 0 && buffers > 0 && clients.stranger_bytes() > limit;
+        if is_over { Err(End::StrangerLimit) } else { Ok(()) }
+    }
+
+    fn buffer_bytes(&self) -> usize {
+        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
+        let buffers = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes();
+        buffers + queued
     }
 
     /// Tells what this connection holds; when that is more than before, clients may be over their budget.
     fn count_buffers(&self) {
-        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
-        let held = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes() + queued;
+        let held = self.buffer_bytes() + self.stream.heap_bytes();
         let engine = &self.worker.engine;
         if engine.clients.count_buffers(&self.session.shared, held) {
             evict_clients(engine, &self.worker.config(), self.worker.stats());
@@ -523,6 +582,13 @@ impl Connection {
             End::Peer | End::Asked => return,
             End::CrossProtocol => return self.warn_of_attack(),
             End::QueryLimit => (&counters.query_limit_disconnections, "query buffer"),
+            End::StrangerLimit => {
+                return tracing::debug!(
+                    "Closing client id={} addr={}: clients without a password are over their limit",
+                    self.session.id().0,
+                    self.session.shared.addr
+                );
+            }
             End::OutputLimit => (&counters.output_limit_disconnections, "output buffer"),
         };
         bump(counter, 1);

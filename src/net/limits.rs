@@ -1,4 +1,4 @@
-//! `client-output-buffer-limit`: when a client that does not read is cut off.
+//! When a client is cut off: one that does not read, one that dribbles, one that does not say who it is.
 
 use std::sync::atomic::Ordering;
 
@@ -8,6 +8,9 @@ use crate::session::{Client, ClientKind};
 /// What a client without a password may leave unread, in bytes.
 const UNAUTHENTICATED_OUTPUT_MAX_BYTES: u64 = 1024;
 
+/// Who sends a request slower than this does it to keep the connection busy.
+const REQUEST_MIN_BYTES_PER_SECOND: u64 = 128;
+
 /// The limit for a client's class.
 fn limit_for(config: &Config, kind: ClientKind) -> OutputLimit {
     let limits = &config.client_output_buffer_limit;
@@ -16,6 +19,35 @@ fn limit_for(config: &Config, kind: ClientKind) -> OutputLimit {
         ClientKind::Replica | ClientKind::Master => limits.replica,
         ClientKind::PubSub => limits.pubsub,
     }
+}
+
+/// What may be produced for a client before any of it is sent, in bytes.
+pub fn production_max(config: &Config, client: &Client) -> usize {
+    match limit_for(config, client.kind()).hard {
+        0 => usize::MAX,
+        hard => usize::try_from(hard).unwrap_or(usize::MAX),
+    }
+}
+
+/// Whether a request dribbles in: it began `timeout_seconds` ago or more, and since then less than [`REQUEST_MIN_BYTES_PER_SECOND`]
+/// came. A client that is merely slow sends more than that, one that idles has begun nothing.
+pub fn is_dribbling(timeout_seconds: u32, client: &Client, now_us: u64) -> bool {
+    let usage = &client.usage;
+    let began_us = usage.request_began_us.load(Ordering::Relaxed);
+    if began_us == 0 || timeout_seconds == 0 {
+        return false;
+    }
+    let seconds = now_us.saturating_sub(began_us) / 1_000_000;
+    let came = usage.net_input_bytes.load(Ordering::Relaxed) - usage.request_began_at.load(Ordering::Relaxed);
+    seconds >= u64::from(timeout_seconds) && came < seconds * REQUEST_MIN_BYTES_PER_SECOND
+}
+
+/// Whether a stranger had its time to say who it is.
+pub fn is_stranger_overdue(timeout_seconds: u32, client: &Client, now_us: u64) -> bool {
+    let since_us = client.stranger_since_us();
+    timeout_seconds > 0
+        && since_us
+            .is_some_and(|since_us| now_us.saturating_sub(since_us) >= u64::from(timeout_seconds) * 1_000_000)
 }
 
 /// Whether `unsent` bytes are too many now. Keeps the time since when the soft limit is passed.

@@ -1,4 +1,4 @@
-//! Listening sockets: from `bind`, `port` and `unixsocket` to accepted newcomers.
+//! Listening sockets: from `bind`, `port`, `tls-port` and `unixsocket` to accepted newcomers.
 //!
 //! `bind` entries may be names or addresses; `*` and `::*` mean every address of a family; a leading `-` forgives an
 //! address that this machine doesn't have. A Unix socket is bound under another name, gets its mode, and only
@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdTcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,23 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::admission::admit;
+use super::admission::{Accepted, admit};
+use super::tls::Tls;
 use super::worker::{Crew, Newcomer};
+use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::Engine;
 
 /// Pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Between two log lines about that, in µs.
+const WARNING_PAUSE_US: u64 = 60_000_000;
+
 /// A bound socket, not yet accepting.
 pub enum Listening {
     Tcp(StdTcpListener),
+    Tls(StdTcpListener),
     Unix(StdUnixListener, PathBuf),
 }
 
@@ -54,10 +60,20 @@ pub fn bind_all(config: &Config) -> Result<Vec<Listening>, BindError> {
     Ok(bound)
 }
 
-/// Binds the TCP addresses.
+/// Binds the TCP addresses, for clients that speak TLS and for those that don't.
 pub fn bind_tcp(config: &Config) -> Result<Vec<Listening>, BindError> {
+    let mut bound = bind_port(config, config.port, Listening::Tcp)?;
+    bound.extend(bind_port(config, config.tls_port, Listening::Tls)?);
+    Ok(bound)
+}
+
+fn bind_port(
+    config: &Config,
+    port: u16,
+    listening: fn(StdTcpListener) -> Listening,
+) -> Result<Vec<Listening>, BindError> {
     let mut bound = Vec::new();
-    if config.port == 0 {
+    if port == 0 {
         return Ok(bound);
     }
     for entry in &config.bind {
@@ -65,22 +81,18 @@ pub fn bind_tcp(config: &Config) -> Result<Vec<Listening>, BindError> {
             Some(host) => (true, host),
             None => (false, entry.as_str()),
         };
-        match bind_host(host, config.port, backlog(config)) {
-            Ok(listener) => bound.push(Listening::Tcp(listener)),
+        match bind_host(host, port, backlog(config)) {
+            Ok(listener) => bound.push(listening(listener)),
             Err(error) if is_missing_family(&error) || optional && is_missing_address(&error) => {}
             Err(source) => {
-                let address = if host == "::*" {
-                    format!("[::]:{}", config.port)
-                } else {
-                    format!("{host}:{}", config.port)
-                };
+                let address = if host == "::*" { format!("[::]:{port}") } else { format!("{host}:{port}") };
                 return Err(BindError { address, source });
             }
         }
     }
     if bound.is_empty() && !config.bind.is_empty() {
         let source = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        return Err(BindError { address: format!("{}:{}", config.bind.join(" "), config.port), source });
+        return Err(BindError { address: format!("{}:{port}", config.bind.join(" ")), source });
     }
     Ok(bound)
 }
@@ -157,46 +169,81 @@ impl Listening {
     pub fn kind(&self) -> &'static str {
         match self {
             Listening::Tcp(_) => "tcp",
+            Listening::Tls(_) => "tls",
             Listening::Unix(..) => "unix",
         }
     }
 
     /// Accepts for ever; ends by being dropped.
     pub async fn accept(self, engine: Arc<Engine>, crew: Arc<Crew>) {
+        let mut door = Door { engine, crew, warned_us: None };
         match self {
-            Listening::Tcp(listener) => {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
-                loop {
-                    let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
-                    take(accepted.map(Newcomer::Tcp), &engine, &crew).await;
-                }
-            }
+            Listening::Tcp(listener) => door.accept_tcp(listener, Accepted::Tcp).await,
+            Listening::Tls(listener) => door.accept_tcp(listener, Accepted::Tls).await,
             Listening::Unix(listener, path) => {
                 let Ok(listener) = UnixListener::from_std(listener) else { return };
                 let _removed = RemoveOnDrop(path);
                 loop {
                     let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
-                    take(accepted.map(Newcomer::Unix), &engine, &crew).await;
+                    door.take(accepted.map(Accepted::Unix)).await;
                 }
             }
         }
     }
 }
 
-async fn take(accepted: io::Result<Newcomer>, engine: &Engine, crew: &Crew) {
-    match accepted {
-        Ok(newcomer) => {
-            if let Some(newcomer) = admit(engine, crew.connections(), newcomer) {
-                crew.hand_over(engine.clients.next_id(), newcomer);
-            }
+/// Where accepted connections come in.
+struct Door {
+    engine: Arc<Engine>,
+    crew: Arc<Crew>,
+    /// When the log last told that nobody can be accepted, monotonic µs.
+    warned_us: Option<u64>,
+}
+
+impl Door {
+    async fn accept_tcp(&mut self, listener: StdTcpListener, accepted: fn(StdTcpStream) -> Accepted) {
+        let Ok(listener) = TcpListener::from_std(listener) else { return };
+        loop {
+            let stream = listener.accept().await.and_then(|(stream, _)| stream.into_std());
+            self.take(stream.map(accepted)).await;
         }
+    }
+
+    async fn take(&mut self, accepted: io::Result<Accepted>) {
+        let error = match accepted {
+            Ok(newcomer) => return self.admit(newcomer),
+            Err(error) => error,
+        };
         // A client that was gone before we came to it is nobody's trouble.
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
-        Err(error) => {
-            tracing::warn!("Accepting client connection: {error}");
-            tokio::time::sleep(ACCEPT_RETRY).await;
+        if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) {
+            return;
         }
+        // Places come and go one by one meanwhile, so this happens again and again.
+        let now_us = self.engine.time.monotonic_us();
+        if self.warned_us.is_none_or(|warned_us| now_us.saturating_sub(warned_us) >= WARNING_PAUSE_US) {
+            self.warned_us = Some(now_us);
+            tracing::warn!("Accepting client connection: {error}; new clients wait until that has passed");
+        }
+        tokio::time::sleep(ACCEPT_RETRY).await;
+    }
+
+    fn admit(&self, newcomer: Accepted) {
+        let Some(newcomer) = admit(&self.engine, self.crew.connections(), newcomer) else { return };
+        let id = self.engine.clients.next_id();
+        let newcomer = match newcomer {
+            Accepted::Tcp(stream) => Newcomer::Tcp(stream),
+            Accepted::Unix(stream) => Newcomer::Unix(stream),
+            Accepted::Tls(stream) => {
+                // Without terms TLS was turned off while it knocked.
+                if let Some(terms) = self.engine.parts.find::<Tls>().and_then(|tls| tls.terms()) {
+                    let seconds = u64::from(self.engine.config.snapshot().authentication_timeout);
+                    let deadline = (seconds > 0).then(|| Duration::from_secs(seconds));
+                    self.crew.greet(id, stream, terms, deadline);
+                }
+                return;
+            }
+        };
+        self.crew.hand_over(id, newcomer);
     }
 }
 

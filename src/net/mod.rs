@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! acceptor ──▶ least loaded worker ──▶ Connection: read what is there → run every complete request → write once
+//!    └─ TLS ─▶ handshake ─┘
 //! ```
 //!
 //! A worker is an OS thread with a runtime of its own; a connection is one task on it and never moves. Nothing is
@@ -14,6 +15,7 @@ pub mod limits;
 pub mod listener;
 pub mod stream;
 pub mod task;
+pub mod tls;
 pub mod worker;
 
 pub use listener::{BindError, Listening, bind_all};

@@ -1,4 +1,6 @@
-//! A client's byte stream: TCP or Unix, one interface.
+//! A client's byte stream: TCP, TLS or Unix, one interface.
+//!
+//! One of them is known at compile time wherever bytes move: a `match`, no pointer to functions.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::tls::TlsStream;
 use crate::resp::Output;
 
 /// Slices offered to one vectored write.
@@ -16,22 +19,40 @@ const SLICES: usize = 16;
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Boxed, so that plain connections don't carry its size.
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
     /// One read of what is there.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(bytes);
         let read = match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Stream::Tls(stream) => return stream.poll_read(cx, bytes),
         };
         read.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Bytes that left the output and are not sent yet: sealed ones of TLS.
+    #[inline]
+    pub fn unsent(&self) -> usize {
+        if let Stream::Tls(stream) = self { stream.unsent() } else { 0 }
+    }
+
+    /// Heap bytes that it keeps between two polls.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        if let Stream::Tls(stream) = self { stream.heap_bytes() } else { 0 }
     }
 
     /// Writes until the output is empty or the socket is full; returns the number of writes that moved bytes,
     /// and the bytes.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>, output: &mut Output) -> io::Result<(u64, usize)> {
+        if let Stream::Tls(stream) = self {
+            return stream.poll_flush(cx, output);
+        }
         let (mut writes, mut bytes) = (0, 0);
         while !output.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
@@ -42,6 +63,7 @@ impl Stream {
                 (Stream::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
                 (Stream::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
                 (Stream::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
+                (Stream::Tls(_), _) => Poll::Pending,
             };
             match written {
                 Poll::Pending => break,

@@ -12,14 +12,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
+use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connection::Connection;
 use super::stream::Stream;
 use super::task::Task;
+use super::tls::handshake::{Arrival, Porch, Secured};
+use super::tls::stream::Scratch;
+use super::tls::{Terms, TlsStream};
+use crate::acl::User;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::config::Config;
@@ -47,6 +53,8 @@ const ATTACK_LOG_PAUSE_US: u64 = 60_000_000;
 pub enum Newcomer {
     Tcp(StdTcpStream),
     Unix(StdUnixStream),
+    /// The handshake is over.
+    Tls(Box<Secured>),
 }
 
 /// The shared read buffer, while it is in use.
@@ -82,6 +90,8 @@ pub struct Worker {
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
+    /// What encrypted connections read into and write from, once there is one.
+    scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
     config: RefCell<(u64, Arc<Config>)>,
     rng: RefCell<Rng>,
     load: Arc<AtomicUsize>,
@@ -99,6 +109,7 @@ impl Worker {
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
             spare_buffers: RefCell::default(),
+            scratch: RefCell::default(),
             config: RefCell::new((version, config)),
             rng: RefCell::new(Rng::from_os()),
             load,
@@ -182,6 +193,10 @@ impl Worker {
 
     /// Makes a connection of a newcomer; it just goes away when its socket fails already.
     fn welcome(self: &Rc<Self>, id: ClientId, newcomer: Newcomer) -> Option<Connection> {
+        let user = match &newcomer {
+            Newcomer::Tls(secured) => secured.user().and_then(|name| self.user_of_certificate(name)),
+            _ => None,
+        };
         let (stream, client) = match self.introduce(id, newcomer) {
             Ok(introduced) => introduced,
             Err(error) => {
@@ -190,7 +205,24 @@ impl Worker {
                 return None;
             }
         };
-        Some(Connection::new(Rc::clone(self), stream, Session::new(Arc::new(client), &self.engine.acl)))
+        let mut session = Session::new(Arc::new(client), &self.engine.acl);
+        if let Some(user) = user {
+            session.log_in(user);
+        }
+        Some(Connection::new(Rc::clone(self), stream, session))
+    }
+
+    /// Whom a certificate logs in; without such a user that is on, its bearer is as unknown as anybody.
+    fn user_of_certificate(&self, name: &[u8]) -> Option<Arc<User>> {
+        let user = self.engine.acl.find(name).filter(|user| user.rules.is_enabled);
+        if user.is_none() {
+            tracing::debug!("No user that is on has the name of a certificate: '{}'", name.escape_ascii());
+        }
+        user
+    }
+
+    fn scratch(&self) -> Rc<RefCell<Scratch>> {
+        Rc::clone(self.scratch.borrow_mut().get_or_insert_with(Scratch::shared))
     }
 
     fn introduce(&self, id: ClientId, newcomer: Newcomer) -> std::io::Result<(Stream, Client)> {
@@ -201,6 +233,13 @@ impl Worker {
                 let fd = stream.as_fd().as_raw_fd();
                 let names = (stream.peer_addr()?.to_string(), stream.local_addr()?.to_string());
                 let stream = Stream::Tcp(TcpStream::from_std(stream)?);
+                (stream, Client::new(id, Transport::Tcp, names, fd, self.index, now_us))
+            }
+            Newcomer::Tls(secured) => {
+                let socket = secured.socket();
+                let fd = socket.as_fd().as_raw_fd();
+                let names = (socket.peer_addr()?.to_string(), socket.local_addr()?.to_string());
+                let stream = Stream::Tls(Box::new(TlsStream::new(*secured, self.scratch())?));
                 (stream, Client::new(id, Transport::Tcp, names, fd, self.index, now_us))
             }
             Newcomer::Unix(stream) => {
@@ -214,21 +253,41 @@ impl Worker {
     }
 }
 
-/// All workers, from outside.
-pub struct Crew {
-    workers: Vec<Desk>,
-    threads: Vec<JoinHandle<()>>,
-}
+/// Where newcomers are brought to: all workers' queues.
+#[derive(Clone, Default)]
+pub struct Desks(Vec<Desk>);
 
+#[derive(Clone)]
 struct Desk {
     queue: UnboundedSender<(ClientId, Newcomer)>,
     load: Arc<AtomicUsize>,
 }
 
+impl Desks {
+    /// Gives a newcomer to the worker with the fewest connections. Numbers are given where connections are accepted, so that
+    /// they tell the order in which clients came.
+    pub fn hand_over(&self, id: ClientId, newcomer: Newcomer) {
+        let Some(desk) = self.0.iter().min_by_key(|desk| desk.load.load(Ordering::Relaxed)) else {
+            return;
+        };
+        desk.load.fetch_add(1, Ordering::Relaxed);
+        // A worker only stops when the server does; the socket is closed by being dropped.
+        let _ = desk.queue.send((id, newcomer));
+    }
+}
+
+/// All workers, from outside.
+pub struct Crew {
+    desks: Desks,
+    threads: Vec<JoinHandle<()>>,
+    /// Started by the first client that speaks TLS.
+    porch: Mutex<Option<Porch>>,
+}
+
 impl Crew {
     /// Starts the engine's workers.
     pub fn start(engine: &Arc<Engine>) -> std::io::Result<Crew> {
-        let mut crew = Crew { workers: Vec::new(), threads: Vec::new() };
+        let mut crew = Crew { desks: Desks::default(), threads: Vec::new(), porch: Mutex::default() };
         for index in 0..engine.workers {
             let (queue, newcomers) = unbounded_channel();
             let load = Arc::new(AtomicUsize::new(0));
@@ -236,31 +295,45 @@ impl Crew {
             let thread = std::thread::Builder::new()
                 .name(format!("ochre-{index}"))
                 .spawn(move || run(engine, index, worker_load, newcomers))?;
-            crew.workers.push(Desk { queue, load });
+            crew.desks.0.push(Desk { queue, load });
             crew.threads.push(thread);
         }
         Ok(crew)
     }
 
-    /// Gives a newcomer to the worker with the fewest connections. Numbers are given where connections are accepted, so that
-    /// they tell the order in which clients came.
+    /// As [`Desks::hand_over`].
     pub fn hand_over(&self, id: ClientId, newcomer: Newcomer) {
-        let Some(desk) = self.workers.iter().min_by_key(|desk| desk.load.load(Ordering::Relaxed)) else {
-            return;
-        };
-        desk.load.fetch_add(1, Ordering::Relaxed);
-        // A worker only stops when the server does; the socket is closed by being dropped.
-        let _ = desk.queue.send((id, newcomer));
+        self.desks.hand_over(id, newcomer);
+    }
+
+    /// Brings a newcomer to a worker when its handshake is over, if that is before `deadline`.
+    pub fn greet(&self, id: ClientId, socket: StdTcpStream, terms: Arc<Terms>, deadline: Option<Duration>) {
+        let mut porch = self.porch.lock();
+        if porch.is_none() {
+            // As many as half of the workers keep busy with new connections, at least one.
+            match Porch::start(self.threads.len().div_ceil(2), &self.desks) {
+                Ok(started) => *porch = Some(started),
+                Err(error) => return tracing::warn!("A TLS client could not be greeted: {error}"),
+            }
+        }
+        if let Some(porch) = &*porch {
+            porch.greet(Arrival { id, socket, terms, deadline });
+        }
     }
 
     /// Connections that the workers have or are about to get.
     pub fn connections(&self) -> usize {
-        self.workers.iter().map(|desk| desk.load.load(Ordering::Relaxed)).sum()
+        let served: usize = self.desks.0.iter().map(|desk| desk.load.load(Ordering::Relaxed)).sum();
+        served + self.porch.lock().as_ref().map_or(0, Porch::going)
     }
 
     /// Ends all workers after they have closed their connections.
     pub fn stop(self) {
-        drop(self.workers);
+        // First, because it hands over to the workers.
+        if let Some(porch) = self.porch.into_inner() {
+            porch.stop();
+        }
+        drop(self.desks);
         for thread in self.threads {
             let _ = thread.join();
         }

@@ -31,13 +31,32 @@ pub enum Proto {
 }
 
 /// Bytes that wait to be sent, in order.
-#[derive(Default)]
+///
+/// An output can have a bound for what is produced into it ([`Output::set_limit`]): bulks beyond it are dropped and the output
+/// says so ([`Output::is_over`]). It can't be sent any more then; who cut it off closes the connection. So a reply of
+/// a million elements to somebody who may have a megabyte takes a megabyte.
 pub struct Output {
     chunks: VecDeque<Bytes>,
     chunk_bytes: usize,
     tail: Vec<u8>,
     /// Bytes of `tail` that are already sent; only when `chunks` is empty.
     tail_sent: usize,
+    /// Bytes beyond which no bulk is added.
+    limit: usize,
+    is_over: bool,
+}
+
+impl Default for Output {
+    fn default() -> Output {
+        Output {
+            chunks: VecDeque::new(),
+            chunk_bytes: 0,
+            tail: Vec::new(),
+            tail_sent: 0,
+            limit: usize::MAX,
+            is_over: false,
+        }
+    }
 }
 
 impl Output {
@@ -72,6 +91,25 @@ impl Output {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// From now on no bulk is added while more than so many bytes are held.
+    pub fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+    }
+
+    /// Whether something was dropped because of the limit; what is held is not a whole reply then.
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether there is room for another bulk; notes that there is not.
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        let has_room = self.chunk_bytes + self.tail.len() <= self.limit;
+        self.is_over |= !has_room;
+        has_room
     }
 
     /// Heap bytes held, shared values included.
@@ -267,6 +305,9 @@ impl Writer<'_> {
 
     #[inline]
     pub fn bulk(&mut self, value: &[u8]) {
+        if !self.out.has_room() {
+            return;
+        }
         self.header(b'$', value.len() as i64);
         let tail = &mut self.out.tail;
         tail.reserve(value.len() + 2);
@@ -278,6 +319,9 @@ impl Writer<'_> {
     pub fn bulk_shared(&mut self, value: Bytes) {
         if value.len() < SHARED_MIN_BYTES {
             return self.bulk(&value);
+        }
+        if !self.out.has_room() {
+            return;
         }
         self.header(b'$', value.len() as i64);
         self.out.push_shared(value);

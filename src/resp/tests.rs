@@ -206,3 +206,25 @@ fn snapshot(out: &Output) -> Vec<u8> {
     let count = out.slices(&mut slices);
     slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
 }
+
+#[test]
+fn an_output_is_produced_up_to_its_limit() {
+    let value = [b'v'; 1_000];
+    let mut output = Output::default();
+    output.set_limit(100_000);
+    let mut writer = output.writer(Proto::Resp2);
+    writer.array_counted(|writer| {
+        (0..1_000_000).for_each(|_| writer.bulk(&value));
+        1_000_000
+    });
+    assert!(output.is_over());
+    assert!((100_000..110_000).contains(&output.len()) && output.heap_bytes() < 300_000);
+    // Long values too, which are held by reference.
+    let shared = Bytes::from(vec![0; 60_000]);
+    let mut output = Output::default();
+    output.set_limit(100_000);
+    (0..2).for_each(|_| output.writer(Proto::Resp2).bulk_shared(shared.clone()));
+    assert!(!output.is_over());
+    output.writer(Proto::Resp2).bulk_shared(shared);
+    assert!(output.is_over() && output.len() < 121_000);
+}

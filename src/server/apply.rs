@@ -8,9 +8,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Rebind;
 use super::boot::{access_clock, format, level};
 use super::oom_score;
-use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret};
+use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret, Topic};
 use crate::dispatch::Engine;
 use crate::net::listener::bind_tcp;
+use crate::net::tls::{Draft, Tls};
 use crate::observe::log::LogHandle;
 use crate::persist::aof::Aof;
 
@@ -20,8 +21,12 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
     let weak = Arc::downgrade(engine);
     let apply = move |old: &Config, new: &Config, changed: &[&'static OptionSpec]| {
         let Some(engine) = weak.upgrade() else { return Ok(()) };
-        if changed.iter().any(|option| matches!(option.name, "bind" | "port")) {
+        let draft = tls_draft(&engine, new, changed)?;
+        if changed.iter().any(|option| matches!(option.name, "bind" | "port" | "tls-port")) {
             rebind(old, new, &rebinds)?;
+        }
+        if let (Some(tls), Some(draft)) = (engine.parts.find::<Tls>(), draft) {
+            tls.adopt(new, draft);
         }
         if changed.iter().any(|option| option.name == "dir") {
             std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
@@ -53,13 +58,31 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
     *engine.apply_config.lock() = Some(Box::new(apply));
 }
 
+/// What TLS would be served with; `None` when no option of TLS was set.
+fn tls_draft(
+    engine: &Engine,
+    new: &Config,
+    changed: &[&'static OptionSpec],
+) -> Result<Option<Option<Draft>>, (&'static str, String)> {
+    let Some(option) = changed.iter().find(|option| option.topic == Topic::Tls) else { return Ok(None) };
+    let Some(tls) = engine.parts.find::<Tls>() else { return Ok(None) };
+    tls.draft(new).map(Some).map_err(|error| {
+        tracing::warn!("Unable to update TLS configuration: {error}");
+        (option.name, format!("Unable to update TLS configuration. Check server logs. ({error})"))
+    })
+}
+
 /// Closes the TCP sockets and opens those of `new`; when that fails those of `old` are opened again.
 fn rebind(
     old: &Config,
     new: &Config,
     rebinds: &UnboundedSender<Rebind>,
 ) -> Result<(), (&'static str, String)> {
-    let option = if old.port == new.port { "bind" } else { "port" };
+    let option = match (old.port == new.port, old.tls_port == new.tls_port) {
+        (true, true) => "bind",
+        (true, false) => "tls-port",
+        (false, _) => "port",
+    };
     let failed = || (option, "Unable to listen on this port. Check server logs.".to_owned());
     let failed = || {
         if option == "bind" {

@@ -19,6 +19,7 @@ use crate::dispatch::table::catalogue;
 use crate::dispatch::{CommandTable, Engine};
 use crate::journal::Journal;
 use crate::keyspace::{AccessClock, Keyspace};
+use crate::net::tls::Tls;
 use crate::observe::log::{self, Format, Level, LogHandle, Syslog};
 use crate::observe::{latency, slowlog};
 use crate::persist::rdb::Saver;
@@ -144,6 +145,7 @@ pub fn engine(store: Store, time: Time) -> Result<Arc<Engine>, String> {
     };
     engine.notify(config.notify_keyspace_events);
     engine.parts.put(Arc::new(Scripts::default()));
+    engine.parts.put(Arc::new(Tls::new(engine.time.clone())));
     engine.parts.put(Arc::new(Functions::default()));
     Ok(Arc::new(engine))
 }
@@ -278,4 +280,13 @@ pub fn remove_pidfile(config: &Config) {
 /// Where the pid file is: a server in the background always has one.
 fn pidfile(config: &Config) -> Option<&Path> {
     config.pidfile.as_deref().or(config.daemonize.then_some(Path::new("/var/run/redis.pid")))
+}
+
+/// Reads certificate and key for TLS, if it is on. The error is a line for the log.
+pub fn begin_tls(engine: &Engine) -> Result<(), String> {
+    let config = engine.config.snapshot();
+    let Some(tls) = engine.parts.find::<Tls>() else { return Ok(()) };
+    let draft = tls.draft(&config).map_err(|error| format!("Failed to configure TLS: {error}"))?;
+    tls.adopt(&config, draft);
+    Ok(())
 }

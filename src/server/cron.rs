@@ -12,8 +12,9 @@ use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
+use crate::net::tls::Tls;
 use crate::persist::rdb::Saver;
-use crate::session::{Client, bump};
+use crate::session::{Client, ClientKind, bump};
 
 /// Pace of the samples behind `instantaneous_ops_per_sec`.
 const TICK: Duration = Duration::from_millis(100);
@@ -43,12 +44,25 @@ pub async fn run(engine: Arc<Engine>) {
         }
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             let config = engine.config.snapshot();
+            follow_tls_files(&engine, &config);
             let now_us = engine.time.monotonic_us();
             engine
                 .clients
                 .iter()
                 .filter(|client| is_overdue(&config, client, now_us))
                 .for_each(|client| client.kill());
+        }
+    }
+}
+
+/// Takes up certificates that were replaced.
+fn follow_tls_files(engine: &Engine, config: &Config) {
+    let Some(tls) = engine.parts.find::<Tls>() else { return };
+    match tls.follow_files(config) {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("The files of TLS have changed, new connections are served with them"),
+        Err(error) => {
+            tracing::warn!("The files of TLS have changed and can't be used, the old ones stay: {error}")
         }
     }
 }
@@ -113,10 +127,20 @@ pub async fn pauses(engine: Arc<Engine>) {
     }
 }
 
-/// Whether a client has idled too long, or has left its output unread too long.
+/// Whether a client has idled too long, or was too slow: with its password, a request, or reading its replies.
 fn is_overdue(config: &Config, client: &Client, now_us: u64) -> bool {
+    if limits::is_stranger_overdue(config.authentication_timeout, client, now_us) {
+        tracing::debug!("Closing client id={} addr={}: it has not authenticated", client.id.0, client.addr);
+        return true;
+    }
+    if limits::is_dribbling(config.request_timeout, client, now_us) {
+        tracing::info!("Closing client id={} addr={}: its request does not arrive", client.id.0, client.addr);
+        return true;
+    }
     let idle_us = now_us.saturating_sub(client.usage.last_active_us.load(Ordering::Relaxed));
-    if config.timeout > 0 && !client.is_monitor() && idle_us > u64::from(config.timeout) * 1_000_000 {
+    // Who waits for others has no reason to say anything.
+    let waits = client.is_monitor() || client.is_blocked() || client.kind() != ClientKind::Normal;
+    if config.timeout > 0 && !waits && idle_us > u64::from(config.timeout) * 1_000_000 {
         return true;
     }
     let unsent = client.usage.output_bytes.load(Ordering::Relaxed) + client.mailbox_bytes();

@@ -55,6 +55,7 @@ impl Server {
         Saver::install(&engine, root.clone(), Arc::new(Real));
         let aof = Aof::install(&engine, root, storage);
         aof.begin(&engine).map_err(|error| error.to_string())?;
+        boot::begin_tls(&engine)?;
         let mut bound = bind_all(&engine.config.snapshot()).map_err(|error| error.to_string())?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
         listener.set_nonblocking(true).map_err(|error| error.to_string())?;

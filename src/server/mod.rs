@@ -78,6 +78,10 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     let boot::Booted { engine, log } = booted;
     // Before there is a socket: who can connect can also end this server in order.
     let mut signals = Signals::install()?;
+    if let Err(error) = boot::begin_tls(&engine) {
+        tracing::warn!("{error}");
+        return Err(std::io::Error::other(error));
+    }
     let bound = match bind_all(&engine.config.snapshot()) {
         Ok(bound) => bound,
         Err(error) => {
@@ -216,7 +220,7 @@ impl Running {
 
 fn announce(kinds: &[&str], engine: &Engine) {
     engine.gauges.startup_memory_bytes.store(engine.used_memory() as u64, Ordering::Relaxed);
-    for kind in ["unix", "tcp"] {
+    for kind in ["unix", "tls", "tcp"] {
         if kinds.contains(&kind) {
             tracing::info!("Ready to accept connections {kind}");
         }

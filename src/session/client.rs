@@ -90,6 +90,10 @@ pub struct Client {
     last_command: AtomicU32,
     /// Counters, see [`Usage`].
     pub usage: Usage,
+    /// Since when it has not said who it is, monotonic µs; 0 = it has, or need not.
+    stranger_since_us: AtomicU64,
+    /// What the registry counts of it among strangers, in bytes.
+    pub(super) stranger_bytes: AtomicUsize,
     /// Bytes of its buffers that the registry counts.
     pub(super) counted_bytes: AtomicUsize,
     /// Where the registry counts what waits in all mailboxes, once it knows the client.
@@ -112,6 +116,9 @@ pub struct Usage {
     /// Since when the output is over its soft limit, monotonic µs; 0 = it is not.
     pub over_soft_since_us: AtomicU64,
     pub net_input_bytes: AtomicU64,
+    /// Since when a request is there in part, monotonic µs; 0 = none is. And `net_input_bytes` at that time.
+    pub request_began_us: AtomicU64,
+    pub request_began_at: AtomicU64,
     pub net_output_bytes: AtomicU64,
     pub commands: AtomicU64,
     /// Requests queued by MULTI + 1 (0 = no transaction), and their heap bytes.
@@ -171,6 +178,8 @@ impl Client {
             resp: AtomicU8::new(2),
             last_command: AtomicU32::new(0),
             usage,
+            stranger_since_us: AtomicU64::new(0),
+            stranger_bytes: AtomicUsize::new(0),
             counted_bytes: AtomicUsize::new(0),
             mail_bytes: OnceLock::new(),
         }
@@ -304,6 +313,20 @@ impl Client {
             self.blocked.store(on, Ordering::Relaxed);
         }
         is_change
+    }
+
+    /// Since when it has not said who it is, monotonic µs.
+    #[inline]
+    pub fn stranger_since_us(&self) -> Option<u64> {
+        Some(self.stranger_since_us.load(Ordering::Relaxed)).filter(|&since_us| since_us > 0)
+    }
+
+    /// Tells whether it is a stranger as of `now_us`; called by the owning worker only.
+    #[inline]
+    pub fn set_stranger(&self, on: bool, now_us: impl FnOnce() -> u64) {
+        if on != self.stranger_since_us().is_some() {
+            self.stranger_since_us.store(if on { now_us().max(1) } else { 0 }, Ordering::Relaxed);
+        }
     }
 
     pub fn is_no_evict(&self) -> bool {

@@ -18,6 +18,8 @@ pub struct Registry {
     blocked: AtomicUsize,
     /// Bytes of all clients' buffers.
     buffers: AtomicI64,
+    /// The same of strangers alone, with what a connection takes itself.
+    strangers: AtomicI64,
     /// What of these goes beyond [`SMALL_BUFFERS_BYTES`] of each client.
     large: AtomicI64,
     /// Bytes of messages that wait in mailboxes.
@@ -39,6 +41,7 @@ impl Registry {
     pub fn remove(&self, id: ClientId) {
         if let Some((_, client)) = self.clients.remove(&id) {
             self.count_buffers(&client, 0);
+            self.count_stranger(&client, 0);
         }
     }
 
@@ -77,6 +80,21 @@ impl Registry {
             self.large.fetch_add(large - was_large, Ordering::Relaxed);
         }
         bytes > before
+    }
+
+    /// Tells how many bytes a client takes as a stranger, 0 when it is none; called by the client's worker only.
+    #[inline]
+    pub fn count_stranger(&self, client: &Client, bytes: usize) {
+        let before = client.stranger_bytes.load(Ordering::Relaxed);
+        if before != bytes {
+            client.stranger_bytes.store(bytes, Ordering::Relaxed);
+            self.strangers.fetch_add(bytes as i64 - before as i64, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that all strangers take together.
+    pub fn stranger_bytes(&self) -> u64 {
+        u64::try_from(self.strangers.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// Bytes of large buffers and of messages that wait: what slow clients make grow.

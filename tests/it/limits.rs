@@ -1,11 +1,11 @@
-//! Limits: strangers before their password, too many clients, buffers that grow too far, and HTTP.
+//! Limits: strangers before their password, too many clients, buffers that grow too far, slow clients, panics, and HTTP.
 
 use std::sync::atomic::Ordering;
 
 use ochre::base::clock::{Time, UnixMs};
 use ochre::server::embed::Server;
 
-use super::support::{connect, eventually, server};
+use super::support::{bytes_read, connect, eventually, server};
 use super::wire::{Reply, Wire, request};
 
 /// A counter of the only worker.
@@ -174,4 +174,178 @@ fn a_paused_client_that_hangs_up_takes_its_requests_along() {
     assert_eq!(patient.read().unwrap(), Reply::Status(b"PONG".to_vec()));
     assert_eq!(admin.ask("EXISTS gone"), Reply::Integer(0));
     assert_eq!(server.engine.clients.blocked_count(), 0);
+}
+
+#[test]
+fn strangers_have_their_time() {
+    let time = Time::manual(UnixMs(1_000_000));
+    let server = Server::start(&["--io-threads", "2", "--requirepass", "secret"], time.clone()).unwrap();
+    let (mut known, mut mute, mut wrong) = (connect(&server), connect(&server), connect(&server));
+    assert_eq!(known.ask("AUTH secret"), Reply::ok());
+    eventually("all are there", || server.engine.clients.len() == 3);
+    time.advance_ms(9_000);
+    assert!(wrong.ask("AUTH guess").error_text().starts_with("WRONGPASS"));
+    assert_eq!(server.engine.clients.len(), 3);
+    time.advance_ms(2_000);
+    assert!(mute.is_closed() && wrong.is_closed());
+    assert_eq!(known.ask("PING"), Reply::Status(b"PONG".to_vec()));
+    // Whoever becomes a stranger again has the same time again.
+    time.advance_ms(100_000);
+    assert_eq!(known.ask("RESET"), Reply::Status(b"RESET".to_vec()));
+    time.advance_ms(9_000);
+    assert_eq!(known.ask("AUTH secret"), Reply::ok());
+    time.advance_ms(100_000);
+    assert_eq!(known.ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
+#[test]
+fn strangers_share_a_bounded_memory() {
+    let options = ["--io-threads", "1", "--requirepass", "secret", "--unauthenticated-memory-limit", "1mb"];
+    let server = server(&options);
+    let half = [&b"*2\r\n$4\r\nAUTH\r\n$16384\r\n"[..], &[b'x'; 16_000]].concat();
+    let mut hostile: Vec<Wire> = (0..300).map(|_| connect(&server)).collect();
+    for wire in &mut hostile {
+        let _ = wire.send_raw(&half);
+    }
+    eventually("all have been looked at", || server.engine.clients.len() < 70);
+    let held = server.engine.clients.stranger_bytes();
+    // Beyond the limit are only those who have sent nothing yet.
+    assert!((500_000..1_300_000).contains(&held), "{held}");
+    // Meanwhile the password opens, and what strangers took is given back.
+    let mut known = connect(&server);
+    assert_eq!(known.ask("AUTH secret"), Reply::ok());
+    drop(hostile);
+    eventually("they are gone", || server.engine.clients.stranger_bytes() == 0);
+    assert_eq!(known.ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
+#[test]
+fn a_stranger_keeps_no_more_than_a_password() {
+    let server = server(&["--io-threads", "1", "--requirepass", "secret"]);
+    let mut wire = connect(&server);
+    let argument = [&b"$16384\r\n"[..], &[b'x'; 16_384], b"\r\n"].concat();
+    let _ = wire.send_raw(&[&b"*9\r\n"[..], &argument.repeat(3)].concat());
+    assert!(wire.is_closed());
+    eventually("it is counted", || counter!(server, query_limit_disconnections) == 1);
+}
+
+#[test]
+fn who_dribbles_is_closed_and_who_is_slow_is_not() {
+    let time = Time::manual(UnixMs(1_000_000));
+    let server = Server::start(&["--io-threads", "1"], time.clone()).unwrap();
+    let (mut idle, mut dribbler, mut slow) = (connect(&server), connect(&server), connect(&server));
+    assert_eq!(idle.ask("PING"), Reply::Status(b"PONG".to_vec()));
+    let mut sent = bytes_read(&server);
+    let mut send = |wire: &mut Wire, bytes: &[u8]| {
+        wire.send_raw(bytes).unwrap();
+        sent += bytes.len() as u64;
+        eventually("it is read", || bytes_read(&server) == sent);
+    };
+    send(&mut dribbler, b"*2\r\n$3\r\nGET\r\n$9\r\n");
+    let big = [b'x'; 20_000];
+    send(&mut slow, b"*2\r\n$4\r\nECHO\r\n$20000\r\n");
+    for part in big.chunks(2_000) {
+        send(&mut dribbler, b"k");
+        send(&mut slow, part);
+        time.advance_ms(5_900);
+    }
+    assert_eq!(server.engine.clients.len(), 3);
+    time.advance_ms(5_000);
+    assert!(dribbler.is_closed());
+    slow.send_raw(b"\r\n").unwrap();
+    assert_eq!(slow.read().unwrap(), Reply::Bulk(big.to_vec()));
+    time.advance_ms(1_000_000);
+    assert_eq!(idle.ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
+#[test]
+fn the_timeout_is_not_for_those_who_wait() {
+    let time = Time::manual(UnixMs(1_000_000));
+    let server = Server::start(&["--io-threads", "1", "--timeout", "100"], time.clone()).unwrap();
+    let (mut idle, mut listener, mut waiter, mut monitor) =
+        (connect(&server), connect(&server), connect(&server), connect(&server));
+    listener.ask("SUBSCRIBE news");
+    assert_eq!(monitor.ask("MONITOR"), Reply::ok());
+    waiter.send(&["BLPOP", "queue", "0"]).unwrap();
+    idle.ask("PING");
+    eventually("one waits", || server.engine.clients.blocked_count() == 1);
+    time.advance_ms(200_000);
+    assert!(idle.is_closed());
+    let mut admin = connect(&server);
+    assert_eq!(admin.ask("PUBLISH news hello"), Reply::Integer(1));
+    assert_eq!(admin.ask("RPUSH queue x"), Reply::Integer(1));
+    assert_eq!(waiter.read().unwrap(), Reply::Array(["queue", "x"].map(Reply::bulk).to_vec()));
+    assert_eq!(server.engine.clients.len(), 4);
+}
+
+#[test]
+fn big_replies_stop_at_the_output_limit() {
+    let server = server(&["--io-threads", "1", "--client-output-buffer-limit", "normal 1mb 0 0"]);
+    let mut admin = connect(&server);
+    let value = "v".repeat(1_000);
+    for number in 0..5_000 {
+        let member = format!("{number}{value}");
+        let line = |words: &[&str]| request(words);
+        let number = number.to_string();
+        let pipeline = [
+            line(&["RPUSH", "list", &value]),
+            line(&["HSET", "hash", &number, &value]),
+            line(&["SADD", "set", &member]),
+            line(&["ZADD", "zset", &number, &member]),
+            line(&["XADD", "stream", "*", "f", &value]),
+            line(&["SET", &member, ""]),
+        ];
+        admin.send_raw(&pipeline.concat()).unwrap();
+        (0..pipeline.len()).for_each(|_| drop(admin.read().unwrap()));
+    }
+    let lines = [
+        "KEYS *",
+        "LRANGE list 0 -1",
+        "HGETALL hash",
+        "HVALS hash",
+        "SMEMBERS set",
+        "ZRANGE zset 0 -1",
+        "XRANGE stream - +",
+        "SORT list ALPHA",
+        "EVAL return\u{a0}redis.call('lrange','list',0,-1) 0",
+    ];
+    for (count, line) in lines.iter().enumerate() {
+        let words: Vec<String> = line.split(' ').map(|word| word.replace('\u{a0}', " ")).collect();
+        let mut wire = connect(&server);
+        wire.send(&words).unwrap();
+        assert!(wire.is_closed(), "{line}");
+        eventually("it is counted", || counter!(server, output_limit_disconnections) == count as u64 + 1);
+    }
+    let mut wire = connect(&server);
+    wire.ask("MULTI");
+    wire.ask("SET before 1");
+    (0..3).for_each(|_| drop(wire.ask("LRANGE list 0 499")));
+    wire.ask("SET behind 1");
+    wire.send(&["EXEC"]).unwrap();
+    assert!(wire.is_closed());
+    // The transaction ran as a whole, whatever became of its reply.
+    assert_eq!(admin.ask("EXISTS before behind"), Reply::Integer(2));
+    assert_eq!(admin.ask("LRANGE list 0 99"), Reply::Array(vec![Reply::bulk(&value); 100]));
+}
+
+#[test]
+fn a_panic_ends_its_connection_and_nothing_else() {
+    let server = server(&["--io-threads", "2", "--enable-debug-command", "yes"]);
+    let mut others: Vec<Wire> = (0..4).map(|_| connect(&server)).collect();
+    others[0].ask("SET k v");
+    for count in 1..=3 {
+        let mut wire = connect(&server);
+        wire.send(&["DEBUG", "PANIC"]).unwrap();
+        assert!(wire.is_closed());
+        let panics = || {
+            let counters = |worker| &server.engine.stats.worker(worker).counters;
+            (0..2).map(|worker| counters(worker).panics.load(Ordering::Relaxed)).sum::<u64>()
+        };
+        eventually("it is counted", || panics() == count);
+    }
+    for wire in &mut others {
+        assert_eq!(wire.ask("GET k"), Reply::bulk("v"));
+        assert_eq!(wire.ask("SET k v"), Reply::ok());
+    }
+    eventually("the connections are gone", || server.engine.clients.len() == 4);
 }

@@ -5,6 +5,7 @@
 //! | [`advisories`] | does anything of what was found in the Lua of others work here |
 //! | [`clients`] | does a client library get along with it |
 //! | [`protocol`] | requests cut anywhere, long pipelines, every malformed request |
+//! | [`guards`] | who may do what, from this machine and from elsewhere; files that no value can add a line to |
 //! | [`limits`] | strangers, `maxclients`, buffers that grow too far, HTTP |
 //! | [`process`] | start, log, signals, exit codes, sockets, `CONFIG SET port` |
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
@@ -13,6 +14,7 @@
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
+//! | [`tls`] | encrypted clients, their certificates and ours |
 //! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
 //! | [`waiting`] | requests that wait are served once, in order, and before the reply to their cause |
 //!
@@ -24,6 +26,7 @@ mod advisories;
 mod checker;
 mod clients;
 mod expiry;
+mod guards;
 mod limits;
 mod linear;
 mod memory;
@@ -34,6 +37,7 @@ mod scripts;
 mod snapshots;
 mod streams;
 mod support;
+mod tls;
 mod transactions;
 mod users;
 mod waiting;

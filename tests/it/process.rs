@@ -137,6 +137,16 @@ pub(super) fn started(options: &[&str]) -> (Process, u16) {
     (process, port)
 }
 
+/// As [`started`], with a configuration file in front of the options.
+pub(super) fn started_with_file(file: &str, options: &[&str]) -> (Process, u16) {
+    let port = free_port();
+    let own = [file, "--port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let mut process = Process::spawn(&[&own[..], options].concat());
+    process.wait_for("Ready to accept connections tcp");
+    (process, port)
+}
+
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
@@ -438,4 +448,66 @@ fn users_stand_in_the_configuration() {
     assert!(status.success(), "{errors}");
     assert!(!process.log.iter().any(|line| line.contains("hunter2")));
     assert_eq!(start().1.ask("ACL LIST"), before);
+}
+
+#[test]
+fn a_panic_while_keys_change_ends_the_process_and_the_log_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        ["--enable-debug-command", "yes", "--appendonly", "yes", "--appendfsync", "always", "--dir"];
+    let options = [&options[..], &[text(folder.path())]].concat();
+    let (mut process, port) = started(&options);
+    let mut wire = Wire::connect(at(port));
+    assert_eq!(wire.ask("SET k whole"), Reply::ok());
+    wire.send(&["DEBUG", "PANIC", "k"]).unwrap();
+    assert!(wire.is_closed());
+    let (status, _) = process.end();
+    assert!(!status.success());
+    let log = process.log.join("\n");
+    assert!(
+        log.contains("asked for by DEBUG PANIC") && log.contains("nothing half-changed is served"),
+        "{log}"
+    );
+    let (_process, port) = started(&options);
+    assert_eq!(Wire::connect(at(port)).ask("GET k"), Reply::bulk("whole"));
+}
+
+#[test]
+fn without_descriptors_new_clients_wait_and_the_log_says_so_once() {
+    let starting = hold_starts();
+    let home = TempDir::new().unwrap();
+    drop(starting);
+    let port = free_port();
+    let starting = hold_starts();
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 64; exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_ochre"),
+            "--save",
+            "",
+            "--bind",
+            "127.0.0.1",
+        ])
+        .args(["--io-threads", "1", "--logfile", "log", "--port", &port.to_string()])
+        .current_dir(&home)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(starting);
+    let log = || std::fs::read_to_string(home.path().join("log")).unwrap_or_default();
+    eventually("it is ready", || log().contains("Ready to accept"));
+    let mut first = Wire::connect(at(port));
+    assert_eq!(first.ask("CONFIG SET maxclients 1000"), Reply::ok());
+    let mut crowd: Vec<Wire> = (0..100).map(|_| Wire::connect(at(port))).collect();
+    eventually("the log tells of it", || log().contains("new clients wait"));
+    assert_eq!(first.ask("PING"), Reply::Status(b"PONG".to_vec()));
+    // Those in front make room for those behind.
+    crowd.drain(..60).for_each(drop);
+    for wire in &mut crowd {
+        assert_eq!(wire.ask("PING"), Reply::Status(b"PONG".to_vec()));
+    }
+    assert_eq!(log().matches("new clients wait").count(), 1, "{}", log());
+    let _ = child.kill();
+    let _ = child.wait();
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::kind::Kind::{self, Bool, Octal, Special, Text};
 use super::kind::{COUNT, LONG, MEMORY_UNBOUNDED, PORT, TEXT, choice, clamped, int, memory};
-use super::spec::Feature::{Cluster, Persistence, Replication, Scripting, Tls};
+use super::spec::Feature::{Cluster, Persistence, Replication, Scripting};
 use super::spec::State::{Accepted, Acts, ActsWith};
 use super::spec::{Flags, OptionSpec, State, Topic};
 use super::special;
@@ -40,6 +40,7 @@ const IMMUTABLE: Flags = Flags::IMMUTABLE;
 const PROTECTED: Flags = Flags::PROTECTED;
 const SENSITIVE: Flags = Flags::SENSITIVE;
 const HIDDEN: Flags = Flags::HIDDEN;
+const FILE: Flags = Flags::NAMES_FILE;
 const NO_DEFRAG: State = Accepted("see activedefrag");
 const NO_PINNING: State = Accepted("threads run where the process may run; start it with taskset");
 

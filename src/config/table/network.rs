@@ -19,6 +19,9 @@ tcp_backlog: u32 = "tcp-backlog" [], COUNT, "511", IMMUTABLE, Acts;
 tcp_keepalive: u32 = "tcp-keepalive" [], COUNT, "300", MUTABLE, Acts;
 /// Close clients that were idle for so many seconds; 0 never does.
 timeout: u32 = "timeout" [], COUNT, "0", MUTABLE, Acts;
+/// Close clients whose request is still incomplete after so many seconds, if less than 128 bytes per second of it
+/// came: slow clients pass, those that drip to keep connections busy don't. 0 never does.
+request_timeout: u32 = "request-timeout" [], COUNT, "60", MUTABLE, Acts;
 /// Path of a Unix socket to listen on; empty for none.
 unixsocket: Option<PathBuf> = "unixsocket" [], TEXT, "", IMMUTABLE, Acts;
 /// File mode of the Unix socket in octal; 0 leaves it to the umask.

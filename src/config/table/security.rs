@@ -6,6 +6,12 @@ macro_rules! security_options {
     ([$next:ident $($rest:ident)*] $($before:tt)*) => { $next! { [$($rest)*] $($before)* { Topic::Security;
 /// The password of the default user; empty for none.
 requirepass: Option<Secret> = "requirepass" [], Kind::Secret, "", SENSITIVE, Acts;
+/// Seconds within which a client has to finish its TLS handshake and, where a password is asked for, to
+/// authenticate; it is closed then. 0 waits for ever.
+authentication_timeout: u32 = "authentication-timeout" [], COUNT, "10", MUTABLE, Acts;
+/// The most bytes that all clients that have not authenticated may take together, where a password is asked for; one that
+/// needs more is closed. 0 is no limit.
+unauthenticated_memory_limit: u64 = "unauthenticated-memory-limit" [], memory(0), "67108864", MUTABLE, Acts;
 /// A file of users that ACL LOAD and ACL SAVE work with; not together with `user` lines.
 aclfile: Option<PathBuf> = "aclfile" [], TEXT, "", IMMUTABLE, Acts;
 /// How many refusals ACL LOG remembers; a smaller number counts from the next refusal on.

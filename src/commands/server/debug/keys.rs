@@ -5,7 +5,7 @@ use crate::dispatch::options::int;
 use crate::dispatch::{AdminCx, CmdError, Outcome, Replied, ReplySlot, Request};
 use crate::keyspace::access::idle_seconds;
 use crate::keyspace::entry::{encoding_word, is_expired, string_entry, string_of};
-use crate::keyspace::{DbIndex, Effect, Entry, LockSet};
+use crate::keyspace::{DbIndex, Effect, Entry, EventClass, LockSet};
 use crate::resp::Args;
 use crate::session::{Client, Session};
 use crate::value::string::Encoding;
@@ -86,6 +86,19 @@ fn numbered(prefix: &[u8], number: u64, size: usize) -> (Vec<u8>, Vec<u8>) {
         value.resize(size, 0);
     }
     (name, value)
+}
+
+/// What the panic policy does is tested with this.
+pub(super) fn panic(cx: &mut AdminCx<'_, '_>, key: Option<&[u8]>) -> Outcome {
+    let db = cx.db();
+    cx.with_all(|view| {
+        if let Some(name) = key {
+            let key = view.keyspace().key(name);
+            let effect = Effect::event(EventClass::Generic, "panic");
+            view.put(db, key, string_entry(name, b"half a change", Encoding::Raw, None), effect);
+        }
+        panic!("asked for by DEBUG PANIC");
+    })
 }
 
 pub(super) fn table_stats(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

@@ -1,6 +1,6 @@
 //! DEBUG: for testing servers and clients; closed unless `enable-debug-command` opens it.
 //!
-//! Subcommands that look into Redis's own structures or crash the process are not there and are refused as unknown.
+//! Subcommands that look into Redis's own structures or crash the process are, but for `PANIC`, not there and are refused as unknown.
 //! Five are taken and do nothing, because what they switch cannot show here: `QUICKLIST-PACKED-THRESHOLD` (the node type
 //! of lists), `REPLYBUFFER` and `CLIENT-ENFORCE-REPLY-LIST` (a fixed reply buffer), `DICT-RESIZING` (when a table grows) and
 //! `SET-DISABLE-DENY-SCRIPTS` (there are no scripts).
@@ -61,6 +61,9 @@ const HELP_LINES: &[&str] = &[
     "    Write this text to the log.",
     "OBJECT <key>",
     "    Show how a value is stored.",
+    "PANIC [<key>]",
+    "    Let this command panic, which ends its connection; with a key while it changes that, which ends the",
+    "    process.",
     "PAUSE-CRON <0|1>",
     "    Stop or resume the removal of keys at their deadline.",
     "POPULATE <count> [<prefix>] [<size>]",
@@ -96,6 +99,8 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
             tracing::warn!("DEBUG LOG: {}", req.arg(2).escape_ascii());
             Ok(reply.ok())
         }
+        (b"panic", 2) => keys::panic(cx, None),
+        (b"panic", 3) => keys::panic(cx, Some(req.arg(2))),
         (b"protocol", 3) => protocol::protocol(req.arg(2), reply),
         (b"reload", 2..) => reload::reload(cx, req, reply),
         (b"object", 3) => keys::object(cx, req, reply),

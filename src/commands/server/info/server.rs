@@ -36,8 +36,8 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::info("process_supervised", "Supervisor that was told of the start"), Value::Text("no")),
             (Field::info("run_id", "New at every start"), Value::Text(&identity.run_id)),
             (
-                Field::info("tcp_port", "Port for connections without TLS"),
-                Value::Uint(u64::from(config.port)),
+                Field::info("tcp_port", "Port for connections, those without TLS if there is one"),
+                Value::Uint(u64::from(if config.port == 0 { config.tls_port } else { config.port })),
             ),
             (Field::info("server_time_usec", "Unix time in microseconds"), Value::Uint(engine.time.now_us())),
             (Field::gauge("uptime_in_seconds", "Seconds since the start"), Value::Uint(uptime_s)),
@@ -62,14 +62,18 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
 /// `listener0:name=tcp,bind=127.0.0.1,port=6379`.
 fn emit_listeners(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let config = &facts.config;
-    let tcp = (config.port != 0).then(|| {
-        let addresses: Vec<String> = config.bind.iter().map(|address| format!("bind={address}")).collect();
-        format!("name=tcp,{},port={}", addresses.join(","), config.port)
-    });
+    let addresses: Vec<String> = config.bind.iter().map(|address| format!("bind={address}")).collect();
+    let named = |name: &str, port: u16| {
+        (port != 0).then(|| format!("name={name},{},port={port}", addresses.join(",")))
+    };
+    let (tcp, tls) = (named("tcp", config.port), named("tls", config.tls_port));
     let unix = config.unixsocket.as_ref().map(|path| format!("name=unix,bind={}", path.display()));
-    const NAMES: [Field; 2] =
-        [Field::info("listener0", "An open listener"), Field::info("listener1", "An open listener")];
-    for (field, text) in NAMES.iter().zip(tcp.into_iter().chain(unix)) {
+    const NAMES: [Field; 3] = [
+        Field::info("listener0", "An open listener"),
+        Field::info("listener1", "An open listener"),
+        Field::info("listener2", "An open listener"),
+    ];
+    for (field, text) in NAMES.iter().zip([tcp, unix, tls].into_iter().flatten()) {
         out.field(field, Value::Text(&text));
     }
 }

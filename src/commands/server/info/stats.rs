@@ -73,6 +73,10 @@ fn emit_traffic(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::counter("rejected_connections", "Connections refused over maxclients"),
                 Value::Uint(totals.rejected_connections),
             ),
+            (
+                Field::counter("panics", "Commands that panicked; each ended its connection"),
+                Value::Uint(totals.panics),
+            ),
             (Field::counter("sync_full", "Full syncs with replicas"), zero),
             (Field::counter("sync_partial_ok", "Partial syncs with replicas"), zero),
             (Field::counter("sync_partial_err", "Partial syncs that were refused"), zero),
