@@ -208,7 +208,9 @@ impl Engine {
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
     /// answers how far it reaches now.
     pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
-        self.notifier.commit(commit);
+        if !commit.effects.records.is_empty() {
+            self.notifier.commit(commit);
+        }
         if self.tracking.is_active() {
             self.tracking.commit(commit.effects, commit.client, &self.clients);
         }

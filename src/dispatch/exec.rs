@@ -30,7 +30,7 @@ use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::waiters::Waiter;
-use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, View};
+use crate::keyspace::{Busy, DbIndex, Effects, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
@@ -495,15 +495,24 @@ impl<'k> Executor<'k> {
         self.commit(session, request);
     }
 
-    #[cold]
     fn commit(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.take_effects();
-        let rewrites = std::mem::take(&mut self.rewrites);
         debug_assert!(
-            effects.changes == 0 || !request.command.command.must_rewrite || !rewrites.is_empty(),
+            effects.changes == 0 || !request.command.command.must_rewrite || !self.rewrites.is_empty(),
             "{} changed something that its repetition would not repeat, and gave no other form",
             request.command.full_name
         );
+        if effects.changes > 0 && self.rewrites.is_empty() && self.gathered.is_none() {
+            // The usual case: a command that repeats itself.
+            let (commands, client) = ([(session.db, request.args)], Some(session.id()));
+            return self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+        }
+        self.commit_other(session, request, effects);
+    }
+
+    #[cold]
+    fn commit_other(&mut self, session: &Session, request: &Request<'_>, effects: Effects) {
+        let rewrites = std::mem::take(&mut self.rewrites);
         let commands: SmallVec<[Args<'_>; 2]> = if effects.changes == 0 {
             SmallVec::new()
         } else if rewrites.is_empty() {

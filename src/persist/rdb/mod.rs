@@ -5,12 +5,13 @@
 //! ```
 //!
 //! * [`Saver`] is what commands and the server see: one save at a time, in the background or while the asker waits;
-//! * [`load`] is the way back;
+//! * [`load`] is the way back, [`check`] the tool for an operator;
 //! * [`status`] is what INFO tells.
 //!
 //! After a save in the background that failed, writes are refused until one succeeds, if save points ask for saves and
 //! `stop-writes-on-bgsave-error` says so: data that can't be saved should not grow unnoticed.
 
+pub mod check;
 pub mod load;
 pub mod status;
 
