@@ -480,6 +480,7 @@ impl<'k> Executor<'k> {
         let counters = &self.stats.counters;
         if effects.hits + effects.misses + effects.expired + effects.changes == 0
             && effects.records.is_empty()
+            && !effects.is_forced
         {
             return;
         }
@@ -488,7 +489,7 @@ impl<'k> Executor<'k> {
         bump(&counters.expired_keys, effects.expired);
         bump(&counters.changes, effects.changes);
         // A change that nobody is told of still is journalled.
-        if effects.records.is_empty() && (effects.changes == 0 || !self.view.is_observed()) {
+        if effects.records.is_empty() && !(effects.is_repeated() && self.view.is_observed()) {
             self.view.forget_effects();
             return;
         }
@@ -498,11 +499,11 @@ impl<'k> Executor<'k> {
     fn commit(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.take_effects();
         debug_assert!(
-            effects.changes == 0 || !request.command.command.must_rewrite || !self.rewrites.is_empty(),
+            !effects.is_repeated() || !request.command.command.must_rewrite || !self.rewrites.is_empty(),
             "{} changed something that its repetition would not repeat, and gave no other form",
             request.command.full_name
         );
-        if effects.changes > 0 && self.rewrites.is_empty() && self.gathered.is_none() {
+        if effects.is_repeated() && self.rewrites.is_empty() && self.gathered.is_none() {
             // The usual case: a command that repeats itself.
             let (commands, client) = ([(session.db, request.args)], Some(session.id()));
             return self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
@@ -513,7 +514,7 @@ impl<'k> Executor<'k> {
     #[cold]
     fn commit_other(&mut self, session: &Session, request: &Request<'_>, effects: Effects) {
         let rewrites = std::mem::take(&mut self.rewrites);
-        let commands: SmallVec<[Args<'_>; 2]> = if effects.changes == 0 {
+        let commands: SmallVec<[Args<'_>; 2]> = if !effects.is_repeated() {
             SmallVec::new()
         } else if rewrites.is_empty() {
             [request.args].into_iter().collect()

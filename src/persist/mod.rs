@@ -6,6 +6,7 @@
 //! ```
 
 pub mod aof;
+pub mod exit;
 pub mod rdb;
 pub mod snapshot;
 pub mod storage;

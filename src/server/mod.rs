@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use signals::Signals;
+use signals::{Asked, Signals};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -30,6 +30,7 @@ use crate::dispatch::Engine;
 use crate::net::{Crew, Listening, bind_all};
 use crate::observe::log::LogHandle;
 use crate::persist::aof::Aof;
+use crate::persist::exit;
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 
@@ -109,18 +110,21 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
 /// Returns when the server is to end and its data is saved, if it is to be; whether it is.
 async fn until_ready_to_end(engine: &Arc<Engine>, signals: &mut Signals) -> bool {
     loop {
-        let request = signals.until_shutdown(engine).await;
-        let asked = request.and_then(|request| request.save);
-        let saves = asked.unwrap_or_else(|| !engine.config.snapshot().save.is_empty());
-        // SHUTDOWN has saved already, and has told its client when that failed.
-        let (None, Some(saver)) = (request, engine.parts.find::<Saver>()) else { return saves };
+        let (request, signal) = match signals.until_shutdown(engine).await {
+            // SHUTDOWN has saved already, and has told its client when that failed.
+            Asked::Command(request) => {
+                return request.save.unwrap_or_else(|| !engine.config.snapshot().save.is_empty());
+            }
+            Asked::Signal(name, request) => (request, name),
+        };
         let shared = Arc::clone(engine);
-        let ready = tokio::task::spawn_blocking(move || saver.prepare_exit(&shared, None)).await;
-        match ready {
-            Ok(Ok(())) => return saves,
-            Ok(Err(error)) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
-            Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+        let ready = tokio::task::spawn_blocking(move || exit::prepare(&shared, request)).await;
+        if let Ok(Ok(saves)) = ready {
+            return saves;
         }
+        tracing::warn!(
+            "{signal} received but errors trying to shut down the server, check the logs for more information"
+        );
     }
 }
 

@@ -5,8 +5,23 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::config::ShutdownFlags;
 use crate::dispatch::Engine;
 use crate::dispatch::engine::ShutdownRequest;
+
+/// Who wants the server to end, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// SHUTDOWN.
+    Command(ShutdownRequest),
+    /// A signal of that name, with what `shutdown-on-sigterm` or `shutdown-on-sigint` says to it.
+    Signal(&'static str, ShutdownRequest),
+}
+
+fn request_of(flags: ShutdownFlags) -> ShutdownRequest {
+    let ShutdownFlags { save, nosave, now, force } = flags;
+    ShutdownRequest { save: if save == nosave { None } else { Some(save) }, now, force }
+}
 
 /// The signals that end the server.
 pub struct Signals {
@@ -24,17 +39,22 @@ impl Signals {
         })
     }
 
-    /// Returns when the server is to end, by signal or by SHUTDOWN, whose request is returned.
-    pub async fn until_shutdown(&mut self, engine: &Engine) -> Option<ShutdownRequest> {
+    /// Returns when the server is to end, and who wants it.
+    pub async fn until_shutdown(&mut self, engine: &Engine) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => tracing::info!("Received SIGTERM, shutting down"),
-            _ = self.interrupt.recv() => tracing::info!("Received SIGINT, shutting down"),
+            _ = self.terminate.recv() => {
+                tracing::info!("Received SIGTERM, shutting down");
+                Asked::Signal("SIGTERM", request_of(engine.config.snapshot().shutdown_on_sigterm))
+            }
+            _ = self.interrupt.recv() => {
+                tracing::info!("Received SIGINT, shutting down");
+                Asked::Signal("SIGINT", request_of(engine.config.snapshot().shutdown_on_sigint))
+            }
             request = engine.lifecycle.requested() => {
                 tracing::info!("User requested shutdown");
-                return Some(request);
+                Asked::Command(request)
             }
         }
-        None
     }
 
     /// The next signal ends the process at once.

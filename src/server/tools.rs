@@ -36,7 +36,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
 }
 
 fn is_named(program: &OsStr, word: &str) -> bool {
-    ["redis-", "valkey-"].iter().any(|prefix| program.to_str().and_then(|name| name.strip_prefix(prefix)) == Some(word))
+    ["redis-", "valkey-"]
+        .iter()
+        .any(|prefix| program.to_str().and_then(|name| name.strip_prefix(prefix)) == Some(word))
 }
 
 fn check_aof(args: &[OsString]) -> ExitCode {

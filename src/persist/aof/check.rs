@@ -114,7 +114,10 @@ impl Check<'_> {
         self.storage.open(path)?.take(MAGIC_BYTES).read_to_end(&mut magic)?;
         let mut preamble_bytes = 0;
         if [b"REDIS".as_slice(), b"VALKE"].contains(&&magic[..]) {
-            writeln!(self.out, "The AOF appears to start with an RDB preamble.\nChecking the RDB preamble to start:")?;
+            writeln!(
+                self.out,
+                "The AOF appears to start with an RDB preamble.\nChecking the RDB preamble to start:"
+            )?;
             let Some(end) = check_part(self.storage, path, self.clock, self.out)? else {
                 writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
                 return Ok(false);

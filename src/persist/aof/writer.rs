@@ -17,7 +17,7 @@
 //! for a while. So two groups of clients that take turns become one, and a lone client waits for nobody. How long is a
 //! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
-//! *Once a second* (`everysec`). Written about every millisecond, synced when a second has passed since the last
+//! *Once a second* (`everysec`). Written about every two milliseconds, synced when a second has passed since the last
 //! sync began; what is appended meanwhile waits in the journal's queue.
 //!
 //! **Invariant:** a commit is called durable only after a sync of the file that it is in, begun after it was written
@@ -37,9 +37,9 @@ use crate::keyspace::JournalOffset;
 use crate::persist::storage::File;
 
 /// Pause between writes that need not be durable at once: long enough to make them few, short against a second.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(2);
 /// Bound of the whole wait for more commits under `always`.
-const GROUP_MAX_NS: u64 = 10_000_000;
+const GROUP_MAX_NS: u64 = 20_000_000;
 /// Between two tries after a failure.
 const RETRY_NS: u64 = 100_000_000;
 /// Between two syncs under `everysec`.
@@ -123,7 +123,8 @@ impl Patience {
         let ns = match (they_came, self.waits) {
             (true, 0) => Patience::MAX_NS,
             (true, _) => self.ns * 2,
-            (false, _) => self.ns / 2,
+            // Slowly: a busy machine can hold up those who would have come.
+            (false, _) => self.ns / 4 * 3,
         };
         self.ns = ns.clamp(Patience::MIN_NS, Patience::MAX_NS);
     }
@@ -263,7 +264,7 @@ impl Writer {
     /// Waits for more commits to share a sync.
     fn gather(&mut self, journal: &Journal, now_ns: u64) -> Option<Nap> {
         let waiting = journal.waiting_commits();
-        let enough = (self.expected * 9).div_ceil(10);
+        let enough = (self.expected * 19).div_ceil(20);
         if waiting == 0 {
             return None;
         }

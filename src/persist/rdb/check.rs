@@ -139,7 +139,9 @@ impl Check<'_> {
     fn tell_error(&mut self, error: &Error, at_hand: Option<(&[u8], u8)>) -> io::Result<()> {
         writeln!(self.out, "--- RDB ERROR DETECTED ---")?;
         match &error.what {
-            What::Truncated => writeln!(self.out, "[offset {}] Unexpected EOF reading RDB file", error.offset)?,
+            What::Truncated => {
+                writeln!(self.out, "[offset {}] Unexpected EOF reading RDB file", error.offset)?
+            }
             _ => writeln!(self.out, "[offset {}] {error}", error.offset)?,
         }
         if let Some((name, kind)) = at_hand {

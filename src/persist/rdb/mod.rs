@@ -143,16 +143,16 @@ impl Saver {
         }
     }
 
-    /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `save` says so, or
-    /// save points do. Requests wait from then on, so that nothing is acknowledged behind the save.
+    /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `saves`. Requests wait from
+    /// then on, so that nothing is acknowledged behind the save.
     ///
     /// # Errors
     /// See [`SaveError`]; then requests go on.
-    pub fn prepare_exit(&self, engine: &Arc<Engine>, save: Option<bool>) -> Result<(), SaveError> {
+    pub fn prepare_exit(&self, engine: &Arc<Engine>, saves: bool) -> Result<(), SaveError> {
         self.is_given_up.store(true, Ordering::Release);
         self.wait();
         self.is_given_up.store(false, Ordering::Release);
-        if !save.unwrap_or_else(|| !engine.config.snapshot().save.is_empty()) {
+        if !saves {
             return Ok(());
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");

@@ -26,7 +26,9 @@ pub enum What {
     Mark(u8),
     #[error("{0}")]
     Corrupt(&'static str),
-    #[error("data of the module {name} (version {version}), which is not known here")]
+    #[error(
+        "data of the module {name} (version {version}), which is not known here (rdb-skip-module-data leaves it out)"
+    )]
     Module { name: String, version: u32 },
     /// Not corrupt: servers of long ago could save such keys. Only inside the reader, and for payloads.
     #[error("a value without elements")]
