@@ -8,6 +8,7 @@
 //! | [`process`] | start, log, signals, exit codes, sockets, `CONFIG SET port` |
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
 //! | [`linear`] | concurrent clients see one order of events |
+//! | [`migrate`] | keys move between two servers, whatever the network and other clients do |
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
@@ -24,6 +25,7 @@ mod expiry;
 mod limits;
 mod linear;
 mod memory;
+mod migrate;
 mod process;
 mod protocol;
 mod scripts;
