@@ -118,9 +118,18 @@ async fn until_ready_to_end(engine: &Arc<Engine>, signals: &mut Signals) -> bool
             Asked::Signal(name, request) => (request, name),
         };
         let shared = Arc::clone(engine);
-        let ready = tokio::task::spawn_blocking(move || exit::prepare(&shared, request)).await;
-        if let Ok(Ok(saves)) = ready {
-            return saves;
+        let ready = tokio::task::spawn_blocking(move || exit::prepare(&shared, request));
+        tokio::select! {
+            ready = ready => if let Ok(Ok(saves)) = ready {
+                return saves;
+            },
+            () = signals.interrupted_again() => {
+                if let Some(saver) = engine.parts.find::<Saver>() {
+                    saver.remove_temporary();
+                }
+                tracing::warn!("You insist... exiting now.");
+                std::process::exit(1);
+            }
         }
         tracing::warn!(
             "{signal} received but errors trying to shut down the server, check the logs for more information"

@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first one ends the server in order, the second one at once.
+//! SIGTERM and SIGINT: the first one ends the server in order, as `shutdown-on-sigterm` and `shutdown-on-sigint` say; a second
+//! SIGINT does not wait for the save, and behind that either of them ends the process at once.
 //!
 //! Handlers are installed explicitly, so that the server also ends as process 1 of a container, where the kernel
 //! has no defaults.
@@ -55,6 +56,11 @@ impl Signals {
                 Asked::Command(request)
             }
         }
+    }
+
+    /// Somebody at a keyboard does not want to wait for the save. SIGTERM has patience: who sends it twice may be a machine.
+    pub async fn interrupted_again(&mut self) {
+        self.interrupt.recv().await;
     }
 
     /// The next signal ends the process at once.

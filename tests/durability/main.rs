@@ -6,6 +6,7 @@
 mod wire;
 
 mod faults;
+mod foreign;
 mod functions;
 mod kill;
 mod power;

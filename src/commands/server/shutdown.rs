@@ -34,7 +34,10 @@ pub const COMMANDS: &[Command] = &[Command::admin("shutdown", -1, shutdown)
 fn shutdown(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let lifecycle = &cx.engine.lifecycle;
     match parse(req)? {
-        None if lifecycle.abort() => Ok(reply.ok()),
+        None if lifecycle.abort() => {
+            tracing::info!("Shutdown manually aborted.");
+            Ok(reply.ok())
+        }
         None => Err(CmdError::text("ERR No shutdown in progress.")),
         Some(request) => {
             exit::prepare(cx.engine, request)

@@ -90,7 +90,7 @@ impl Saver {
     pub fn save(&self, engine: &Arc<Engine>) -> Result<Written, SaveError> {
         let snapshot = self.begin(engine, |style| cut(engine, style, || {}))?;
         let written = self.write(engine, snapshot);
-        Ok(self.finish(engine, written)?)
+        Ok(self.finish(engine, written, false)?)
     }
 
     /// Saves in the background. Blocks until it has all locks.
@@ -116,13 +116,13 @@ impl Saver {
         let work = move || {
             let written = saver.write(&on, snapshot);
             // It was logged, and INFO tells it.
-            let _ = saver.finish(&on, written);
+            let _ = saver.finish(&on, written, true);
         };
         let mut job = self.job.lock();
         match std::thread::Builder::new().name("ochre-save".into()).spawn(work) {
             Ok(thread) => *job = Some(thread),
             Err(error) => {
-                self.finish(engine, Err(error))?;
+                self.finish(engine, Err(error), true)?;
             }
         }
         tracing::info!("Background saving started");
@@ -253,7 +253,7 @@ impl Saver {
     fn replace_file(&self, engine: &Engine, snapshot: Snapshot) -> Result<Written, WriteError> {
         let config = engine.config.snapshot();
         let path = self.path(&config);
-        let temporary = self.root.join(format!("temp-{}.rdb", std::process::id()));
+        let temporary = self.temporary();
         let written = self.write_temporary(&temporary, snapshot, config.rdb_save_incremental_fsync);
         let moved = written.and_then(|written| {
             self.storage.rename(&temporary, &path)?;
@@ -268,6 +268,16 @@ impl Saver {
         Ok(written)
     }
 
+    fn temporary(&self) -> PathBuf {
+        self.root.join(format!("temp-{}.rdb", std::process::id()))
+    }
+
+    /// Removes what is being written, for who ends the process in the middle of it.
+    pub fn remove_temporary(&self) {
+        // Most often there is none.
+        let _ = self.storage.remove(&self.temporary());
+    }
+
     fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
         let file = self.storage.create(path)?;
         let is_given_up = Arc::clone(&self.is_given_up);
@@ -277,8 +287,14 @@ impl Saver {
         Ok(written)
     }
 
-    fn finish(&self, engine: &Engine, written: io::Result<Written>) -> io::Result<Written> {
-        self.status.end(engine, &written);
+    /// A failure of which nobody is told at once has consequences; who asked and waited knows himself.
+    fn finish(
+        &self,
+        engine: &Engine,
+        written: io::Result<Written>,
+        in_background: bool,
+    ) -> io::Result<Written> {
+        self.status.end(engine, &written, in_background);
         match &written {
             Ok(written) => {
                 tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes);
@@ -288,7 +304,9 @@ impl Saver {
                 let config = engine.config.snapshot();
                 let reason = self.describe(&self.path(&config), error);
                 tracing::warn!("Saving failed: {reason}");
-                engine.lifecycle.set_unsaved(Some(reason));
+                if in_background {
+                    engine.lifecycle.set_unsaved(Some(reason));
+                }
             }
         }
         written

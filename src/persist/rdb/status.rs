@@ -73,11 +73,13 @@ impl Status {
         *self.keys_done.lock() = Some(snapshot.progress());
     }
 
-    pub(super) fn end(&self, engine: &Engine, written: &io::Result<Written>) {
+    pub(super) fn end(&self, engine: &Engine, written: &io::Result<Written>, in_background: bool) {
         let now = engine.time.now_ms().seconds();
         let took = now.saturating_sub(self.began_seconds.load(Relaxed));
         self.last_took_seconds.store(i64::try_from(took).unwrap_or(i64::MAX), Relaxed);
-        self.has_failed.store(written.is_err(), Relaxed);
+        if written.is_ok() || in_background {
+            self.has_failed.store(written.is_err(), Relaxed);
+        }
         if written.is_ok() {
             self.saves.fetch_add(1, Relaxed);
             self.changes_saved.store(self.changes_at_cut.load(Relaxed), Relaxed);
