@@ -99,6 +99,8 @@ pub struct Lifecycle {
     requested: Notify,
     /// Loading a data set: most commands answer LOADING.
     pub loading: AtomicBool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: payloads are decoded whatever their checksum is.
+    pub skips_checksums: AtomicBool,
     /// The last save failed.
     unsaved: AtomicBool,
     unsaved_reason: Mutex<Option<String>>,

@@ -7,6 +7,7 @@
 
 pub mod aof;
 pub mod exit;
+pub mod progress;
 pub mod rdb;
 pub mod snapshot;
 pub mod storage;

@@ -24,7 +24,7 @@ use crate::dispatch::Engine;
 use crate::keyspace::freeze::FrozenKeyspace;
 use crate::keyspace::{JournalOffset, LockSet, View};
 use crate::persist::snapshot::{Snapshot, Style, cut_in};
-use crate::persist::storage::File;
+use crate::persist::storage::{File, Growing};
 use crate::resp::push_record;
 
 /// Between two looks at sizes and failures.
@@ -269,10 +269,12 @@ impl Aof {
         let frozen = match source {
             Source::Frozen(frozen) => frozen,
             Source::Snapshot(snapshot) => {
-                let syncs = config.aof_rewrite_incremental_fsync;
+                let sync_every = config.aof_rewrite_incremental_fsync.then_some(SYNC_BYTES);
                 let is_cancelled = || self.is_cancelled(wanted);
-                let to = Growing { file: &mut *file, unsynced: 0, syncs, is_cancelled: &is_cancelled };
-                let written = snapshot.write(to)?;
+                self.status.saved.follow(&snapshot);
+                let written = snapshot.write(Growing::new(&mut *file, sync_every, &is_cancelled));
+                self.status.saved.end();
+                let written = written?;
                 file.sync()?;
                 return Ok(written.bytes);
             }
@@ -353,33 +355,6 @@ fn freeze<R>(engine: &Arc<Engine>, config: &Config, at_cut: impl FnOnce() -> R) 
     match (snapshot, answer) {
         (Some(snapshot), Some(answer)) => Ok((Source::Snapshot(snapshot), answer)),
         _ => Err(io::Error::other("another snapshot is under way")),
-    }
-}
-
-/// A file that is synced while it grows, and that can be given up.
-struct Growing<'f> {
-    file: &'f mut dyn File,
-    unsynced: u64,
-    syncs: bool,
-    is_cancelled: &'f dyn Fn() -> bool,
-}
-
-impl io::Write for Growing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if (self.is_cancelled)() {
-            return Err(io::Error::other("cancelled"));
-        }
-        let written = self.file.write(bytes)?;
-        self.unsynced += written as u64;
-        if self.syncs && self.unsynced >= SYNC_BYTES {
-            self.file.sync()?;
-            self.unsynced = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

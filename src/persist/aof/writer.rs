@@ -97,34 +97,38 @@ enum Health {
 /// How long the writer waits for the next commit of a group.
 ///
 /// ```text
-/// 50 clients that ask again at once          4 ms, but the last of them has come long before
+/// 50 clients that ask again at once          up to 10 ms, but the last of them has come long before
 /// 50 clients that think for a second         0.1 ms, and 4 ms once in a while, to see whether that has changed
 /// ```
 #[derive(Clone, Copy, Debug)]
 struct Patience {
     ns: u64,
-    /// Waits since the last with full patience.
+    /// Waits since the last try.
     waits: u32,
 }
 
 impl Patience {
     const MIN_NS: u64 = 100_000;
-    const MAX_NS: u64 = 4_000_000;
-    const FULL_EVERY: u32 = 32;
+    /// On a busy machine a client that asks again at once may need that long.
+    const MAX_NS: u64 = 10_000_000;
+    /// To begin with, and to see.
+    const TRY_NS: u64 = 4_000_000;
+    const TRY_EVERY: u32 = 32;
 
     /// How long to wait in this group.
     fn of_this_group(&self) -> u64 {
-        if self.waits >= Patience::FULL_EVERY { Patience::MAX_NS } else { self.ns }
+        if self.waits >= Patience::TRY_EVERY { self.ns.max(Patience::TRY_NS) } else { self.ns }
     }
 
     /// They came, or did not.
     fn learn(&mut self, they_came: bool) {
-        self.waits = if self.waits >= Patience::FULL_EVERY { 0 } else { self.waits + 1 };
-        let ns = match (they_came, self.waits) {
-            (true, 0) => Patience::MAX_NS,
-            (true, _) => self.ns * 2,
+        let was_try = self.waits >= Patience::TRY_EVERY;
+        self.waits = if was_try { 0 } else { self.waits + 1 };
+        let ns = match they_came {
+            true if was_try => self.ns.max(Patience::TRY_NS),
+            true => self.ns * 2,
             // Slowly: a busy machine can hold up those who would have come.
-            (false, _) => self.ns / 4 * 3,
+            false => self.ns / 4 * 3,
         };
         self.ns = ns.clamp(Patience::MIN_NS, Patience::MAX_NS);
     }
@@ -132,7 +136,7 @@ impl Patience {
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { ns: Patience::MAX_NS, waits: 0 }
+        Patience { ns: Patience::TRY_NS, waits: 0 }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::pause::PauseMode;
 use crate::keyspace::View;
-use crate::persist::storage::{File, Storage, folder_of};
+use crate::persist::storage::{Growing, Storage, folder_of};
 use status::Status;
 
 /// Bytes that are synced at once while a file is written, so that the last sync is short.
@@ -46,7 +46,7 @@ pub struct Saver {
     is_scheduled: AtomicBool,
     job: Mutex<Option<JoinHandle<()>>>,
     /// What is being written in the background is not wanted any more.
-    is_given_up: Arc<AtomicBool>,
+    is_given_up: AtomicBool,
     /// The version that the last save needed; 0 before the first.
     last_version: AtomicU32,
 }
@@ -71,7 +71,7 @@ impl Saver {
             status: Arc::default(),
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
-            is_given_up: Arc::default(),
+            is_given_up: AtomicBool::new(false),
             last_version: AtomicU32::new(0),
         });
         engine.parts.put(Arc::clone(&saver));
@@ -143,15 +143,28 @@ impl Saver {
         }
     }
 
+    /// What is being saved in the background is not wanted any more; that is no failure.
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+    }
+
+    /// All data was thrown away (FLUSHALL): what is being saved of it is given up, and where save points ask for saves the file
+    /// is replaced soon.
+    pub fn forget(&self, config: &Config) {
+        self.give_up();
+        if !config.save.is_empty() {
+            self.schedule();
+        }
+    }
+
     /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `saves`. Requests wait from
     /// then on, so that nothing is acknowledged behind the save.
     ///
     /// # Errors
     /// See [`SaveError`]; then requests go on.
     pub fn prepare_exit(&self, engine: &Arc<Engine>, saves: bool) -> Result<(), SaveError> {
-        self.is_given_up.store(true, Ordering::Release);
+        self.give_up();
         self.wait();
-        self.is_given_up.store(false, Ordering::Release);
         if !saves {
             return Ok(());
         }
@@ -211,6 +224,7 @@ impl Saver {
         if !self.status.begin(engine) {
             return Err(SaveError::AlreadySaving);
         }
+        self.is_given_up.store(false, Ordering::Release);
         match cut(self.style(engine)) {
             Some(snapshot) => {
                 self.status.follow(&snapshot);
@@ -279,11 +293,10 @@ impl Saver {
     }
 
     fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
-        let file = self.storage.create(path)?;
-        let is_given_up = Arc::clone(&self.is_given_up);
-        let mut disk = Disk { file, unsynced: 0, syncs, is_given_up };
-        let written = snapshot.write(&mut disk)?;
-        disk.file.sync()?;
+        let mut file = self.storage.create(path)?;
+        let is_given_up = || self.is_given_up.load(Ordering::Acquire);
+        let written = snapshot.write(Growing::new(&mut *file, syncs.then_some(SYNC_BYTES), &is_given_up))?;
+        file.sync()?;
         Ok(written)
     }
 
@@ -294,6 +307,8 @@ impl Saver {
         written: io::Result<Written>,
         in_background: bool,
     ) -> io::Result<Written> {
+        let is_given_up = written.is_err() && self.is_given_up.load(Ordering::Acquire);
+        let in_background = in_background && !is_given_up;
         self.status.end(engine, &written, in_background);
         match &written {
             Ok(written) => {
@@ -303,7 +318,11 @@ impl Saver {
             Err(error) => {
                 let config = engine.config.snapshot();
                 let reason = self.describe(&self.path(&config), error);
-                tracing::warn!("Saving failed: {reason}");
+                if is_given_up {
+                    tracing::info!("A save was given up");
+                } else {
+                    tracing::warn!("Saving failed: {reason}");
+                }
                 if in_background {
                     engine.lifecycle.set_unsaved(Some(reason));
                 }
@@ -325,32 +344,5 @@ impl Saver {
 
     pub(super) fn storage(&self) -> &dyn Storage {
         &*self.storage
-    }
-}
-
-/// A file that is synced while it grows.
-struct Disk {
-    file: Box<dyn File>,
-    unsynced: u64,
-    syncs: bool,
-    is_given_up: Arc<AtomicBool>,
-}
-
-impl io::Write for Disk {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_given_up.load(Ordering::Acquire) {
-            return Err(io::Error::other("the save was given up"));
-        }
-        let written = self.file.write(bytes)?;
-        self.unsynced += written as u64;
-        if self.syncs && self.unsynced >= SYNC_BYTES {
-            self.file.sync()?;
-            self.unsynced = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod keys;
 mod protocol;
 mod reload;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::module::check_guard;
@@ -78,6 +79,8 @@ const HELP_LINES: &[&str] = &[
     "    Taken without effect.",
     "SLEEP <seconds>",
     "    Keep the whole keyspace locked for a while, at most an hour. Decimals allowed.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Take payloads of RESTORE whatever their checksum is.",
     "STRUCTSIZE",
     "    Show the sizes of the server's structures in bytes.",
 ];
@@ -89,6 +92,10 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         (b"loadaof", 2) => load_aof(cx, reply),
         (b"sleep", 3) => sleep(cx, req, reply),
         (b"set-active-expire" | b"pause-cron", 3) => set_expiry(cx, req, reply),
+        (b"set-skip-checksum-validation", 3) => {
+            cx.engine.lifecycle.skips_checksums.store(req.arg(2) == b"1", Ordering::Relaxed);
+            Ok(reply.ok())
+        }
         (b"error", 3) => Err(CmdError::Bytes(req.arg(2).to_vec())),
         (b"log", 3) => {
             tracing::warn!("DEBUG LOG: {}", req.arg(2).escape_ascii());
