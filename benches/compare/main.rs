@@ -6,7 +6,7 @@
 //!   --server NAME=COMMAND…                            another server, started as `COMMAND --bind … --port …`
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
-//!                                                     types, elements, algebra, stall or waiting
+//!                                                     types, elements, algebra, stall, durability or waiting
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -22,6 +22,7 @@ mod batch;
 mod client;
 mod collection;
 mod costs;
+mod durability;
 mod elements;
 mod footprint;
 mod growth;
@@ -128,6 +129,9 @@ fn main() {
     }
     if plan.does("stall") {
         stall::run(&plan);
+    }
+    if plan.does("durability") {
+        durability::run(&plan);
     }
     if plan.does("waiting") {
         waiting::run(&plan);

@@ -43,6 +43,15 @@ const NOT_RELOADED: [(&str, &str); 4] = [
         "whether a score keeps its negative zero depends on an option that the script changes",
     ),
 ];
+/// Scripts whose data a snapshot does not bring back, and why.
+const NOT_RESTORED: [(&str, &str); 3] = [
+    ("generic/randomkey", "keys that have expired and were not removed are left out"),
+    ("transaction/swapdb_watch", "keys that have expired and were not removed are left out"),
+    (
+        "sorted_set/zunion",
+        "whether a score keeps its negative zero depends on an option that the script changes",
+    ),
+];
 /// Blocks between two reloads.
 const RELOAD_EVERY: usize = 8;
 
@@ -58,9 +67,12 @@ fn main() -> ExitCode {
     for path in scripts {
         for variant in variants(oracle.as_deref(), update) {
             let name = format!("{} ({variant})", name_of(&path));
-            let is_exempt =
-                variant == RELOADED && NOT_RELOADED.iter().any(|(script, _)| name.starts_with(script));
-            if is_exempt || !arguments.select(&name) {
+            let exempt: &[(&str, &str)] = match variant.as_str() {
+                RELOADED => &NOT_RELOADED,
+                RESTORED => &NOT_RESTORED,
+                _ => &[],
+            };
+            if exempt.iter().any(|(script, _)| name.starts_with(script)) || !arguments.select(&name) {
                 continue;
             }
             if arguments.list {
