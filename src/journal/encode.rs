@@ -77,7 +77,7 @@ impl<'q> Encoder<'q> {
 
     /// A command as it came.
     #[inline]
-    fn request(&mut self, db: DbIndex, args: &Args<'_>) {
+    pub(super) fn request(&mut self, db: DbIndex, args: &Args<'_>) {
         self.select(db);
         match args.as_record() {
             Some(bytes) => self.out.extend_from_slice(bytes),

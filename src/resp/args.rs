@@ -82,7 +82,12 @@ impl<'a> Args<'a> {
         }
         let mut end = first.start as usize + first.len as usize;
         for span in rest {
-            let digits = span.len.checked_ilog10().unwrap_or(0) as usize + 1;
+            let digits = match span.len {
+                0..10 => 1,
+                10..100 => 2,
+                100..1000 => 3,
+                longer => longer.ilog10() as usize + 1,
+            };
             let start = end + b"\r\n$".len() + digits + b"\r\n".len();
             if span.start as usize != start || self.bytes.get(end..end + 3)? != b"\r\n$" {
                 return None;

@@ -268,7 +268,7 @@ impl Writer {
     /// Waits for more commits to share a sync.
     fn gather(&mut self, journal: &Journal, now_ns: u64) -> Option<Nap> {
         let waiting = journal.waiting_commits();
-        let enough = (self.expected * 19).div_ceil(20);
+        let enough = (self.expected * 9).div_ceil(10);
         if waiting == 0 {
             return None;
         }
