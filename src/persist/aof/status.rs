@@ -130,6 +130,8 @@ pub struct Status {
     pub failures_in_a_row: AtomicU64,
     pub has_rewrite_failed: AtomicBool,
     pub last_rewrite_s: AtomicI64,
+    /// DEBUG AOF-FLUSH-SLEEP: pause before each write, µs.
+    pub flush_sleep_us: AtomicU64,
     /// How far the base of the running rewrite is.
     pub saved: Progress,
     /// Monotonic µs at which the running rewrite began.

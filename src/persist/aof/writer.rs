@@ -354,6 +354,10 @@ impl Writer {
         unix_seconds: u64,
         journal: &Journal,
     ) -> bool {
+        let pause_us = self.status.flush_sleep_us.load(Ordering::Relaxed);
+        if pause_us > 0 {
+            std::thread::sleep(Duration::from_micros(pause_us));
+        }
         match self.write(&records, settings, unix_seconds) {
             Ok(()) => {
                 self.written = records.end;

@@ -18,7 +18,7 @@ pub enum What {
     Magic,
     #[error("RDB version {0} is not known")]
     Version(u32),
-    #[error("the checksum is wrong: the file says {told:016x}, its bytes {found:016x}")]
+    #[error("the checksum is wrong (CRC error): the file says {told:016x}, its bytes {found:016x}")]
     Checksum { told: u64, found: u64 },
     #[error("a value of the unknown type {0}")]
     Kind(u8),

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use super::module::check_guard;
 use crate::config::parse_memory;
+use crate::dispatch::options::int;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::keyspace::ExpiryPolicy;
 use crate::persist::aof::Aof;
@@ -36,6 +37,8 @@ pub const COMMANDS: &[Command] = &[Command::admin("debug", -2, debug)
     .syscmd()];
 
 const HELP_LINES: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Wait before each write to the append only file, at most a second.",
     "CLIENT-EVICTION",
     "    Show the clients that would be closed for memory.",
     "CLIENT-ENFORCE-REPLY-LIST <0|1>",
@@ -92,6 +95,13 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         (b"loadaof", 2) => load_aof(cx, reply),
         (b"sleep", 3) => sleep(cx, req, reply),
         (b"set-active-expire" | b"pause-cron", 3) => set_expiry(cx, req, reply),
+        (b"aof-flush-sleep", 3) => {
+            if let Some(aof) = cx.engine.parts.find::<Aof>() {
+                let pause_us = u64::try_from(int(req.arg(2))?).unwrap_or(0);
+                aof.status.flush_sleep_us.store(pause_us.min(1_000_000), Ordering::Relaxed);
+            }
+            Ok(reply.ok())
+        }
         (b"set-skip-checksum-validation", 3) => {
             cx.engine.lifecycle.skips_checksums.store(req.arg(2) == b"1", Ordering::Relaxed);
             Ok(reply.ok())
