@@ -107,7 +107,7 @@ fn a_dead_network_keeps_nobody_waiting_but_its_client() {
     assert_eq!(other.ask("GET k"), Reply::bulk("vw"));
     drop(silent);
     let gone = migrate(&mut from, silent_at, "k 0 1000").error_text();
-    assert_eq!(gone, "IOERR error or timeout connecting to the client");
+    assert_eq!(gone, "IOERR error or timeout writing to target instance");
     assert_eq!(from.ask("EXISTS k"), Reply::Integer(1));
 }
 

@@ -78,15 +78,16 @@ pub const COMMANDS: &[Command] = &[Command::write("migrate", -6, migrate)
         Arg::key("keys", 1).with_token("KEYS").display("key").since("3.0.6").optional().multiple(),
     ])];
 
-/// The key, or those behind KEYS where the key is empty. A request with both has none: it is refused.
+/// The key, or those behind KEYS where the key is empty. A request with both is refused.
 fn walk_keys(args: &Args<'_>, visit: &mut dyn FnMut(usize, KeyFlags)) -> Result<(), InvalidKeys> {
     let Some(first) = keys_at(args) else {
         visit(3, MOVED);
         return Ok(());
     };
-    if args.at(3).is_empty() {
-        (first..args.len()).for_each(|position| visit(position, MOVED));
+    if !args.at(3).is_empty() {
+        return Err(InvalidKeys);
     }
+    (first..args.len()).for_each(|position| visit(position, MOVED));
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 //! ```
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::settle::Parcel;
@@ -64,7 +64,7 @@ pub(super) struct Target {
 impl Target {
     pub fn connect(address: &Address) -> Result<Target, Failure> {
         let timeout = Duration::from_millis(address.timeout_ms);
-        let stream = open(address, timeout).map_err(|_| Failure::Connecting)?;
+        let stream = open(address, timeout)?;
         let mut target = Target { stream: BufReader::new(stream), buffer: Vec::new() };
         if !address.credentials.is_empty() {
             let words = [b"AUTH".as_slice()].into_iter();
@@ -132,20 +132,26 @@ impl Target {
     }
 }
 
-fn open(address: &Address, timeout: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for place in (address.host.as_str(), address.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&place, timeout) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(timeout))?;
-                stream.set_write_timeout(Some(timeout))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
+/// In Redis, which connects without waiting, a server that refuses is found out by writing to it.
+fn open(address: &Address, timeout: Duration) -> Result<TcpStream, Failure> {
+    let places = (address.host.as_str(), address.port).to_socket_addrs();
+    let mut failure = Failure::Connecting;
+    for place in places.map_err(|_| Failure::Connecting)? {
+        match connect(&place, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => failure = Failure::Connecting,
+            Err(_) => failure = Failure::Writing,
         }
     }
-    Err(last)
+    Err(failure)
+}
+
+fn connect(place: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(place, timeout)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(timeout))?;
+    stream.set_write_timeout(Some(timeout))?;
+    Ok(stream)
 }
 
 /// The command that makes the other server have what is here.
