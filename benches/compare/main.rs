@@ -7,7 +7,7 @@
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
 //!                                                     types, elements, algebra, scripts, stall,
-//!                                                     waiting or tls
+//!                                                     durability, waiting or tls
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -23,6 +23,7 @@ mod batch;
 mod client;
 mod collection;
 mod costs;
+mod durability;
 mod elements;
 mod footprint;
 mod growth;
@@ -134,6 +135,9 @@ fn main() {
     }
     if plan.does("stall") {
         stall::run(&plan);
+    }
+    if plan.does("durability") {
+        durability::run(&plan);
     }
     if plan.does("waiting") {
         waiting::run(&plan);

@@ -45,6 +45,7 @@ pub const FAMILIES: &[&[Command]] = &[
     generic::dump::COMMANDS,
     generic::expire::COMMANDS,
     generic::look::COMMANDS,
+    generic::migrate::COMMANDS,
     generic::object::COMMANDS,
     generic::rename::COMMANDS,
     generic::sort::COMMANDS,

@@ -68,8 +68,6 @@ pub enum State {
 /// Parts of the server that options wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
-    /// Snapshots and the append only file.
-    Persistence,
     /// Replicas and primaries.
     Replication,
     /// Slots and the cluster bus.
@@ -82,7 +80,6 @@ impl Feature {
     /// The word used in documentation.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Persistence => "persistence",
             Self::Replication => "replication",
             Self::Cluster => "cluster",
             Self::Scripting => "scripting",

@@ -80,6 +80,7 @@ fn every_option_of_redis_has_its_default() {
         "tls-auto",
         "tls-auth-clients-user",
         "rdb-save-version",
+        "rdb-skip-module-data",
         "aof-load-corrupt-tail-max-size",
         "aof-checksum",
         "log-format",

@@ -35,6 +35,11 @@ pub struct ReadCx<'c, 'k> {
 }
 
 impl<'k> ReadCx<'_, 'k> {
+    /// Whether the request may wait: it is not a part of a transaction or a script.
+    pub fn may_wait(&self) -> bool {
+        self.may_wait
+    }
+
     pub fn db(&self) -> DbIndex {
         self.session.db
     }

@@ -103,6 +103,8 @@ pub struct Lifecycle {
     requested: Notify,
     /// Loading a data set: most commands answer LOADING.
     pub loading: AtomicBool,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION: payloads are decoded whatever their checksum is.
+    pub skips_checksums: AtomicBool,
     /// The last save failed.
     unsaved: AtomicBool,
     unsaved_reason: Mutex<Option<String>>,
@@ -212,7 +214,9 @@ impl Engine {
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
     /// answers how far it reaches now.
     pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
-        self.notifier.commit(commit);
+        if !commit.effects.records.is_empty() {
+            self.notifier.commit(commit);
+        }
         if self.tracking.is_active() {
             self.tracking.commit(commit.effects, commit.client, &self.clients);
         }

@@ -34,7 +34,7 @@ use super::{Outcome, monitor};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::keyspace::waiters::{ReadyKey, Waiter};
-use crate::keyspace::{Busy, DbIndex, JournalOffset, Key, LockSet, View};
+use crate::keyspace::{Busy, DbIndex, Effects, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 use crate::session::{ReplyMode, Session, Transaction, bump};
 use crate::spec::CommandFlags;
@@ -602,6 +602,7 @@ impl<'k> Executor<'k> {
         let counters = &self.stats.counters;
         if effects.hits + effects.misses + effects.expired + effects.changes == 0
             && effects.records.is_empty()
+            && !effects.is_forced
         {
             return;
         }
@@ -610,23 +611,32 @@ impl<'k> Executor<'k> {
         bump(&counters.expired_keys, effects.expired);
         bump(&counters.changes, effects.changes);
         // A change that nobody is told of still is journalled.
-        if effects.records.is_empty() && (effects.changes == 0 || !self.view.is_observed()) {
+        if effects.records.is_empty() && !(effects.is_repeated() && self.view.is_observed()) {
             self.view.forget_effects();
             return;
         }
         self.commit(session, request);
     }
 
-    #[cold]
     fn commit(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.take_effects();
-        let rewrites = std::mem::take(&mut self.rewrites);
         debug_assert!(
-            effects.changes == 0 || !request.command.command.must_rewrite || !rewrites.is_empty(),
+            !effects.is_repeated() || !request.command.command.must_rewrite || !self.rewrites.is_empty(),
             "{} changed something that its repetition would not repeat, and gave no other form",
             request.command.full_name
         );
-        let commands: SmallVec<[Args<'_>; 2]> = if effects.changes == 0 {
+        if effects.is_repeated() && self.rewrites.is_empty() && self.gathered.is_none() {
+            // The usual case: a command that repeats itself.
+            let (commands, client) = ([(session.db, request.args)], Some(session.id()));
+            return self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+        }
+        self.commit_other(session, request, effects);
+    }
+
+    #[cold]
+    fn commit_other(&mut self, session: &Session, request: &Request<'_>, effects: Effects) {
+        let rewrites = std::mem::take(&mut self.rewrites);
+        let commands: SmallVec<[Args<'_>; 2]> = if !effects.is_repeated() {
             SmallVec::new()
         } else if rewrites.is_empty() {
             [request.args].into_iter().collect()

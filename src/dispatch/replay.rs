@@ -45,11 +45,16 @@ impl Executor<'_> {
         if !registered.command.spec.accepts(args.len()) {
             return Err(ReplayError::Arity(name()));
         }
-        if !matches!(registered.command.handler, Handler::Write(_) | Handler::Read(_)) {
-            return Err(ReplayError::Foreign(name()));
-        }
         let mut keys = Keys::new();
-        let locks = self.find_keys(registered, &args, &mut keys);
+        let locks = match registered.command.handler {
+            Handler::Write(_) | Handler::Read(_) => self.find_keys(registered, &args, &mut keys),
+            // Logs of Redis before 5.0 have scripts as they came, which can reach any key.
+            Handler::Script(_) => {
+                self.find_keys(registered, &args, &mut keys);
+                LockSet::All
+            }
+            _ => return Err(ReplayError::Foreign(name())),
+        };
         self.view.lock_blocking_for(&locks);
         self.view.begin_replay(self.engine.time.now_ms());
         let mark = out.mark();

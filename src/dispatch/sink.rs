@@ -5,6 +5,7 @@
 //! While there is no sink, nothing is recorded and committing costs one relaxed load.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -32,11 +33,16 @@ pub trait Sink: Send + Sync {
 
 /// All listeners.
 #[derive(Default)]
-pub struct Sinks(ArcSwap<Vec<Arc<dyn Sink>>>);
+pub struct Sinks {
+    /// There is one. Set under the locks of all shards, before the first is added.
+    has_any: AtomicBool,
+    all: ArcSwap<Vec<Arc<dyn Sink>>>,
+}
 
 impl Sinks {
     pub(super) fn add(&self, sink: Arc<dyn Sink>) {
-        self.0.rcu(|sinks| {
+        self.has_any.store(true, Ordering::Release);
+        self.all.rcu(|sinks| {
             let mut sinks = Vec::clone(sinks);
             sinks.push(Arc::clone(&sink));
             sinks
@@ -44,10 +50,18 @@ impl Sinks {
     }
 
     pub(super) fn any(&self) -> bool {
-        !self.0.load().is_empty()
+        self.has_any.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(super) fn commit(&self, commit: &Commit<'_>) {
-        self.0.load().iter().for_each(|sink| sink.commit(commit));
+        if self.any() {
+            self.tell(commit);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, commit: &Commit<'_>) {
+        self.all.load().iter().for_each(|sink| sink.commit(commit));
     }
 }

@@ -32,6 +32,9 @@ use crate::resp::{Output, OwnedArgs};
 use crate::session::{ClientId, ReplyMode, Session};
 use crate::value::Kind;
 
+/// Begins what a request waits for, on behalf of its waiter.
+pub type Begin = Box<dyn FnOnce(&Arc<Engine>, &Arc<Waiter>)>;
+
 /// What a request waits for.
 pub struct Awaited {
     pub wanted: Wanted,
@@ -41,12 +44,25 @@ pub struct Awaited {
     pub keys: usize,
     /// What to run when it is woken, where that is not what was sent.
     pub again: Option<OwnedArgs>,
+    /// Begins what it waits for, once it sleeps. Called under the locks of its keys: must be quick.
+    pub begin: Option<Begin>,
 }
 
 impl Awaited {
     /// Waits for a value of a kind under any of its keys.
     pub fn value(kind: Kind, timeout: Option<Duration>) -> Awaited {
-        Awaited { wanted: Wanted { kind, or_none: false }, timeout, keys: usize::MAX, again: None }
+        Awaited {
+            wanted: Wanted { kind, or_none: false },
+            timeout,
+            keys: usize::MAX,
+            again: None,
+            begin: None,
+        }
+    }
+
+    /// Waits for what happens outside: `begin` starts it, and ends the wait when that is over. No key wakes it.
+    pub fn elsewhere(begin: impl FnOnce(&Arc<Engine>, &Arc<Waiter>) + 'static) -> Awaited {
+        Awaited { keys: 0, begin: Some(Box::new(begin)), ..Awaited::value(Kind::String, None) }
     }
 }
 
@@ -132,6 +148,9 @@ impl<'k> Executor<'k> {
         let waiter = Arc::new(Waiter::new(place, awaited.wanted, has_timeout, pending, waker));
         for key in request.keys().iter().take(awaited.keys) {
             self.view.wait(session.db, *key, &waiter);
+        }
+        if let Some(begin) = awaited.begin {
+            begin(self.engine, &waiter);
         }
         session.begin_wait(waiter, awaited.timeout);
     }

@@ -52,7 +52,7 @@ impl<'q> Encoder<'q> {
             let mark = marks.get(index).copied().unwrap_or(records.len());
             self.expired(records.get(told..mark).unwrap_or_default());
             told = told.max(mark);
-            self.command(*db, args.iter());
+            self.request(*db, args);
         }
         self.expired(records.get(told..).unwrap_or_default());
     }
@@ -75,12 +75,27 @@ impl<'q> Encoder<'q> {
         }
     }
 
+    /// A command as it came.
+    #[inline]
+    pub(super) fn request(&mut self, db: DbIndex, args: &Args<'_>) {
+        self.select(db);
+        match args.as_record() {
+            Some(bytes) => self.out.extend_from_slice(bytes),
+            None => push_record(self.out, args.iter()),
+        }
+    }
+
     fn command<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        self.select(db);
+        push_record(self.out, args);
+    }
+
+    #[inline]
+    fn select(&mut self, db: DbIndex) {
         if *self.db != Some(db) {
             *self.db = Some(db);
             let number = db.0.to_string();
             push_record(self.out, [b"SELECT".as_slice(), number.as_bytes()].into_iter());
         }
-        push_record(self.out, args);
     }
 }

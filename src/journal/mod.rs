@@ -165,7 +165,8 @@ impl Journal {
         records: &[EffectRecord],
         marks: &[usize],
     ) -> Option<JournalOffset> {
-        let count = commands.len() + encode::count(records);
+        let is_one = commands.len() == 1 && records.is_empty();
+        let count = if is_one { 1 } else { commands.len() + encode::count(records) };
         if count == 0 {
             return None;
         }
@@ -178,7 +179,11 @@ impl Journal {
         let Some(Piece::Records(last)) = queue.pieces.back_mut() else { return None };
         let before = last.bytes.len();
         let mut encoder = encode::Encoder::new(&mut last.bytes, &mut queue.db);
-        encoder.transaction(count > 1, |encoder| encoder.interleave(commands, records, marks));
+        match commands {
+            // Nearly all commits are one command and nothing else.
+            [(db, args)] if is_one => encoder.request(*db, args),
+            _ => encoder.transaction(count > 1, |encoder| encoder.interleave(commands, records, marks)),
+        }
         let added = (last.bytes.len() - before) as u64;
         queue.end += added;
         queue.bytes += added;

@@ -129,11 +129,19 @@ pub struct Effects {
     pub expired: u64,
     /// Elements of collections removed at their deadline.
     pub expired_elements: u64,
+    /// The command is journalled even if nothing changed: as in Redis, FLUSHALL of what is empty.
+    pub is_forced: bool,
     /// In order; only while the keyspace is observed.
     pub records: Vec<EffectRecord>,
 }
 
 impl Effects {
+    /// Whether the command is to be repeated by whoever replays it.
+    #[inline]
+    pub fn is_repeated(&self) -> bool {
+        self.changes > 0 || self.is_forced
+    }
+
     pub(super) fn record(&mut self, db: DbIndex, key: &[u8], what: What) {
         self.records.push(EffectRecord { db, key: key.into(), what });
     }

@@ -128,6 +128,7 @@ impl View<'_> {
             }
         }
         cx.effects.changes += removed;
+        cx.effects.is_forced = true;
         if cx.tells {
             cx.effects.record(db, b"", What::Flushed);
         }

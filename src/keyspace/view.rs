@@ -192,6 +192,7 @@ impl<'k> View<'k> {
         effects.records.clear();
         (effects.changes, effects.hits, effects.misses) = (0, 0, 0);
         (effects.expired, effects.expired_elements) = (0, 0);
+        effects.is_forced = false;
     }
 
     /// What the command did so far.

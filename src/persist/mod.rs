@@ -6,6 +6,8 @@
 //! ```
 
 pub mod aof;
+pub mod exit;
+pub mod progress;
 pub mod rdb;
 pub mod snapshot;
 pub mod storage;

@@ -229,6 +229,8 @@ impl Snapshot {
             if !self.style.key_delay.is_zero() {
                 let keys = u32::try_from(keys).unwrap_or(u32::MAX);
                 std::thread::sleep(self.style.key_delay.saturating_mul(keys));
+                // Who is slow on purpose wants to see something happen.
+                out.flush()?;
             }
         }
         Ok(version)

@@ -84,6 +84,38 @@ pub(crate) mod kind {
     pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+
+    /// Its name, for people.
+    pub fn name(kind: u8) -> &'static str {
+        match kind {
+            STRING => "string",
+            LIST => "list-linked",
+            SET => "set-hashtable",
+            ZSET => "zset-v1",
+            HASH => "hash-hashtable",
+            ZSET_2 => "zset-v2",
+            MODULE_PRE_GA => "module-pre-release",
+            MODULE_2 => "module-value",
+            HASH_ZIPMAP => "hash-zipmap",
+            LIST_ZIPLIST => "list-ziplist",
+            SET_INTSET => "set-intset",
+            ZSET_ZIPLIST => "zset-ziplist",
+            HASH_ZIPLIST => "hash-ziplist",
+            LIST_QUICKLIST => "quicklist",
+            STREAM_1 => "stream",
+            HASH_LISTPACK => "hash-listpack",
+            ZSET_LISTPACK => "zset-listpack",
+            LIST_QUICKLIST_2 => "quicklist-v2",
+            STREAM_2 => "stream-v2",
+            SET_LISTPACK => "set-listpack",
+            STREAM_3 => "stream-v3",
+            HASH_METADATA_PRE_GA => "hash-hashtable-md-pre-release",
+            HASH_LISTPACK_EX_PRE_GA => "hash-listpack-md-pre-release",
+            HASH_METADATA => "hash-hashtable-md",
+            HASH_LISTPACK_EX => "hash-listpack-md",
+            _ => "unknown",
+        }
+    }
 }
 
 /// First bytes of lengths and of encoded texts.

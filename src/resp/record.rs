@@ -119,6 +119,7 @@ fn line(bytes: &[u8], at: usize, marker: u8) -> Number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resp::{Decoder, Limits};
 
     fn encode(args: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -135,6 +136,38 @@ mod tests {
             bytes.extend_from_slice(b"*1\r\n");
             assert_eq!(parser.parse(&bytes), Record::Complete(len));
             assert!(parser.args(&bytes).iter().eq(args.iter().copied()));
+        }
+    }
+
+    #[test]
+    fn what_came_as_it_is_written_is_known() {
+        let mut parser = RecordParser::default();
+        for args in [&[b"PING".as_slice()][..], &[b"SET", b"", b"\r\n$3\r\n"], &[b"SET", b"k", &[b'x'; 2000]]]
+        {
+            let bytes = [encode(args), b"*1\r\n".to_vec()].concat();
+            let Record::Complete(len) = parser.parse(&bytes) else { panic!("{}", bytes.escape_ascii()) };
+            assert_eq!(parser.args(&bytes).as_record(), bytes.get(..len));
+        }
+        // Longer commands are written anew.
+        let bytes = encode(&[b"x".as_slice(); 10]);
+        parser.parse(&bytes);
+        assert_eq!(parser.args(&bytes).as_record(), None);
+    }
+
+    #[test]
+    fn what_came_in_another_form_is_written_anew() {
+        let limits = Limits { bulk_max_bytes: 1 << 20, unauthenticated: false };
+        for text in [
+            "SET      k      v\r\n",
+            "*2\r\n$03\r\nGET\r\n$1\r\nk\r\n",
+            "*2\r\n$3\r\nGET\r\n$01\r\nk\r\n",
+            "*1\r\nxxPING\r\n",
+        ] {
+            let mut decoder = Decoder::default();
+            decoder.decode(text.as_bytes(), &limits, 4);
+            for index in 0..decoder.len() {
+                assert_eq!(decoder.args(index, text.as_bytes()).as_record(), None, "{text}");
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use signals::Signals;
+use signals::{Asked, Signals};
 use supervisor::Supervisor;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
@@ -34,6 +34,7 @@ use crate::dispatch::Engine;
 use crate::net::{Crew, Listening, bind_all};
 use crate::observe::log::LogHandle;
 use crate::persist::aof::Aof;
+use crate::persist::exit;
 use crate::persist::rdb::Saver;
 use crate::persist::storage::Real;
 
@@ -133,18 +134,30 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
 /// Returns when the server is to end and its data is saved, if it is to be; whether it is.
 async fn until_ready_to_end(engine: &Arc<Engine>, signals: &mut Signals) -> bool {
     loop {
-        let request = signals.until_shutdown(engine).await;
-        let asked = request.and_then(|request| request.save);
-        let saves = asked.unwrap_or_else(|| !engine.config.snapshot().save.is_empty());
-        // SHUTDOWN has saved already, and has told its client when that failed.
-        let (None, Some(saver)) = (request, engine.parts.find::<Saver>()) else { return saves };
+        let (request, signal) = match signals.until_shutdown(engine).await {
+            // SHUTDOWN has saved already, and has told its client when that failed.
+            Asked::Command(request) => {
+                return request.save.unwrap_or_else(|| !engine.config.snapshot().save.is_empty());
+            }
+            Asked::Signal(name, request) => (request, name),
+        };
         let shared = Arc::clone(engine);
-        let ready = tokio::task::spawn_blocking(move || saver.prepare_exit(&shared, None)).await;
-        match ready {
-            Ok(Ok(())) => return saves,
-            Ok(Err(error)) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
-            Err(error) => tracing::warn!("Error trying to save the DB, can't exit: {error}"),
+        let ready = tokio::task::spawn_blocking(move || exit::prepare(&shared, request));
+        tokio::select! {
+            ready = ready => if let Ok(Ok(saves)) = ready {
+                return saves;
+            },
+            () = signals.interrupted_again() => {
+                if let Some(saver) = engine.parts.find::<Saver>() {
+                    saver.remove_temporary();
+                }
+                tracing::warn!("You insist... exiting now.");
+                std::process::exit(1);
+            }
         }
+        tracing::warn!(
+            "{signal} received but errors trying to shut down the server, check the logs for more information"
+        );
     }
 }
 

@@ -1,35 +1,69 @@
-//! The tools that are not the server: `ochre check-aof …`, also under the name that Redis gives it.
+//! The tools that are not the server: `ochre check-aof …` and `ochre check-rdb …`, also under the names that Redis and Valkey
+//! give them. They end with status 0 when all is well, else with 1.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::persist::aof::check::check;
+use crate::base::clock::Time;
+use crate::persist::aof::check::check as check_log;
+use crate::persist::rdb::check::check as check_snapshot;
 use crate::persist::storage::Real;
+
+/// A tool, with its arguments.
+type Tool = fn(&[OsString]) -> ExitCode;
+
+/// Each by its word, and by the ends of the names of programs that are it: `redis-check-aof`, `valkey-check-aof`.
+const TOOLS: [(&str, Tool); 2] = [("check-aof", check_aof), ("check-rdb", check_rdb)];
 
 /// Runs a tool if the arguments, program first, ask for one.
 pub fn run(args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    let mut args: Vec<OsString> = args.collect();
-    let program = args.first().map(|path| Path::new(path).file_name().unwrap_or_default().to_owned())?;
-    let is_named = ["redis-check-aof", "valkey-check-aof"].iter().any(|name| program == *name);
-    if !is_named && args.get(1).is_none_or(|word| word != "check-aof") {
-        return None;
+    let args: Vec<OsString> = args.collect();
+    let (program, rest) = args.split_first()?;
+    let program = Path::new(program).file_name().unwrap_or_default();
+    for (word, tool) in TOOLS {
+        if is_named(program, word) {
+            return Some(tool(rest));
+        }
+        if let Some((first, rest)) = rest.split_first()
+            && first == word
+        {
+            return Some(tool(rest));
+        }
     }
-    args.drain(..if is_named { 1 } else { 2 });
-    Some(check_aof(&args))
+    None
+}
+
+fn is_named(program: &OsStr, word: &str) -> bool {
+    ["redis-", "valkey-"]
+        .iter()
+        .any(|prefix| program.to_str().and_then(|name| name.strip_prefix(prefix)) == Some(word))
 }
 
 fn check_aof(args: &[OsString]) -> ExitCode {
     let (fix, path) = match args {
         [path] if path != "--fix" => (false, path),
         [fix, path] if fix == "--fix" => (true, path),
-        _ => {
-            println!("Usage: ochre check-aof [--fix] <file.manifest|file.aof|directory>");
-            return ExitCode::FAILURE;
-        }
+        _ => return usage("check-aof [--fix] <file.manifest|file.aof|directory>"),
     };
-    let (stdin, mut stdout) = (std::io::stdin(), std::io::stdout());
-    match check(&Real, Path::new(path), fix, &mut stdin.lock(), &mut stdout) {
+    let (stdin, mut stdout) = (io::stdin(), io::stdout());
+    let sound = check_log(&Real, Path::new(path), fix, &Time::System, &mut stdin.lock(), &mut stdout);
+    ended(path, sound)
+}
+
+fn check_rdb(args: &[OsString]) -> ExitCode {
+    let [path] = args else { return usage("check-rdb <rdb-file-name>") };
+    ended(path, check_snapshot(&Real, Path::new(path), &Time::System, &mut io::stdout()))
+}
+
+fn usage(words: &str) -> ExitCode {
+    println!("Usage: ochre {words}");
+    ExitCode::FAILURE
+}
+
+fn ended(path: &OsStr, sound: io::Result<bool>) -> ExitCode {
+    match sound {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

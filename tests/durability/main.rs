@@ -6,6 +6,8 @@
 mod wire;
 
 mod faults;
+mod foreign;
+mod functions;
 mod kill;
 mod power;
 

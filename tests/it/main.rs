@@ -11,6 +11,7 @@
 //! | [`expiry`] | keys end at their deadline, seen or unseen |
 //! | [`linear`] | concurrent clients see one order of events |
 //! | [`queues`] | so do clients that wait for elements of lists |
+//! | [`migrate`] | keys move between two servers, whatever the network and other clients do |
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
@@ -30,6 +31,7 @@ mod guards;
 mod limits;
 mod linear;
 mod memory;
+mod migrate;
 mod process;
 mod protocol;
 mod queues;

@@ -51,14 +51,11 @@ impl Target {
         Ok(Target::Ochre { server, recorder, _folder: Some(folder) })
     }
 
-    /// The hash of all data, now and after everything was forgotten and loaded from the log again.
-    pub fn digests_around_reload(&self) -> (String, String) {
+    /// The hash of all data, now and after everything was forgotten and loaded again by `reload`, from the log or a snapshot.
+    pub fn digests_around_reload(&self, reload: &str) -> (String, String) {
         let mut wire = Wire::connect(self.addr());
         let before = format!("{:?}", wire.ask("DEBUG DIGEST"));
-        assert_eq!(
-            format!("{:?}", wire.ask("DEBUG LOADAOF")),
-            format!("{:?}", Reply::Status(b"OK".to_vec()))
-        );
+        assert_eq!(format!("{:?}", wire.ask(reload)), format!("{:?}", Reply::Status(b"OK".to_vec())));
         (before, format!("{:?}", wire.ask("DEBUG DIGEST")))
     }
 

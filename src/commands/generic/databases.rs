@@ -4,9 +4,12 @@
 //! or by default when `lazyfree-lazy-user-flush` says so, else before the answer, so that the memory is free when the
 //! client hears of it.
 
+use std::sync::atomic::Ordering;
+
 use crate::dispatch::options::int32;
 use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, WriteCx};
 use crate::keyspace::{DbIndex, Effect};
+use crate::persist::rdb::Saver;
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
 
 pub const COMMANDS: &[Command] = &[
@@ -72,6 +75,10 @@ fn flushall(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
     let is_lazy = is_lazy(cx, req)?;
     for index in 0..cx.engine.keyspace.databases() {
         cx.keyspace().flush(DbIndex(index), is_lazy);
+    }
+    let is_loading = cx.engine.lifecycle.loading.load(Ordering::Relaxed);
+    if let Some(saver) = cx.engine.parts.find::<Saver>().filter(|_| !is_loading) {
+        saver.forget(cx.config);
     }
     Ok(reply.ok())
 }

@@ -3,6 +3,8 @@
 //! What RESTORE tells others does not depend on when they hear of it: a time to live becomes a moment, and a key that would
 //! be gone on arrival is told as a deletion of what it replaces. Payloads are checked deeply, whoever sends them.
 
+use std::sync::atomic::Ordering;
+
 use crate::base::clock::UnixMs;
 use crate::base::num::push_u64;
 use crate::dispatch::options::{int, int_value};
@@ -115,9 +117,14 @@ fn restore(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     }
     let ttl =
         u64::try_from(int(req.arg(2))?).map_err(|_| CmdError::text("ERR Invalid TTL value, must be >= 0"))?;
-    let value = dump::decode(req.arg(3), Limits::of(cx.config)).map_err(|error| match error {
+    let skips = cx.engine.lifecycle.skips_checksums.load(Ordering::Relaxed);
+    let decode = if skips { dump::decode_unchecked } else { dump::decode };
+    let value = decode(req.arg(3), Limits::of(cx.config)).map_err(|error| match error {
         dump::Error::Foot => CmdError::text("ERR DUMP payload version or checksum are wrong"),
-        dump::Error::Value(_) => CmdError::text("ERR Bad data format"),
+        dump::Error::Value(error) => {
+            tracing::debug!("A payload for RESTORE was refused, integrity check failed: {error}");
+            CmdError::text("ERR Bad data format")
+        }
     })?;
     let now = cx.now();
     let deadline = match ttl {

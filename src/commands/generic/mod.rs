@@ -9,6 +9,7 @@
 //! | [`rename`] | RENAME, RENAMENX |
 //! | [`copy`] | COPY, MOVE |
 //! | [`dump`] | DUMP, RESTORE |
+//! | [`migrate`] | MIGRATE |
 //! | [`walk`] | KEYS, SCAN, RANDOMKEY, DBSIZE |
 //! | [`object`] | OBJECT |
 //! | [`databases`] | FLUSHDB, FLUSHALL, SWAPDB |
@@ -19,6 +20,7 @@ pub mod delete;
 pub mod dump;
 pub mod expire;
 pub mod look;
+pub mod migrate;
 pub mod object;
 pub mod rename;
 pub mod sort;

@@ -1,5 +1,7 @@
 //! BGREWRITEAOF: asks for a new base of the append-only file. WAITAOF: its row; see [`crate::dispatch::durable`].
 
+use std::sync::atomic::Ordering;
+
 use crate::dispatch::transaction::Control;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::persist::aof::{Aof, RewriteRefused};
@@ -24,7 +26,13 @@ fn bgrewriteaof(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>)
             "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
         ));
     };
+    // One snapshot at a time.
+    let is_put_off = cx.engine.keyspace.is_being_saved();
     match aof.rewrite(cx.engine) {
+        Ok(()) if is_put_off => {
+            aof.status.is_scheduled.store(true, Ordering::Relaxed);
+            Ok(reply.status("Background append only file rewriting scheduled"))
+        }
         Ok(()) => Ok(reply.status("Background append only file rewriting started")),
         Err(RewriteRefused::AlreadyRunning) => {
             Err(CmdError::text("ERR Background append only file rewriting already in progress"))

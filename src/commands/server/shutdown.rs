@@ -5,7 +5,7 @@
 
 use crate::dispatch::engine::ShutdownRequest;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
-use crate::persist::rdb::Saver;
+use crate::persist::exit;
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The rows of this file.
@@ -34,7 +34,10 @@ pub const COMMANDS: &[Command] = &[Command::admin("shutdown", -1, shutdown)
 fn shutdown(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let lifecycle = &cx.engine.lifecycle;
     match parse(req)? {
-        None if lifecycle.abort() => Ok(reply.ok()),
+        None if lifecycle.abort() => {
+            tracing::info!("Shutdown manually aborted.");
+            Ok(reply.ok())
+        }
         None => Err(CmdError::text("ERR No shutdown in progress.")),
         Some(request) => {
             if request.save != Some(false)
@@ -42,13 +45,8 @@ fn shutdown(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
             {
                 return Err(error);
             }
-            if let Some(saver) = cx.engine.parts.find::<Saver>()
-                && let Err(error) = saver.prepare_exit(cx.engine, request.save)
-                && !request.force
-            {
-                tracing::warn!("Error trying to save the DB, can't exit: {error}");
-                return Err(CmdError::text("ERR Errors trying to SHUTDOWN. Check logs."));
-            }
+            exit::prepare(cx.engine, request)
+                .map_err(|_| CmdError::text("ERR Errors trying to SHUTDOWN. Check logs."))?;
             lifecycle.shut_down(request);
             Ok(reply.nothing())
         }

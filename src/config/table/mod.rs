@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::kind::Kind::{self, Bool, Octal, Special, Text};
 use super::kind::{COUNT, LONG, MEMORY_UNBOUNDED, PORT, TEXT, choice, clamped, int, memory};
-use super::spec::Feature::{Cluster, Persistence, Replication, Scripting};
+use super::spec::Feature::{Cluster, Replication, Scripting};
 use super::spec::State::{Accepted, Acts, ActsWith};
 use super::spec::{Flags, OptionSpec, State, Topic};
 use super::special;

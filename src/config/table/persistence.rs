@@ -17,6 +17,9 @@ rdb_save_version: u32 = "rdb-save-version" [], int(9, 12), "12", MUTABLE, Acts;
 rdbcompression: bool = "rdbcompression" [], Bool, "yes", MUTABLE, Acts;
 /// End snapshots with a checksum and verify it when loading.
 rdbchecksum: bool = "rdbchecksum" [], Bool, "yes", IMMUTABLE, Acts;
+/// Start with a file that holds data of modules, which nobody here can read: that data is left out, and lost when the file is
+/// written anew. Otherwise such a file is refused, and the module named.
+rdb_skip_module_data: bool = "rdb-skip-module-data" [], Bool, "no", MUTABLE, Acts;
 /// Check loaded payloads deeply: never, always, only those of ordinary clients.
 sanitize_dump_payload: SanitizeDumpPayload = "sanitize-dump-payload" [], choice(SanitizeDumpPayload::NAMES), "no",
     MUTABLE, Accepted("every payload is checked deeply, always");

@@ -61,9 +61,9 @@ dynamic_hz: bool = "dynamic-hz" [], Bool, "yes", MUTABLE, Accepted("chores have 
 /// Seconds to wait for replicas when shutting down.
 shutdown_timeout: u32 = "shutdown-timeout" [], COUNT, "10", MUTABLE, ActsWith(Replication);
 /// How SIGINT shuts down: any of `save nosave now force`, or `default`.
-shutdown_on_sigint: ShutdownFlags = "shutdown-on-sigint" [], Special(&special::SHUTDOWN), "default", MUTABLE, ActsWith(Persistence);
+shutdown_on_sigint: ShutdownFlags = "shutdown-on-sigint" [], Special(&special::SHUTDOWN), "default", MUTABLE, Acts;
 /// How SIGTERM shuts down: any of `save nosave now force`, or `default`.
-shutdown_on_sigterm: ShutdownFlags = "shutdown-on-sigterm" [], Special(&special::SHUTDOWN), "default", MUTABLE, ActsWith(Persistence);
+shutdown_on_sigterm: ShutdownFlags = "shutdown-on-sigterm" [], Special(&special::SHUTDOWN), "default", MUTABLE, Acts;
 /// Microseconds from which a command is remembered by the slow log; 0 all, -1 none.
 slowlog_log_slower_than: i64 = "slowlog-log-slower-than" [], int(-1, i64::MAX), "10000", MUTABLE, Acts;
 /// How many slow commands are remembered.

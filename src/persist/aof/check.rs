@@ -7,11 +7,13 @@
 //! Only the last file may be cut, and nothing is cut without a yes: what is cut may be data. The output is
 //! that of Redis's tool, with the reason where there is one.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MANIFEST_MAX_BYTES, Manifest};
 use super::read::{LogReader, Stop, Verdict};
+use crate::base::clock::Clock;
+use crate::persist::rdb::check::check_part;
 use crate::persist::storage::{Storage, folder_of};
 use crate::resp::Args;
 
@@ -26,6 +28,7 @@ pub fn check(
     storage: &dyn Storage,
     path: &Path,
     fix: bool,
+    clock: &dyn Clock,
     answers: &mut dyn BufRead,
     out: &mut dyn Write,
 ) -> io::Result<bool> {
@@ -40,7 +43,7 @@ pub fn check(
         },
         Err(_) => path.to_owned(),
     };
-    let mut check = Check { storage, fix, answers, out };
+    let mut check = Check { storage, fix, clock, answers, out };
     if is_manifest(storage, &path)? { check.manifest(&path) } else { check.old_style(&path) }
 }
 
@@ -55,6 +58,7 @@ fn is_manifest(storage: &dyn Storage, path: &Path) -> io::Result<bool> {
 struct Check<'c> {
     storage: &'c dyn Storage,
     fix: bool,
+    clock: &'c dyn Clock,
     answers: &'c mut dyn BufRead,
     out: &'c mut dyn Write,
 }
@@ -106,11 +110,23 @@ impl Check<'_> {
                 return Ok(false);
             }
         };
-        let mut log = LogReader::new(&mut *reader, 0);
-        if [b"REDIS".as_slice(), b"VALKE"].contains(&log.peek(MAGIC_BYTES)?) {
-            writeln!(self.out, "{kind} {name} begins with an RDB snapshot: check it with check-rdb")?;
-            return Ok(true);
+        let mut magic = Vec::new();
+        self.storage.open(path)?.take(MAGIC_BYTES).read_to_end(&mut magic)?;
+        let mut preamble_bytes = 0;
+        if [b"REDIS".as_slice(), b"VALKE"].contains(&&magic[..]) {
+            writeln!(
+                self.out,
+                "The AOF appears to start with an RDB preamble.\nChecking the RDB preamble to start:"
+            )?;
+            let Some(end) = check_part(self.storage, path, self.clock, self.out)? else {
+                writeln!(self.out, "RDB preamble of AOF file is not sane, aborting.")?;
+                return Ok(false);
+            };
+            writeln!(self.out, "RDB preamble is OK, proceeding with AOF tail...")?;
+            preamble_bytes = end;
         }
+        io::copy(&mut (&mut reader).take(preamble_bytes), &mut io::sink())?;
+        let log = LogReader::new(&mut *reader, preamble_bytes);
         let verdict = log.read::<io::Error>(&mut |_: Args<'_>, _: u64| Ok(()))?;
         let Verdict { file_bytes, valid_bytes, stopped_at, commands, is_covered, .. } = verdict;
         match verdict.stop {

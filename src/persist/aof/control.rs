@@ -24,8 +24,9 @@ use crate::dispatch::Engine;
 use crate::keyspace::freeze::FrozenKeyspace;
 use crate::keyspace::{JournalOffset, LockSet, View};
 use crate::persist::snapshot::{Snapshot, Style, cut_in};
-use crate::persist::storage::File;
+use crate::persist::storage::{File, Growing};
 use crate::resp::push_record;
+use crate::script::Functions;
 
 /// Between two looks at sizes and failures.
 const LOOK: Duration = Duration::from_millis(100);
@@ -266,13 +267,15 @@ impl Aof {
         unix_seconds: u64,
     ) -> io::Result<u64> {
         let mut file = self.storage.create(&self.names.temporary_base())?;
-        let frozen = match source {
-            Source::Frozen(frozen) => frozen,
+        let (frozen, functions) = match source {
+            Source::Frozen(frozen, functions) => (frozen, functions),
             Source::Snapshot(snapshot) => {
-                let syncs = config.aof_rewrite_incremental_fsync;
+                let sync_every = config.aof_rewrite_incremental_fsync.then_some(SYNC_BYTES);
                 let is_cancelled = || self.is_cancelled(wanted);
-                let to = Growing { file: &mut *file, unsynced: 0, syncs, is_cancelled: &is_cancelled };
-                let written = snapshot.write(to)?;
+                self.status.saved.follow(&snapshot);
+                let written = snapshot.write(Growing::new(&mut *file, sync_every, &is_cancelled));
+                self.status.saved.end();
+                let written = written?;
                 file.sync()?;
                 return Ok(written.bytes);
             }
@@ -280,6 +283,9 @@ impl Aof {
         let mut base = BaseWriter::new(&mut *file, config);
         if config.aof_timestamp_enabled {
             base.put(format!("#TS:{unix_seconds}\r\n").as_bytes())?;
+        }
+        for code in &functions {
+            push_record(&mut base.buffer, [b"FUNCTION".as_slice(), b"LOAD", code].into_iter());
         }
         for (db, entries) in frozen.databases() {
             let number = db.0.to_string();
@@ -334,8 +340,8 @@ impl Aof {
 
 /// The data set at one moment, in the form that the base will have.
 enum Source {
-    /// For commands.
-    Frozen(FrozenKeyspace),
+    /// For commands: the keys, and the texts of the libraries of functions.
+    Frozen(FrozenKeyspace, Vec<Vec<u8>>),
     /// For an RDB file.
     Snapshot(Snapshot),
 }
@@ -345,7 +351,8 @@ fn freeze<R>(engine: &Arc<Engine>, config: &Config, at_cut: impl FnOnce() -> R) 
     let mut view = View::new(&engine.keyspace, 0);
     view.lock_blocking(&LockSet::All);
     if !config.aof_use_rdb_preamble {
-        return Ok((Source::Frozen(view.freeze()), at_cut()));
+        let functions = engine.parts.find::<Functions>().map(|functions| functions.codes());
+        return Ok((Source::Frozen(view.freeze(), functions.unwrap_or_default()), at_cut()));
     }
     let style = Style { is_aof_base: true, ..Style::of(config) };
     let mut answer = None;
@@ -353,33 +360,6 @@ fn freeze<R>(engine: &Arc<Engine>, config: &Config, at_cut: impl FnOnce() -> R) 
     match (snapshot, answer) {
         (Some(snapshot), Some(answer)) => Ok((Source::Snapshot(snapshot), answer)),
         _ => Err(io::Error::other("another snapshot is under way")),
-    }
-}
-
-/// A file that is synced while it grows, and that can be given up.
-struct Growing<'f> {
-    file: &'f mut dyn File,
-    unsynced: u64,
-    syncs: bool,
-    is_cancelled: &'f dyn Fn() -> bool,
-}
-
-impl io::Write for Growing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if (self.is_cancelled)() {
-            return Err(io::Error::other("cancelled"));
-        }
-        let written = self.file.write(bytes)?;
-        self.unsynced += written as u64;
-        if self.syncs && self.unsynced >= SYNC_BYTES {
-            self.file.sync()?;
-            self.unsynced = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

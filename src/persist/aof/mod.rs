@@ -304,6 +304,12 @@ impl Aof {
         self.desk.lock().wanted
     }
 
+    /// Whether the first file since it was switched on is being written: without it a restart would not find what is there.
+    pub fn is_first_underway(&self) -> bool {
+        let desk = self.desk.lock();
+        desk.wanted && desk.is_on && !desk.is_vouched && self.orders.poison().is_none()
+    }
+
     /// Ends everything; what was committed is written and synced.
     ///
     /// # Errors

@@ -165,16 +165,6 @@ impl<'r> LogReader<'r> {
         }
     }
 
-    /// The first bytes of the file, without taking them.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub fn peek(&mut self, len: u64) -> io::Result<&[u8]> {
-        self.source.fill(len)?;
-        let rest = self.source.rest();
-        Ok(rest.get(..(len as usize).min(rest.len())).unwrap_or_default())
-    }
-
     /// Gives every command outside of a transaction, and those of whole transactions, to `visit`, with its offset.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use super::writer::OpenLog;
 use crate::config::AppendFsync;
+use crate::persist::progress::Progress;
 
 /// How the writer is to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,10 @@ pub struct Status {
     pub failures_in_a_row: AtomicU64,
     pub has_rewrite_failed: AtomicBool,
     pub last_rewrite_s: AtomicI64,
+    /// DEBUG AOF-FLUSH-SLEEP: pause before each write, µs.
+    pub flush_sleep_us: AtomicU64,
+    /// How far the base of the running rewrite is.
+    pub saved: Progress,
     /// Monotonic µs at which the running rewrite began.
     pub rewrite_began_us: AtomicU64,
     error: Mutex<Option<String>>,

@@ -14,9 +14,10 @@
 //!
 //! *Group commit* (`always`). While a sync runs, other commits queue up. When it is done the writer waits a moment for the
 //! clients that it has just released: until as many commits have come as were released and were waiting, or none has come
-//! for a time of the order of a sync. So two groups of clients that take turns become one.
+//! for a while. So two groups of clients that take turns become one, and a lone client waits for nobody. How long is a
+//! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
-//! *Once a second* (`everysec`). Written about every millisecond, synced when a second has passed since the last
+//! *Once a second* (`everysec`). Written about every two milliseconds, synced when a second has passed since the last
 //! sync began; what is appended meanwhile waits in the journal's queue.
 //!
 //! **Invariant:** a commit is called durable only after a sync of the file that it is in, begun after it was written
@@ -36,12 +37,9 @@ use crate::keyspace::JournalOffset;
 use crate::persist::storage::File;
 
 /// Pause between writes that need not be durable at once: long enough to make them few, short against a second.
-const GATHER: Duration = Duration::from_millis(1);
-/// Bounds of the wait for more commits under `always`.
-const GROUP_MIN_NS: u64 = 100_000;
-const GROUP_STEP_MIN_NS: u64 = 500_000;
-const GROUP_STEP_MAX_NS: u64 = 1_000_000;
-const GROUP_MAX_NS: u64 = 10_000_000;
+const GATHER: Duration = Duration::from_millis(2);
+/// Bound of the whole wait for more commits under `always`.
+const GROUP_MAX_NS: u64 = 20_000_000;
 /// Between two tries after a failure.
 const RETRY_NS: u64 = 100_000_000;
 /// Between two syncs under `everysec`.
@@ -96,6 +94,52 @@ enum Health {
     Poisoned,
 }
 
+/// How long the writer waits for the next commit of a group.
+///
+/// ```text
+/// 50 clients that ask again at once          up to 10 ms, but the last of them has come long before
+/// 50 clients that think for a second         0.1 ms, and 4 ms once in a while, to see whether that has changed
+/// ```
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    ns: u64,
+    /// Waits since the last try.
+    waits: u32,
+}
+
+impl Patience {
+    const MIN_NS: u64 = 100_000;
+    /// On a busy machine a client that asks again at once may need that long.
+    const MAX_NS: u64 = 10_000_000;
+    /// To begin with, and to see.
+    const TRY_NS: u64 = 4_000_000;
+    const TRY_EVERY: u32 = 32;
+
+    /// How long to wait in this group.
+    fn of_this_group(&self) -> u64 {
+        if self.waits >= Patience::TRY_EVERY { self.ns.max(Patience::TRY_NS) } else { self.ns }
+    }
+
+    /// They came, or did not.
+    fn learn(&mut self, they_came: bool) {
+        let was_try = self.waits >= Patience::TRY_EVERY;
+        self.waits = if was_try { 0 } else { self.waits + 1 };
+        let ns = match they_came {
+            true if was_try => self.ns.max(Patience::TRY_NS),
+            true => self.ns * 2,
+            // Slowly: a busy machine can hold up those who would have come.
+            false => self.ns / 4 * 3,
+        };
+        self.ns = ns.clamp(Patience::MIN_NS, Patience::MAX_NS);
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { ns: Patience::TRY_NS, waits: 0 }
+    }
+}
+
 /// What the thread does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nap {
@@ -120,8 +164,7 @@ pub struct Writer {
     synced: JournalOffset,
     durable: JournalOffset,
     last_sync_ns: u64,
-    /// How long a sync takes, smoothed.
-    sync_ns: u64,
+    patience: Patience,
     /// Commits written since the last sync, and how many are expected in the next.
     commits: u64,
     expected: u64,
@@ -160,7 +203,7 @@ impl Writer {
             synced: JournalOffset(0),
             durable: JournalOffset(0),
             last_sync_ns: 0,
-            sync_ns: GROUP_MIN_NS,
+            patience: Patience::default(),
             commits: 0,
             expected: 0,
             group_began_ns: None,
@@ -226,7 +269,13 @@ impl Writer {
     fn gather(&mut self, journal: &Journal, now_ns: u64) -> Option<Nap> {
         let waiting = journal.waiting_commits();
         let enough = (self.expected * 9).div_ceil(10);
-        if waiting == 0 || waiting >= enough {
+        if waiting == 0 {
+            return None;
+        }
+        if waiting >= enough {
+            if self.group_began_ns.is_some() {
+                self.patience.learn(true);
+            }
             return None;
         }
         let began = *self.group_began_ns.get_or_insert(now_ns);
@@ -235,9 +284,14 @@ impl Writer {
             self.gathered = waiting;
             self.last_came_ns = now_ns;
         }
-        let step = (2 * self.sync_ns).clamp(GROUP_STEP_MIN_NS, GROUP_STEP_MAX_NS);
-        let until = (self.last_came_ns.max(began) + step).min(began + GROUP_MAX_NS);
-        (now_ns < until).then(|| self.nap_until(until, now_ns, Alarm::Commits(enough)))
+        let until = (self.last_came_ns.max(began) + self.patience.of_this_group()).min(began + GROUP_MAX_NS);
+        if now_ns >= until {
+            if until < began + GROUP_MAX_NS {
+                self.patience.learn(false);
+            }
+            return None;
+        }
+        Some(self.nap_until(until, now_ns, Alarm::Commits(enough)))
     }
 
     fn nap_until(&self, until_ns: u64, now_ns: u64, alarm: Alarm) -> Nap {
@@ -300,6 +354,10 @@ impl Writer {
         unix_seconds: u64,
         journal: &Journal,
     ) -> bool {
+        let pause_us = self.status.flush_sleep_us.load(Ordering::Relaxed);
+        if pause_us > 0 {
+            std::thread::sleep(Duration::from_micros(pause_us));
+        }
         match self.write(&records, settings, unix_seconds) {
             Ok(()) => {
                 self.written = records.end;
@@ -391,7 +449,6 @@ impl Writer {
         match self.log.file.sync() {
             Ok(()) => {
                 let took = clock().saturating_sub(began);
-                self.sync_ns = (self.sync_ns * 7 + took) / 8;
                 self.last_sync_ns = began;
                 self.status.syncs.fetch_add(1, Ordering::Relaxed);
                 self.status.synced_commits.fetch_add(self.commits, Ordering::Relaxed);

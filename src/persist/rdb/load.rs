@@ -3,6 +3,7 @@
 //! What Redis refuses to start with is refused: a damaged file, data of unknown modules, a database that is not there, a
 //! key twice. Keys that have expired meanwhile, and keys of long ago without elements, are passed over and counted.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,7 +122,7 @@ pub fn options(config: &Config) -> Options {
     Options {
         limits: Limits::of(config),
         verifies_checksum: config.rdbchecksum,
-        skips_modules: false,
+        skips_modules: config.rdb_skip_module_data,
         total_bytes: None,
     }
 }
@@ -146,6 +147,7 @@ pub fn load<R: Read>(
         db: DbIndex(0),
         batch: Vec::with_capacity(BATCH_KEYS),
         loaded: Loaded::default(),
+        modules: BTreeMap::new(),
         delay: Duration::from_micros(u64::try_from(config.key_load_delay).unwrap_or(0)),
     };
     loop {
@@ -158,7 +160,7 @@ pub fn load<R: Read>(
                 add_functions(engine, config, code, manner.replaces)?;
                 loader.loaded.functions += 1;
             }
-            Item::Module { name, .. } => tracing::warn!("Data of the module {name} was passed over"),
+            Item::Module { name, .. } => *loader.modules.entry(name).or_default() += 1,
             Item::Key(key) => loader.add(key),
             Item::EmptyKey(name) => {
                 loader.loaded.empty += 1;
@@ -167,6 +169,7 @@ pub fn load<R: Read>(
             Item::End => {
                 loader.put_in()?;
                 loader.loaded.bytes = reader.offset();
+                loader.tell_of_modules();
                 return Ok(loader.loaded);
             }
         }
@@ -196,6 +199,8 @@ struct Loader<'l, 'k> {
     db: DbIndex,
     batch: Vec<Arrival>,
     loaded: Loaded,
+    /// How often data of each module was passed over.
+    modules: BTreeMap<String, u64>,
     delay: Duration,
 }
 
@@ -222,6 +227,14 @@ impl Loader<'_, '_> {
         self.view.expect(self.db, keys);
         if !held {
             self.view.release();
+        }
+    }
+
+    fn tell_of_modules(&self) {
+        for (name, count) in &self.modules {
+            tracing::warn!(
+                "Data of the module {name} was passed over {count} times and is not in memory (rdb-skip-module-data)"
+            );
         }
     }
 

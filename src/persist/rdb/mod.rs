@@ -5,12 +5,13 @@
 //! ```
 //!
 //! * [`Saver`] is what commands and the server see: one save at a time, in the background or while the asker waits;
-//! * [`load`] is the way back;
+//! * [`load`] is the way back, [`check`] the tool for an operator;
 //! * [`status`] is what INFO tells.
 //!
 //! After a save in the background that failed, writes are refused until one succeeds, if save points ask for saves and
 //! `stop-writes-on-bgsave-error` says so: data that can't be saved should not grow unnoticed.
 
+pub mod check;
 pub mod load;
 pub mod status;
 
@@ -28,7 +29,7 @@ use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::pause::PauseMode;
 use crate::keyspace::View;
-use crate::persist::storage::{File, Storage, folder_of};
+use crate::persist::storage::{Growing, Storage, folder_of};
 use status::Status;
 
 /// Bytes that are synced at once while a file is written, so that the last sync is short.
@@ -45,7 +46,7 @@ pub struct Saver {
     is_scheduled: AtomicBool,
     job: Mutex<Option<JoinHandle<()>>>,
     /// What is being written in the background is not wanted any more.
-    is_given_up: Arc<AtomicBool>,
+    is_given_up: AtomicBool,
     /// The version that the last save needed; 0 before the first.
     last_version: AtomicU32,
 }
@@ -70,7 +71,7 @@ impl Saver {
             status: Arc::default(),
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
-            is_given_up: Arc::default(),
+            is_given_up: AtomicBool::new(false),
             last_version: AtomicU32::new(0),
         });
         engine.parts.put(Arc::clone(&saver));
@@ -89,7 +90,7 @@ impl Saver {
     pub fn save(&self, engine: &Arc<Engine>) -> Result<Written, SaveError> {
         let snapshot = self.begin(engine, |style| cut(engine, style, || {}))?;
         let written = self.write(engine, snapshot);
-        Ok(self.finish(engine, written)?)
+        Ok(self.finish(engine, written, false)?)
     }
 
     /// Saves in the background. Blocks until it has all locks, unless a script holds one for long.
@@ -115,13 +116,13 @@ impl Saver {
         let work = move || {
             let written = saver.write(&on, snapshot);
             // It was logged, and INFO tells it.
-            let _ = saver.finish(&on, written);
+            let _ = saver.finish(&on, written, true);
         };
         let mut job = self.job.lock();
         match std::thread::Builder::new().name("ochre-save".into()).spawn(work) {
             Ok(thread) => *job = Some(thread),
             Err(error) => {
-                self.finish(engine, Err(error))?;
+                self.finish(engine, Err(error), true)?;
             }
         }
         tracing::info!("Background saving started");
@@ -142,16 +143,29 @@ impl Saver {
         }
     }
 
-    /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `save` says so, or
-    /// save points do. Requests wait from then on, so that nothing is acknowledged behind the save.
+    /// What is being saved in the background is not wanted any more; that is no failure.
+    pub fn give_up(&self) {
+        self.is_given_up.store(true, Ordering::Release);
+    }
+
+    /// All data was thrown away (FLUSHALL): what is being saved of it is given up, and where save points ask for saves the file
+    /// is replaced soon.
+    pub fn forget(&self, config: &Config) {
+        self.give_up();
+        if !config.save.is_empty() {
+            self.schedule();
+        }
+    }
+
+    /// Gets ready for the end of the server: what is being saved is given up, and all data saved if `saves`. Requests wait from
+    /// then on, so that nothing is acknowledged behind the save.
     ///
     /// # Errors
     /// See [`SaveError`]; then requests go on.
-    pub fn prepare_exit(&self, engine: &Arc<Engine>, save: Option<bool>) -> Result<(), SaveError> {
-        self.is_given_up.store(true, Ordering::Release);
+    pub fn prepare_exit(&self, engine: &Arc<Engine>, saves: bool) -> Result<(), SaveError> {
+        self.give_up();
         self.wait();
-        self.is_given_up.store(false, Ordering::Release);
-        if !save.unwrap_or_else(|| !engine.config.snapshot().save.is_empty()) {
+        if !saves {
             return Ok(());
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
@@ -210,6 +224,7 @@ impl Saver {
         if !self.status.begin(engine) {
             return Err(SaveError::AlreadySaving);
         }
+        self.is_given_up.store(false, Ordering::Release);
         match cut(self.style(engine)) {
             Some(snapshot) => {
                 self.status.follow(&snapshot);
@@ -252,7 +267,7 @@ impl Saver {
     fn replace_file(&self, engine: &Engine, snapshot: Snapshot) -> Result<Written, WriteError> {
         let config = engine.config.snapshot();
         let path = self.path(&config);
-        let temporary = self.root.join(format!("temp-{}.rdb", std::process::id()));
+        let temporary = self.temporary();
         let written = self.write_temporary(&temporary, snapshot, config.rdb_save_incremental_fsync);
         let moved = written.and_then(|written| {
             self.storage.rename(&temporary, &path)?;
@@ -267,17 +282,34 @@ impl Saver {
         Ok(written)
     }
 
+    fn temporary(&self) -> PathBuf {
+        self.root.join(format!("temp-{}.rdb", std::process::id()))
+    }
+
+    /// Removes what is being written, for who ends the process in the middle of it.
+    pub fn remove_temporary(&self) {
+        // Most often there is none.
+        let _ = self.storage.remove(&self.temporary());
+    }
+
     fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
-        let file = self.storage.create(path)?;
-        let is_given_up = Arc::clone(&self.is_given_up);
-        let mut disk = Disk { file, unsynced: 0, syncs, is_given_up };
-        let written = snapshot.write(&mut disk)?;
-        disk.file.sync()?;
+        let mut file = self.storage.create(path)?;
+        let is_given_up = || self.is_given_up.load(Ordering::Acquire);
+        let written = snapshot.write(Growing::new(&mut *file, syncs.then_some(SYNC_BYTES), &is_given_up))?;
+        file.sync()?;
         Ok(written)
     }
 
-    fn finish(&self, engine: &Engine, written: io::Result<Written>) -> io::Result<Written> {
-        self.status.end(engine, &written);
+    /// A failure of which nobody is told at once has consequences; who asked and waited knows himself.
+    fn finish(
+        &self,
+        engine: &Engine,
+        written: io::Result<Written>,
+        in_background: bool,
+    ) -> io::Result<Written> {
+        let is_given_up = written.is_err() && self.is_given_up.load(Ordering::Acquire);
+        let in_background = in_background && !is_given_up;
+        self.status.end(engine, &written, in_background);
         match &written {
             Ok(written) => {
                 tracing::info!("DB saved on disk: {} keys, {} bytes", written.keys, written.bytes);
@@ -286,8 +318,14 @@ impl Saver {
             Err(error) => {
                 let config = engine.config.snapshot();
                 let reason = self.describe(&self.path(&config), error);
-                tracing::warn!("Saving failed: {reason}");
-                engine.lifecycle.set_unsaved(Some(reason));
+                if is_given_up {
+                    tracing::info!("A save was given up");
+                } else {
+                    tracing::warn!("Saving failed: {reason}");
+                }
+                if in_background {
+                    engine.lifecycle.set_unsaved(Some(reason));
+                }
             }
         }
         written
@@ -306,32 +344,5 @@ impl Saver {
 
     pub(super) fn storage(&self) -> &dyn Storage {
         &*self.storage
-    }
-}
-
-/// A file that is synced while it grows.
-struct Disk {
-    file: Box<dyn File>,
-    unsynced: u64,
-    syncs: bool,
-    is_given_up: Arc<AtomicBool>,
-}
-
-impl io::Write for Disk {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_given_up.load(Ordering::Acquire) {
-            return Err(io::Error::other("the save was given up"));
-        }
-        let written = self.file.write(bytes)?;
-        self.unsynced += written as u64;
-        if self.syncs && self.unsynced >= SYNC_BYTES {
-            self.file.sync()?;
-            self.unsynced = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -1,12 +1,10 @@
 //! What is known of saving and loading: for INFO, save points, and the refusal of writes.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
-use parking_lot::Mutex;
-
+use super::super::progress::Progress;
 use super::super::snapshot::{Snapshot, Written};
 use crate::base::clock::Clock;
 use crate::dispatch::Engine;
@@ -15,9 +13,8 @@ use crate::dispatch::Engine;
 pub struct Status {
     is_saving: AtomicBool,
     began_seconds: AtomicU64,
-    /// Keys of the present save, and how many of them are written.
-    keys: AtomicU64,
-    keys_done: Mutex<Option<Arc<AtomicU64>>>,
+    /// How far the present save is.
+    pub saved: Progress,
     /// Changes that the server had counted at the present save's cut, and at that of the last one that succeeded.
     changes_at_cut: AtomicU64,
     changes_saved: AtomicU64,
@@ -36,8 +33,7 @@ impl Default for Status {
         Status {
             is_saving: AtomicBool::new(false),
             began_seconds: AtomicU64::new(0),
-            keys: AtomicU64::new(0),
-            keys_done: Mutex::default(),
+            saved: Progress::default(),
             changes_at_cut: AtomicU64::new(0),
             changes_saved: AtomicU64::new(0),
             has_failed: AtomicBool::new(false),
@@ -68,22 +64,23 @@ impl Status {
     }
 
     pub(super) fn follow(&self, snapshot: &Snapshot) {
-        self.keys.store(snapshot.keys(), Relaxed);
+        self.saved.follow(snapshot);
         self.changes_at_cut.store(snapshot.changes(), Relaxed);
-        *self.keys_done.lock() = Some(snapshot.progress());
     }
 
-    pub(super) fn end(&self, engine: &Engine, written: &io::Result<Written>) {
+    pub(super) fn end(&self, engine: &Engine, written: &io::Result<Written>, in_background: bool) {
         let now = engine.time.now_ms().seconds();
         let took = now.saturating_sub(self.began_seconds.load(Relaxed));
         self.last_took_seconds.store(i64::try_from(took).unwrap_or(i64::MAX), Relaxed);
-        self.has_failed.store(written.is_err(), Relaxed);
+        if written.is_ok() || in_background {
+            self.has_failed.store(written.is_err(), Relaxed);
+        }
         if written.is_ok() {
             self.saves.fetch_add(1, Relaxed);
             self.changes_saved.store(self.changes_at_cut.load(Relaxed), Relaxed);
             engine.gauges.last_save_seconds.store(now, Relaxed);
         }
-        *self.keys_done.lock() = None;
+        self.saved.end();
         self.is_saving.store(false, Release);
     }
 
@@ -126,13 +123,5 @@ impl Status {
     /// How many saves succeeded.
     pub fn saves(&self) -> u64 {
         self.saves.load(Relaxed)
-    }
-
-    /// Keys written so far, and keys in all; zeros without a save.
-    pub fn progress(&self) -> (u64, u64) {
-        match &*self.keys_done.lock() {
-            Some(done) => (done.load(Relaxed), self.keys.load(Relaxed)),
-            None => (0, 0),
-        }
     }
 }

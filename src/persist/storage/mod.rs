@@ -15,6 +15,7 @@
 //! and may call the next sync a success. Such a file is never to be trusted again.
 
 mod failing;
+mod growing;
 mod real;
 mod simulated;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::io;
 use std::path::Path;
 
 pub use failing::{Failing, Fault, Operation};
+pub use growing::Growing;
 pub use real::Real;
 pub use simulated::Simulated;
 

@@ -59,6 +59,21 @@ impl<R: Read> Source<R> {
         if is_empty { Err(self.error(What::Empty)) } else { Ok(()) }
     }
 
+    /// A count that is not zero, of elements of at least so many bytes.
+    fn some(&mut self, min_bytes: u64) -> Result<u64, Error> {
+        let count = self.count(min_bytes)?;
+        self.unless_empty(count == 0)?;
+        Ok(count)
+    }
+
+    /// A packed value that is not empty, of whole tuples the first of which are all different.
+    fn tuples(&mut self, unpack: Unpack, stride: usize, scratch: &mut Vec<u8>) -> Result<ListPack, Error> {
+        let pack = self.pack(unpack, scratch)?;
+        self.unless_empty(pack.is_empty())?;
+        self.refuse_duplicates(&pack, stride)?;
+        Ok(pack)
+    }
+
     // Lists
 
     pub(super) fn plain_list(&mut self, limits: &Limits, scratch: &mut Vec<u8>) -> Result<Value, Error> {
@@ -91,8 +106,7 @@ impl<R: Read> Source<R> {
         limits: &Limits,
         scratch: &mut Vec<u8>,
     ) -> Result<Value, Error> {
-        let count = self.count(1)?;
-        self.unless_empty(count == 0)?;
+        let count = self.some(1)?;
         let mut list = QuickList::new(NodeLimit::of(limits.list.max_listpack_size));
         for _ in 0..count {
             let node = match if has_kinds { self.length()? } else { node::PACKED } {
@@ -118,8 +132,7 @@ impl<R: Read> Source<R> {
     // Sets
 
     pub(super) fn plain_set(&mut self, limits: &Limits, scratch: &mut Vec<u8>) -> Result<Value, Error> {
-        let count = self.count(1)?;
-        self.unless_empty(count == 0)?;
+        let count = self.some(1)?;
         let len = usize::try_from(count).unwrap_or(usize::MAX);
         let mut set = Set::default();
         if len as u64 > limits.set.max_intset_entries {
@@ -144,9 +157,7 @@ impl<R: Read> Source<R> {
     }
 
     pub(super) fn packed_set(&mut self, limits: &Limits, scratch: &mut Vec<u8>) -> Result<Value, Error> {
-        let pack = self.pack(listpack, scratch)?;
-        self.unless_empty(pack.is_empty())?;
-        self.refuse_duplicates(&pack, 1)?;
+        let pack = self.tuples(listpack, 1, scratch)?;
         let mut set = Set::Packed(pack);
         set.prepare(set.len(), &limits.set);
         Ok(Value::Set(set))
@@ -161,8 +172,7 @@ impl<R: Read> Source<R> {
         limits: &Limits,
         scratch: &mut Vec<u8>,
     ) -> Result<Value, Error> {
-        let count = self.count(2)?;
-        self.unless_empty(count == 0)?;
+        let count = self.some(2)?;
         let mut members = ZSet::builder(self.expected(count));
         for _ in 0..count {
             self.text(scratch)?;
@@ -197,9 +207,7 @@ impl<R: Read> Source<R> {
         limits: &Limits,
         scratch: &mut Vec<u8>,
     ) -> Result<Value, Error> {
-        let pack = self.pack(unpack, scratch)?;
-        self.unless_empty(pack.is_empty())?;
-        self.refuse_duplicates(&pack, 2)?;
+        let pack = self.tuples(unpack, 2, scratch)?;
         let (mut digits, mut before_digits) = (Digits::new(), Digits::new());
         let (mut elements, mut before) = (pack.iter(), None);
         let mut is_ordered = true;
@@ -230,8 +238,7 @@ impl<R: Read> Source<R> {
     // Hashes
 
     pub(super) fn plain_hash(&mut self, limits: &Limits, scratch: &mut Vec<u8>) -> Result<Value, Error> {
-        let count = self.count(2)?;
-        self.unless_empty(count == 0)?;
+        let count = self.some(2)?;
         let mut hash = Hash::default();
         self.make_room(&mut hash, count, limits);
         let mut name = Vec::new();
@@ -252,8 +259,7 @@ impl<R: Read> Source<R> {
         scratch: &mut Vec<u8>,
     ) -> Result<Value, Error> {
         let earliest = if kind == Deadlines::Relative { self.earliest()? } else { 0 };
-        let count = self.count(3)?;
-        self.unless_empty(count == 0)?;
+        let count = self.some(3)?;
         let mut hash = Hash::default();
         self.make_room(&mut hash, count, limits);
         hash.allow_deadlines();
@@ -302,9 +308,7 @@ impl<R: Read> Source<R> {
         limits: &Limits,
         scratch: &mut Vec<u8>,
     ) -> Result<Value, Error> {
-        let pack = self.pack(unpack, scratch)?;
-        self.unless_empty(pack.is_empty())?;
-        self.refuse_duplicates(&pack, 2)?;
+        let pack = self.tuples(unpack, 2, scratch)?;
         let longest = if limits_values { pack.iter().map(Element::text_len).max() } else { None };
         let mut hash = Hash::from_pairs(pack);
         hash.make_room(hash.len(), longest.unwrap_or(0), 0, limits.hash);
@@ -320,9 +324,7 @@ impl<R: Read> Source<R> {
         if has_earliest {
             self.earliest()?;
         }
-        let pack = self.pack(listpack, scratch)?;
-        self.unless_empty(pack.is_empty())?;
-        self.refuse_duplicates(&pack, 3)?;
+        let pack = self.tuples(listpack, 3, scratch)?;
         let mut before = 0;
         for deadline in pack.iter().skip(2).step_by(3) {
             let told = deadline.int().and_then(|told| u64::try_from(told).ok());

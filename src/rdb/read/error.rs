@@ -18,7 +18,7 @@ pub enum What {
     Magic,
     #[error("RDB version {0} is not known")]
     Version(u32),
-    #[error("the checksum is wrong: the file says {told:016x}, its bytes {found:016x}")]
+    #[error("the checksum is wrong (CRC error): the file says {told:016x}, its bytes {found:016x}")]
     Checksum { told: u64, found: u64 },
     #[error("a value of the unknown type {0}")]
     Kind(u8),
@@ -26,7 +26,9 @@ pub enum What {
     Mark(u8),
     #[error("{0}")]
     Corrupt(&'static str),
-    #[error("data of the module {name} (version {version}), which is not known here")]
+    #[error(
+        "data of the module {name} (version {version}), which is not known here (rdb-skip-module-data leaves it out)"
+    )]
     Module { name: String, version: u32 },
     /// Not corrupt: servers of long ago could save such keys. Only inside the reader, and for payloads.
     #[error("a value without elements")]

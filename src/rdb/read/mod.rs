@@ -113,6 +113,8 @@ pub struct Reader<R> {
     source: Source<R>,
     options: Options,
     version: u32,
+    /// The type of the key that is being read.
+    kind: Option<u8>,
     name: Vec<u8>,
     text: Vec<u8>,
 }
@@ -143,7 +145,7 @@ impl<R: Read> Reader<R> {
         if !options.verifies_checksum || version < VERSION_CHECKSUM {
             source.sum_nothing();
         }
-        Ok(Reader { source, options, version, name: Vec::new(), text: Vec::new() })
+        Ok(Reader { source, options, version, kind: None, name: Vec::new(), text: Vec::new() })
     }
 
     /// The version of the format. Those of Valkey are 80 and above.
@@ -156,12 +158,18 @@ impl<R: Read> Reader<R> {
         self.source.offset()
     }
 
+    /// Name and type of the key that could not be read, after an error.
+    pub fn at_hand(&self) -> Option<(&[u8], u8)> {
+        self.kind.map(|kind| (&self.name[..], kind))
+    }
+
     /// The next item.
     ///
     /// # Errors
     /// What is wrong and where; there is no going on then.
     pub fn next_item(&mut self) -> Result<Item<'_>, Error> {
         let (mut deadline, mut access) = (None, None);
+        self.kind = None;
         loop {
             match self.source.byte()? {
                 mark::DEADLINE_MS => deadline = Some(self.source.ms()?),
@@ -219,6 +227,7 @@ impl<R: Read> Reader<R> {
 
     fn key(&mut self, kind: u8, deadline: Option<i64>, access: Option<Access>) -> Result<Item<'_>, Error> {
         self.source.text(&mut self.name)?;
+        self.kind = Some(kind);
         // Before the beginning of time is long ago, like its beginning.
         let deadline = deadline.map(|deadline| u64::try_from(deadline).unwrap_or(0));
         let read = self.source.value(kind, self.version, &self.options, &mut self.text);

@@ -20,6 +20,7 @@ use std::time::Duration;
 use super::module::check_guard;
 use crate::base::num::parse_i64;
 use crate::config::parse_memory;
+use crate::dispatch::options::int;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
 use crate::keyspace::ExpiryPolicy;
 use crate::persist::aof::Aof;
@@ -37,6 +38,8 @@ pub const COMMANDS: &[Command] = &[Command::admin("debug", -2, debug)
     .syscmd()];
 
 const HELP_LINES: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Wait before each write to the append only file, at most a second.",
     "CLIENT-EVICTION",
     "    Show the clients that would be closed for memory.",
     "CLIENT-ENFORCE-REPLY-LIST <0|1>",
@@ -83,6 +86,8 @@ const HELP_LINES: &[&str] = &[
     "    Taken without effect.",
     "SLEEP <seconds>",
     "    Keep the whole keyspace locked for a while, at most an hour. Decimals allowed.",
+    "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+    "    Take payloads of RESTORE whatever their checksum is.",
     "STRUCTSIZE",
     "    Show the sizes of the server's structures in bytes.",
 ];
@@ -94,6 +99,17 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         (b"loadaof", 2) => load_aof(cx, reply),
         (b"sleep", 3) => sleep(cx, req, reply),
         (b"set-active-expire" | b"pause-cron", 3) => set_expiry(cx, req, reply),
+        (b"aof-flush-sleep", 3) => {
+            if let Some(aof) = cx.engine.parts.find::<Aof>() {
+                let pause_us = u64::try_from(int(req.arg(2))?).unwrap_or(0);
+                aof.status.flush_sleep_us.store(pause_us.min(1_000_000), Ordering::Relaxed);
+            }
+            Ok(reply.ok())
+        }
+        (b"set-skip-checksum-validation", 3) => {
+            cx.engine.lifecycle.skips_checksums.store(req.arg(2) == b"1", Ordering::Relaxed);
+            Ok(reply.ok())
+        }
         (b"error", 3) => Err(CmdError::Bytes(req.arg(2).to_vec())),
         (b"log", 3) => {
             tracing::warn!("DEBUG LOG: {}", req.arg(2).escape_ascii());

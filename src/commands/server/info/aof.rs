@@ -27,7 +27,10 @@ pub(super) fn emit_state(facts: &Facts<'_>, out: &mut dyn Emitter) {
         &[
             (Field::gauge("aof_enabled", "Whether there is an append only file"), flag(is_on)),
             (Field::gauge("aof_rewrite_in_progress", "Whether it is being rewritten"), flag(is_rewriting)),
-            (Field::gauge("aof_rewrite_scheduled", "Whether it will be rewritten"), flag(false)),
+            (
+                Field::gauge("aof_rewrite_scheduled", "Whether it will be rewritten"),
+                flag(status.is_scheduled.load(Relaxed)),
+            ),
             (
                 Field::gauge("aof_last_rewrite_time_sec", "Seconds the last rewrite took"),
                 Value::Int(status.last_rewrite_s.load(Relaxed)),
@@ -67,7 +70,10 @@ pub(super) fn emit_sizes(facts: &Facts<'_>, out: &mut dyn Emitter) {
                 Field::gauge("aof_base_size", "Its bytes after the last rewrite"),
                 count(status.base_bytes.load(Relaxed)),
             ),
-            (Field::gauge("aof_pending_rewrite", "Whether a rewrite waits for a save"), count(0)),
+            (
+                Field::gauge("aof_pending_rewrite", "Whether a rewrite waits for a save"),
+                count(u64::from(status.is_scheduled.load(Relaxed))),
+            ),
             (
                 Field::gauge("aof_buffer_length", "Bytes that wait to be written"),
                 count(journal.backlog_bytes()),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::facts::Facts;
 use super::{aof, decimals2, say};
 use crate::observe::info::{Emitter, Field, Value};
+use crate::persist::aof::Aof;
 use crate::persist::rdb::Saver;
 
 pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
@@ -16,10 +17,18 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let status = saver.as_deref().map_or_else(Default::default, |saver| Arc::clone(&saver.status));
     let loading = u64::from(engine.lifecycle.loading.load(Relaxed));
     let last_save_s = engine.gauges.last_save_seconds.load(Relaxed);
-    let (done, total) = status.progress();
+    let rewrite = engine.parts.find::<Aof>().map(|aof| Arc::clone(&aof.status));
+    let rewrite = rewrite.as_deref().filter(|status| status.is_rewriting.load(Relaxed));
+    let (done, total) = rewrite.map_or_else(|| status.saved.told(), |status| status.saved.told());
     let percent = if total == 0 { 0.0 } else { done as f64 * 100.0 / total as f64 };
     let word = if status.is_fine() { "ok" } else { "err" };
     let takes_s = status.takes_seconds(engine).and_then(|seconds| i64::try_from(seconds).ok());
+    let eta_s = match (takes_s, done) {
+        (Some(seconds), 1..) => {
+            (seconds as f64 * (total.saturating_sub(done)) as f64 / done as f64).ceil() as i64
+        }
+        _ => -1,
+    };
     say(
         out,
         &[
@@ -31,6 +40,10 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (Field::gauge("current_fork_perc", "Progress of the save, per cent"), decimals2(percent)),
             (Field::gauge("current_save_keys_processed", "Keys saved so far"), Value::Uint(done)),
             (Field::gauge("current_save_keys_total", "Keys to save"), Value::Uint(total)),
+            (
+                Field::gauge("current_save_eta_seconds", "Seconds until its end, as it looks"),
+                Value::Int(eta_s),
+            ),
             (
                 Field::gauge("rdb_changes_since_last_save", "Changes since the last save"),
                 Value::Uint(status.unsaved_changes(engine)),

@@ -1,0 +1,109 @@
+//! What the append-only file costs: throughput under `everysec` against none, in rounds that alternate; and under `always` how
+//! many writes share a sync (only Ochre tells) and how many there are in a second.
+
+use std::time::Instant;
+
+use crate::Plan;
+use crate::batch::{Batch, Kind};
+use crate::client::Load;
+use crate::machine;
+use crate::report::Table;
+use crate::server::{Instance, Peer};
+
+const KEYS: u64 = 100_000;
+const VALUE_BYTES: usize = 16;
+const PIPELINE: usize = 16;
+const CONNECTIONS: usize = 8;
+/// Rounds of each setting.
+const ROUNDS: usize = 6;
+const CLIENTS: [usize; 3] = [1, 50, 200];
+
+pub fn run(plan: &Plan) {
+    everysec(plan);
+    always(plan);
+}
+
+fn start(peer: &Peer, options: &[&str]) -> Instance {
+    machine::move_to(machine::SERVER_CPU);
+    let instance = peer.start_here(options);
+    machine::move_to(machine::CLIENT_CPU);
+    instance
+}
+
+/// Requests and CPU seconds per second of a round.
+fn round(instance: &Instance, load: &mut Load, batch: &mut Batch, plan: &Plan) -> (f64, f64) {
+    load.run(batch, KEYS, plan.round / 10);
+    let (began, cpu) = (Instant::now(), instance.cpu_seconds());
+    let requests = load.run(batch, KEYS, plan.round) as f64;
+    (requests / began.elapsed().as_secs_f64(), (instance.cpu_seconds() - cpu) / requests * 1e6)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn everysec(plan: &Plan) {
+    let mut table = Table::new(
+        ["server", "ops/s without", "ops/s everysec", "ratio", "CPU s/M without", "CPU s/M everysec"]
+            .map(str::to_owned)
+            .into_iter(),
+    );
+    for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
+        let settings: [&[&str]; 2] = [&[], &["--appendonly", "yes", "--appendfsync", "everysec"]];
+        let instances = settings.map(|options| start(peer, options));
+        let mut batch = Batch::new(Kind::Set, PIPELINE, VALUE_BYTES);
+        let mut loads = [0, 1].map(|index: usize| Load::on(instances[index].addr, CONNECTIONS));
+        let mut figures = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+        for count in 0..ROUNDS {
+            for turn in 0..2 {
+                let index = if count % 2 == 0 { turn } else { 1 - turn };
+                let (rate, cpu) = round(&instances[index], &mut loads[index], &mut batch, plan);
+                figures[index].0.push(rate);
+                figures[index].1.push(cpu);
+            }
+        }
+        let [without, with] = figures.map(|(rates, cpus)| (median(rates), median(cpus)));
+        let numbers = [without.0, with.0].map(|rate| format!("{rate:.0}"));
+        let cells = [peer.name.clone()].into_iter().chain(numbers);
+        let cells = cells.chain([format!("{:.3}", with.0 / without.0)]);
+        table.row(cells.chain([without.1, with.1].map(|cpu| format!("{cpu:.3}"))));
+    }
+    table.print("SET in pipelines of 16 with an append-only file synced every second (bar: 0.95)");
+}
+
+/// A number of INFO persistence, 0 if the server doesn't say.
+fn number(instance: &Instance, field: &str) -> f64 {
+    let info = instance.connect().ask("INFO persistence");
+    let found = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    found.and_then(|digits| digits.trim().parse().ok()).unwrap_or(0.0)
+}
+
+fn always(plan: &Plan) {
+    let mut table = Table::new(
+        ["server", "clients", "writes/s", "writes per sync", "of the clients"].map(str::to_owned).into_iter(),
+    );
+    for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
+        let instance = start(peer, &["--appendonly", "yes", "--appendfsync", "always"]);
+        for clients in CLIENTS {
+            let mut load = Load::on(instance.addr, clients);
+            let mut batch = Batch::new(Kind::Set, 1, VALUE_BYTES);
+            load.run(&mut batch, KEYS, plan.round / 4);
+            let counts = || ["aof_fsyncs", "aof_fsynced_commits"].map(|field| number(&instance, field));
+            let (before, began) = (counts(), Instant::now());
+            let written = load.run(&mut batch, KEYS, plan.round) as f64;
+            let rate = written / began.elapsed().as_secs_f64();
+            let after = counts();
+            let shared = (after[1] - before[1]) / (after[0] - before[0]).max(1.0);
+            let told = peer.is_ochre();
+            table.row([
+                peer.name.clone(),
+                clients.to_string(),
+                format!("{rate:.0}"),
+                if told { format!("{shared:.1}") } else { "–".into() },
+                if told { format!("{:.0} %", shared * 100.0 / clients as f64) } else { "–".into() },
+            ]);
+        }
+    }
+    table.print("SET under appendfsync always (bar: 80 % of the clients share a sync)");
+}
