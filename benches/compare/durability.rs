@@ -46,8 +46,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 fn everysec(plan: &Plan) {
     let mut table = Table::new(
         ["server", "ops/s without", "ops/s everysec", "ratio", "CPU s/M without", "CPU s/M everysec"]
-            .map(str::to_owned)
-            .into_iter(),
+            .map(str::to_owned),
     );
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
         let settings: [&[&str]; 2] = [&[], &["--appendonly", "yes", "--appendfsync", "everysec"]];
@@ -81,7 +80,7 @@ fn number(instance: &Instance, field: &str) -> f64 {
 
 fn always(plan: &Plan) {
     let mut table = Table::new(
-        ["server", "clients", "writes/s", "writes per sync", "of the clients"].map(str::to_owned).into_iter(),
+        ["server", "clients", "writes/s", "writes per sync", "of the clients"].map(str::to_owned),
     );
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
         let instance = start(peer, &["--appendonly", "yes", "--appendfsync", "always"]);

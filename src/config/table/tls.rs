@@ -4,7 +4,7 @@
 
 macro_rules! tls_options {
     ([$next:ident $($rest:ident)*] $($before:tt)*) => { $next! { [$($rest)*] $($before)* { Topic::Tls;
-/// Port for clients that speak TLS, on the addresses of `bind`; 0 for none. Certificates that are replaced are
+/// The port for clients that speak TLS, on the addresses of `bind`; 0 for none. Certificates that are replaced are
 /// noticed within a second, and by CONFIG SET; new connections are then served with them.
 tls_port: u16 = "tls-port" [], PORT, "0", MUTABLE, Acts;
 /// For development: when no certificate is given, make a self-signed one. It is kept in `dir` as `tls-auto.crt` and
