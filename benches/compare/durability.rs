@@ -79,9 +79,8 @@ fn number(instance: &Instance, field: &str) -> f64 {
 }
 
 fn always(plan: &Plan) {
-    let mut table = Table::new(
-        ["server", "clients", "writes/s", "writes per sync", "of the clients"].map(str::to_owned),
-    );
+    let mut table =
+        Table::new(["server", "clients", "writes/s", "writes per sync", "of the clients"].map(str::to_owned));
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
         let instance = start(peer, &["--appendonly", "yes", "--appendfsync", "always"]);
         for clients in CLIENTS {

@@ -77,6 +77,9 @@ fn every_option_of_redis_has_its_default() {
     let own: Vec<String> =
         names(&store, &["*"]).into_iter().filter(|name| !facts.contains_key(name)).collect();
     let expected = [
+        "request-timeout",
+        "authentication-timeout",
+        "unauthenticated-memory-limit",
         "tls-auto",
         "tls-auth-clients-user",
         "rdb-save-version",

@@ -88,7 +88,9 @@ fn add(command: &'static Command, name: Vec<String>, templates: &mut Vec<Templat
     let waits = command.spec.flags.contains(CommandFlags::BLOCKING);
     // What a script does with its keys is the script's affair.
     let is_script = command.spec.group == Group::Scripting;
-    if waits || is_script || command.spec.keys.is_empty() || !is_recorded(command.spec.since) {
+    // It wants another server.
+    let is_remote = command.spec.name == "migrate";
+    if waits || is_script || is_remote || command.spec.keys.is_empty() || !is_recorded(command.spec.since) {
         return;
     }
     let mut options: Vec<Option<usize>> = vec![None];
