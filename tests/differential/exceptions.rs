@@ -227,6 +227,10 @@ pub fn is_sent(request: &Request) -> bool {
             .first()
             .is_some_and(|word| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes())))
     };
+    if is_one_of(&["xadd"]) {
+        // The id is the time, and each server has its own moment.
+        return !request.iter().any(|word| word == b"*");
+    }
     if is_one_of(&["lset"]) {
         // Redis cuts the index to 32 bits, and so changes an element that was not meant.
         return !has_wide_index(request);

@@ -13,6 +13,8 @@ const COUNTING: &str = "#!lua name=counting\n\
 const READING: &str = "#!lua name=reading\n\
     redis.register_function{function_name='show', callback=function(keys) return redis.call('GET', keys[1]) end, flags={'no-writes'}}";
 
+const DEBUG: [&str; 2] = ["--enable-debug-command", "yes"];
+
 fn load(wire: &mut Wire) {
     assert_eq!(wire.call(&["FUNCTION", "LOAD", COUNTING]), Reply::bulk("counting"));
     assert_eq!(wire.call(&["FUNCTION", "LOAD", READING]), Reply::bulk("reading"));
@@ -30,25 +32,31 @@ fn check(wire: &mut Wire, sum: i64, what: &str) {
 fn restart(server: Server, disk: &Simulated) -> Server {
     drop(server);
     disk.crash(5);
-    start(Arc::new(disk.clone()), &[]).unwrap()
+    start(Arc::new(disk.clone()), &DEBUG).unwrap()
 }
 
 #[test]
 fn they_come_back_from_a_log_before_and_behind_a_rewrite() {
     for preamble in ["yes", "no"] {
         let disk = Simulated::new();
-        let server = start(Arc::new(disk.clone()), &["--aof-use-rdb-preamble", preamble]).unwrap();
+        let server =
+            start(Arc::new(disk.clone()), &[&DEBUG[..], &["--aof-use-rdb-preamble", preamble]].concat())
+                .unwrap();
         load(&mut Wire::connect(server.addr));
         let server = restart(server, &disk);
         let mut wire = Wire::connect(server.addr);
         check(&mut wire, 7, "from commands");
+        assert_eq!(wire.ask("DEBUG LOADAOF"), Reply::ok());
+        check(&mut wire, 8, "from commands, again");
         wire.ask(&format!("CONFIG SET aof-use-rdb-preamble {preamble}"));
         wire.ask("BGREWRITEAOF");
         super::eventually("the rewrite ends", || super::info(&mut wire, "aof_rewrites") == "1");
         assert_eq!(super::info(&mut wire, "aof_last_bgrewrite_status"), "ok");
         let server = restart(server, &disk);
         let mut wire = Wire::connect(server.addr);
-        check(&mut wire, 8, &format!("from a base, preamble {preamble}"));
+        check(&mut wire, 9, &format!("from a base, preamble {preamble}"));
+        assert_eq!(wire.ask("DEBUG LOADAOF"), Reply::ok());
+        check(&mut wire, 10, "from a base, again");
         assert_eq!(wire.ask("FUNCTION DELETE reading"), Reply::ok());
         let server = restart(server, &disk);
         let Reply::Array(left) = Wire::connect(server.addr).ask("FUNCTION LIST") else { panic!() };

@@ -71,6 +71,8 @@ const NO_KEY: CmdError = CmdError::text(
 struct Options {
     makes_stream: bool,
     entries_read: Option<u64>,
+    /// An option was given twice, which is said after what is wrong with the key.
+    is_too_long: bool,
 }
 
 impl Options {
@@ -91,9 +93,7 @@ impl Options {
             }
         }
         // SETID takes none or this one; CREATE at most both.
-        if (is_create && req.len() > 8) || (!is_create && req.len() > 7) {
-            return Err(wrong_number(req));
-        }
+        options.is_too_long = req.len() > if is_create { 8 } else { 7 };
         Ok(options)
     }
 }
@@ -122,6 +122,9 @@ fn create(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         if stream.is_none() && !options.makes_stream {
             return Err(NO_KEY);
         }
+        if options.is_too_long {
+            return Err(wrong_number(req));
+        }
         let last_id = id_or_last(req.arg(4), stream.map(Stream::log))?;
         if stream.is_some_and(|stream| stream.group(req.arg(3)).is_some()) {
             return Err(EXISTS);
@@ -138,6 +141,7 @@ fn create(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
 fn setid(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let options = Options::parse(req, false)?;
     let last_id = match req.arg(4) {
+        _ if options.is_too_long => Err(wrong_number(req)),
         b"$" => Ok(None),
         id => edge_or_id(id, 0).map(Some),
     };

@@ -42,7 +42,8 @@ use crate::base::clock::Clock;
 use crate::config::{AppendFsync, Config};
 use crate::dispatch::Engine;
 use crate::journal::Release;
-use crate::keyspace::{DbIndex, LockSet, View};
+use crate::keyspace::{LockSet, View};
+use crate::persist::forget_all;
 use crate::persist::snapshot::{self, Style};
 use crate::persist::storage::Storage;
 use load::{LoadError, Loaded};
@@ -373,10 +374,7 @@ impl Aof {
             {
                 let mut view = View::new(&engine.keyspace, 0);
                 view.lock_blocking(&LockSet::All);
-                for db in 0..engine.keyspace.databases() {
-                    view.flush(DbIndex(db), true);
-                }
-                view.forget_effects();
+                forget_all(engine, &mut view);
             }
             let loaded = load::load(engine, &*self.storage, &self.names, &config)?;
             if was_on { self.start(engine, loaded, &config).map_err(failed) } else { Ok(()) }

@@ -2,9 +2,8 @@
 
 use crate::commands::server::save::saver;
 use crate::dispatch::{AdminCx, CmdError, Outcome, ReplySlot, Request};
-use crate::keyspace::DbIndex;
+use crate::persist::forget_all;
 use crate::persist::rdb::load::Manner;
-use crate::script::Functions;
 
 /// `MERGE`: what is there is replaced by what the file has under the same key; `NOFLUSH`: what is there stays; `NOSAVE`: the
 /// file is taken as it is.
@@ -35,14 +34,7 @@ pub(super) fn reload(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
     let manner = Manner { drops_expired: true, replaces: merges };
     let loaded = cx.with_all(|view| {
         if flushes {
-            for db in 0..engine.keyspace.databases() {
-                view.flush(DbIndex(db), false);
-            }
-            if let Some(functions) = engine.parts.find::<Functions>() {
-                functions.flush();
-            }
-            // Nothing happened to anybody.
-            view.forget_effects();
+            forget_all(&engine, view);
         }
         saver.load_in(view, &engine, &config, manner)
     })?;
