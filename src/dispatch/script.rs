@@ -135,7 +135,7 @@ impl<'k> ScriptCx<'_, 'k> {
         }
         self.executor.check_script_rights(&mut self.inner, registered, &args)?;
         let writes = flags.contains(CommandFlags::WRITE);
-        if writes && self.rules.is_read_only {
+        if self.rules.is_read_only && (writes || flags.contains(CommandFlags::MAY_REPLICATE)) {
             return Err(READ_ONLY);
         }
         // What has begun to write goes on to its end.
