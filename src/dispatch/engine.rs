@@ -14,7 +14,7 @@ use super::memory::Eviction;
 use super::monitor::Monitors;
 use super::notify::Notifier;
 use super::parts::Parts;
-use super::pause::Pause;
+use super::pause::{Pause, PauseMode};
 use super::sink::{Commit, Sink, Sinks};
 use super::slices::LongScripts;
 use super::stats::Stats;
@@ -209,6 +209,19 @@ impl Engine {
             names.iter().for_each(|name| self.pubsub.unsubscribe(space, name, session.id()));
         }
         session.publish_subscriptions();
+    }
+
+    /// Makes commands wait until then; nothing expires meanwhile, for that would be a change as well.
+    pub fn pause(&self, mode: PauseMode, until: UnixMs, now: UnixMs) {
+        self.pause.start(mode, until, now);
+        self.keyspace.freeze_expiry(self.pause.is_paused());
+    }
+
+    /// Ends a pause.
+    pub fn go_on(&self) {
+        self.pause.end();
+        // Somebody else may have begun another.
+        self.keyspace.freeze_expiry(self.pause.is_paused());
     }
 
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,

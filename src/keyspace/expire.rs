@@ -15,7 +15,7 @@
 //! The work for one expired key is one bucket, however many other volatile keys there are; a mass expiry is cut into
 //! slices, so other clients get the lock in between.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::audience::Audience;
 use super::entry::is_expired;
@@ -51,12 +51,19 @@ impl ExpiryPolicy {
 }
 
 #[derive(Default)]
-pub(super) struct SharedPolicy(AtomicU8);
+pub(super) struct SharedPolicy {
+    policy: AtomicU8,
+    /// For a while it is [`ExpiryPolicy::Frozen`], whatever it is otherwise.
+    is_frozen: AtomicBool,
+}
 
 impl SharedPolicy {
     #[inline]
     pub(super) fn load(&self) -> ExpiryPolicy {
-        match self.0.load(Ordering::Relaxed) {
+        if self.is_frozen.load(Ordering::Relaxed) {
+            return ExpiryPolicy::Frozen;
+        }
+        match self.policy.load(Ordering::Relaxed) {
             0 => ExpiryPolicy::Active,
             1 => ExpiryPolicy::Lazy,
             _ => ExpiryPolicy::Frozen,
@@ -66,7 +73,13 @@ impl SharedPolicy {
 
 impl Keyspace {
     pub fn set_expiry_policy(&self, policy: ExpiryPolicy) {
-        self.expiry.0.store(policy as u8, Ordering::Relaxed);
+        self.expiry.policy.store(policy as u8, Ordering::Relaxed);
+        self.deadline_moved.notify_one();
+    }
+
+    /// Keeps what expires from now on, invisible, or goes on removing it. It counts from the next lock on.
+    pub fn freeze_expiry(&self, on: bool) {
+        self.expiry.is_frozen.store(on, Ordering::Relaxed);
         self.deadline_moved.notify_one();
     }
 

@@ -119,7 +119,7 @@ pub async fn pauses(engine: Arc<Engine>) {
         engine.pause.started().await;
         while let Some(until) = engine.pause.until() {
             match until.since(engine.time.now_ms()) {
-                0 => engine.pause.end(),
+                0 => engine.go_on(),
                 // Looked at again after at most a tick, because UNPAUSE may have come, or a shorter pause.
                 wait_ms => tokio::time::sleep(Duration::from_millis(wait_ms).min(TICK)).await,
             }

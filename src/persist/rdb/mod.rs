@@ -169,10 +169,10 @@ impl Saver {
             return Ok(());
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
-        engine.pause.start(PauseMode::All, UnixMs(u64::MAX), engine.time.now_ms());
+        engine.pause(PauseMode::All, UnixMs(u64::MAX), engine.time.now_ms());
         let saved = self.save(engine);
         if saved.is_err() {
-            engine.pause.end();
+            engine.go_on();
         }
         saved.map(drop)
     }

@@ -94,7 +94,7 @@ fn pause(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
         _ => return Err(CmdError::subcommand_syntax("client", req.arg(1))),
     };
     let until = end_of_timeout(req.arg(2), cx.now)?;
-    cx.engine.pause.start(mode, until, cx.now);
+    cx.engine.pause(mode, until, cx.now);
     Ok(reply.ok())
 }
 
@@ -109,7 +109,7 @@ pub fn end_of_timeout(arg: &[u8], now: UnixMs) -> Result<UnixMs, CmdError> {
 }
 
 fn unpause(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    cx.engine.pause.end();
+    cx.engine.go_on();
     Ok(reply.ok())
 }
 
