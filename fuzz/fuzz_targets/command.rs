@@ -75,7 +75,7 @@ fuzz_target!(|lines: Vec<Line>| {
     let names = ("127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
     let client = Arc::new(Client::new(engine.clients.next_id(), Transport::Tcp, names, 9, 0, 0));
     engine.clients.insert(Arc::clone(&client));
-    let mut session = Session::new(client, true);
+    let mut session = Session::new(client, &engine.acl);
     for line in &lines {
         engine.time.advance_ms(u64::from(line.wait_ms));
         let request = request(line);
