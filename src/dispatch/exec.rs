@@ -1,8 +1,8 @@
 //! Runs one request: the gates in their order, the locks, the handler, what follows.
 //!
 //! ```text
-//! lookup → arity → user → disk and loading → memory → subscriber → MULTI queue → pause → keys → locks → handler
-//!   → effects → slow log, statistics → who waits for what was changed
+//! lookup → arity → user → disk and loading → memory → subscriber → long scripts → MULTI queue → pause → keys → locks
+//!   → handler → effects → slow log, statistics → who waits for what was changed
 //! ```
 //!
 //! Scripts run on a stack of their own, see [`super::slices`].
