@@ -268,6 +268,24 @@ impl ListPack {
         element.write(self.open(offset, removed, element.len(), (1, 1)));
     }
 
+    /// Removes the first element, if there is one.
+    #[inline]
+    pub fn pop_front(&mut self) {
+        if let Some(first) = self.first() {
+            let behind = self.behind(first.offset());
+            self.open(HEADER_BYTES, behind - HEADER_BYTES, 0, (1, 0));
+        }
+    }
+
+    /// Removes the last element, if there is one.
+    #[inline]
+    pub fn pop_back(&mut self) {
+        if let Some(last) = self.last() {
+            let (offset, end) = (last.offset(), self.end());
+            self.open(offset, end - offset, 0, (1, 0));
+        }
+    }
+
     /// Removes the element at `position`; the one behind it, which stands there now.
     pub fn remove(&mut self, position: Position) -> Option<Position> {
         self.remove_run(position, 1)
