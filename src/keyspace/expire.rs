@@ -31,7 +31,7 @@ const HELD_RETRY_MS: u64 = 20;
 const SLICE_BUCKETS: usize = 128;
 
 /// Elements of one collection that expire in one visit; a slice may visit it as often as buckets.
-const VISIT_ELEMENTS: usize = 64;
+const VISIT_ELEMENTS: usize = 32;
 
 /// What happens to entries behind their deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -265,7 +265,11 @@ impl ListPack {
         let element = element.into();
         let offset = position.offset();
         let removed = self.behind(offset) - offset;
-        element.write(self.open(offset, removed, element.len(), (1, 1)));
+        if removed == element.len() {
+            element.write(&mut self.bytes.make_mut()[offset..offset + removed]);
+        } else {
+            element.write(self.open(offset, removed, element.len(), (1, 1)));
+        }
     }
 
     /// Removes the first element, if there is one.
