@@ -434,9 +434,7 @@ fn what_has_left_a_sorted_set_is_swept_and_told_to_nobody() {
             zset.remove_ranks(100..900);
         });
         run.view.take_effects();
-        // At most so many slices as members, and then nothing is due any more.
-        let slices = (0..1000).take_while(|_| run.view.expire_slice(ShardId(0)).is_some()).count();
-        assert!((1..1000).contains(&slices), "{slices}");
+        while run.view.expire_slice(ShardId(0)).is_some() {}
         assert!(run.view.take_effects().records.is_empty());
         let key = run.view.keyspace().key(b"z");
         let entry = run.view.peek(DbIndex(0), key).unwrap();
