@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::keyspace::waiters::{ReadyKey, Waiter};
 use crate::keyspace::{Busy, DbIndex, Effects, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
-use crate::session::{ReplyMode, Session, Transaction, bump};
+use crate::session::{ClientId, ReplyMode, Session, Transaction, bump};
 use crate::spec::CommandFlags;
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
@@ -493,9 +493,6 @@ impl<'k> Executor<'k> {
         }
         let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
         let failed = outcome.is_err();
-        if session.tracking.is_some() {
-            self.remember_read(session, request);
-        }
         if let Err(error) = outcome {
             out.truncate(mark);
             if let CmdError::HeldLong(busy) = error
@@ -523,6 +520,10 @@ impl<'k> Executor<'k> {
             }
         }
         self.finish(session, request);
+        if session.tracking.is_some() {
+            // Behind its own effects: a key that it found expired is not news to it.
+            self.remember_read(session, request);
+        }
         if is_admin {
             // It may have changed what a view assumes while it holds a lock.
             if self.gathered.is_none() {
@@ -588,16 +589,18 @@ impl<'k> Executor<'k> {
 
     /// Remembers what a client that caches has read, while nobody can change it.
     #[cold]
-    fn remember_read(&self, session: &mut Session, request: &Request<'_>) {
+    fn remember_read(&mut self, session: &mut Session, request: &Request<'_>) {
         let command = request.command.command;
         let Some(tracker) = &session.tracking else { return };
         // Of a script the keys count that it has read, not those that it announces.
         let is_read = command.spec.flags.contains(CommandFlags::READONLY)
             && !matches!(command.handler, Handler::Script(_));
         if is_read && tracker.remembers(session.caching) {
-            let max_keys = self.config.tracking_table_max_keys;
             for key in request.keys() {
-                self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
+                match &mut self.gathered {
+                    Some(gathered) => gathered.note_read(key.bytes()),
+                    None => self.remember(session.id(), key.bytes()),
+                }
             }
         }
         // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
@@ -605,6 +608,12 @@ impl<'k> Executor<'k> {
         if !is_client && self.gathered.is_none() && session.transaction.is_none() {
             session.caching = false;
         }
+    }
+
+    /// Remembers that a client has read a key.
+    pub(super) fn remember(&self, client: ClientId, key: &[u8]) {
+        let max_keys = self.config.tracking_table_max_keys;
+        self.engine.tracking.remember(client, key, max_keys, &self.engine.clients);
     }
 
     /// Hands the effects to whoever listens, while the locks are still held.
