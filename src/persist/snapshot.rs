@@ -18,8 +18,8 @@ use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::keyspace::snapshot::{ClockKept, Cut};
 use crate::keyspace::{DbIndex, LockSet, View};
+use crate::rdb::VERSION_FIELD_DEADLINES;
 use crate::rdb::write::{Format, Output, Stream, file};
-use crate::rdb::{VERSION_COMMON, VERSION_FIELD_DEADLINES};
 use crate::script::Functions;
 use crate::value::hash::had_deadlines;
 
@@ -43,17 +43,12 @@ pub struct Style {
 impl Style {
     /// As the configuration has it, for content of any kind.
     pub fn of(config: &Config) -> Style {
-        // The latest is the one that needs nothing but what is there.
-        let version = if config.rdb_save_version >= VERSION_FIELD_DEADLINES {
-            VERSION_COMMON
-        } else {
-            config.rdb_save_version
-        };
+        let format = Format::of(config);
         Style {
             compresses: config.rdbcompression,
             sums_up: config.rdbchecksum,
-            format: Format { version },
-            told_version: if had_deadlines() { VERSION_FIELD_DEADLINES } else { version },
+            format,
+            told_version: if had_deadlines() { VERSION_FIELD_DEADLINES } else { format.version },
             is_aof_base: false,
             key_delay: key_delay(config),
         }
