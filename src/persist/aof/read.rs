@@ -53,7 +53,7 @@ pub struct Verdict {
     pub is_covered: bool,
     /// The rest was not yet synced when the power failed, as far as the file itself can tell.
     pub is_torn: bool,
-    /// The block that the file ends in, if whole records of it count: offsets of its line and of the first byte behind it.
+    /// The block that the valid bytes end in, if whole records of it count: offsets of its line and of the first byte behind it.
     pub unfinished: Option<(u64, u64)>,
 }
 
@@ -127,13 +127,16 @@ pub struct LogReader<'r> {
     foreseen_left: usize,
     /// Since when everything must be covered.
     is_covered: bool,
-    /// End of the verified block that is being read.
+    /// The verified block that is being read: offsets of its line and of the first byte behind that, and its end.
+    block: (u64, u64),
     block_end: u64,
     /// Offsets of the block at hand and of its first record, if it can't be verified because the file ends in it.
     unfinished: Option<(u64, u64)>,
     transaction: Option<Transaction>,
     commands: u64,
+    /// Behind the last whole record or transaction, and the block that goes on behind it.
     valid: u64,
+    valid_in: Option<(u64, u64)>,
 }
 
 #[derive(Default)]
@@ -157,11 +160,13 @@ impl<'r> LogReader<'r> {
             foreseen: (0..AHEAD).map(|_| RecordParser::default()).collect(),
             foreseen_left: 0,
             is_covered: false,
+            block: (0, 0),
             block_end: 0,
             unfinished: None,
             transaction: None,
             commands: 0,
             valid: offset,
+            valid_in: None,
         }
     }
 
@@ -193,7 +198,7 @@ impl<'r> LogReader<'r> {
             commands: self.commands,
             is_covered: self.is_covered,
             is_torn,
-            unfinished: self.unfinished.filter(|(_, body)| self.valid > *body),
+            unfinished: self.valid_in.filter(|(_, body)| self.valid > *body),
         })
     }
 
@@ -271,6 +276,7 @@ impl<'r> LogReader<'r> {
             if crc64(seed, block) != checksum {
                 return Ok(Step::Stop(Stop::Broken("a block does not have its checksum")));
             }
+            self.block = (self.source.at, self.source.at + used);
             self.block_end = self.source.at + whole;
         } else {
             self.unfinished = Some((self.source.at, self.source.at + used));
@@ -286,6 +292,7 @@ impl<'r> LogReader<'r> {
     fn settle(&mut self) {
         if self.transaction.is_none() {
             self.valid = self.source.at;
+            self.valid_in = self.unfinished.or((self.valid < self.block_end).then_some(self.block));
         }
     }
 
