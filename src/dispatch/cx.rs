@@ -211,8 +211,8 @@ pub struct AdminCx<'c, 'k> {
     pub session: &'c Session,
     pub engine: &'c Arc<Engine>,
     pub config: &'c Config,
-    /// Whether the request may wait; see [`AdminCx::wait`].
-    pub(super) may_wait: bool,
+    /// It is a part of a transaction, and may not wait; see [`AdminCx::wait`].
+    pub in_transaction: bool,
     pub(super) awaited: &'c mut Option<Awaited>,
 }
 
@@ -222,7 +222,7 @@ impl<'k> AdminCx<'_, 'k> {
     /// # Errors
     /// `refusal` in a transaction, where nothing may wait.
     pub fn wait(&mut self, reply: ReplySlot<'_>, awaited: Awaited, refusal: CmdError) -> Outcome {
-        if !self.may_wait {
+        if self.in_transaction {
             return Err(refusal);
         }
         *self.awaited = Some(awaited);

@@ -1,5 +1,7 @@
 //! The same random requests to a server of ours and to a real one: every reply and the final state must agree.
 //!
+//! [`schedules`] does so with several clients that wait for each other.
+//!
 //! Requests are made from the command table's own argument trees ([`generate`]); what can't agree, and why, is one
 //! explicit list ([`exceptions`]). A difference is tried again, shrunk to the fewest commands and arguments, and
 //! reported as a golden script with the seed that found it.
@@ -20,6 +22,7 @@ mod generate;
 mod limits;
 mod pair;
 mod report;
+mod schedules;
 #[path = "../scripts/text.rs"]
 #[allow(dead_code)] // Its other half reads scripts.
 mod text;
@@ -27,7 +30,7 @@ mod text;
 mod wire;
 mod words;
 
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use chance::Chance;
@@ -47,16 +50,56 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-#[test]
-fn random_requests_are_answered_as_by_the_real_server() {
+/// The real server has one keyspace.
+static ALONE: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+
+fn oracle() -> Option<SocketAddr> {
     let Ok(oracle) = std::env::var("REDIS_ORACLE") else {
         println!("skipped: REDIS_ORACLE=host:port names no real server");
-        return;
+        return None;
     };
-    let oracle =
-        oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
-    let clock = Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS));
-    let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let mut addresses = oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port");
+    Some(addresses.next().expect("it has an address"))
+}
+
+fn duration() -> Duration {
+    Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS))
+}
+
+fn seed() -> u64 {
+    number("SEED").unwrap_or_else(|| u64::from(std::process::id()))
+}
+
+#[test]
+fn clients_that_wait_for_each_other_hear_what_they_would_of_the_real_server() {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let pair = Pair::new(oracle);
+    if pair.version.0 < 8 {
+        println!("skipped: who waits hears other things of Redis {}.{}", pair.version.0, pair.version.1);
+        return;
+    }
+    let (clock, seed, ours) = (duration(), seed(), pair.addr());
+    let (began, mut count) = (Instant::now(), 0);
+    while began.elapsed() < clock {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(count));
+        let steps = schedules::generate(&mut chance);
+        if schedules::differs(ours, oracle, &steps).is_some() {
+            let steps = schedules::shrunk(ours, oracle, steps);
+            if let Some(finding) = schedules::differs(ours, oracle, &steps) {
+                panic!("seed {seed}, schedule {count}:\n{}", schedules::report(&steps, &finding));
+            }
+        }
+        count += 1;
+    }
+    println!("seed {seed}: {count} schedules");
+}
+
+#[test]
+fn random_requests_are_answered_as_by_the_real_server() {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let (clock, seed) = (duration(), seed());
     let about = std::env::var("DIFFERENTIAL_GROUPS").unwrap_or_default();
     let pair = Pair::new(oracle);
     let generator = Generator::new(|name| pair.oracle_knows(name), pair.version, &about);
