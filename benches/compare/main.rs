@@ -31,6 +31,7 @@ mod machine;
 mod report;
 mod scripts;
 mod server;
+mod snapshots;
 mod stall;
 mod throughput;
 mod tls;
@@ -138,6 +139,7 @@ fn main() {
     }
     if plan.does("durability") {
         durability::run(&plan);
+        snapshots::run(&plan);
     }
     if plan.does("waiting") {
         waiting::run(&plan);
