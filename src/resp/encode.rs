@@ -78,6 +78,16 @@ impl Output {
         bytes
     }
 
+    /// All that is queued, made one piece.
+    #[inline]
+    pub fn flatten(&mut self) -> &[u8] {
+        if !self.chunks.is_empty() {
+            let bytes = self.take_bytes();
+            *self = Output { tail: bytes, ..Output::default() };
+        }
+        self.tail.get(self.tail_sent..).unwrap_or_default()
+    }
+
     /// Takes the empty buffer back for somebody else's use.
     pub fn take_buffer(&mut self) -> Vec<u8> {
         self.tail_sent = 0;

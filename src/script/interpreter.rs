@@ -44,7 +44,7 @@ const VERSION_NUM: i64 = 0x0008_0006;
 
 thread_local! {
     /// Empty while a script runs.
-    static INTERPRETER: Cell<Option<Interpreter>> = const { Cell::new(None) };
+    static INTERPRETER: Cell<Option<Box<Interpreter>>> = const { Cell::new(None) };
 }
 
 /// The state of a worker.
@@ -62,14 +62,14 @@ struct Interpreter {
 
 impl Interpreter {
     /// Puts it back for the next script of this thread.
-    fn rest(self) {
+    fn rest(self: Box<Self>) {
         self.gauge.set(self.lua.used_memory());
         INTERPRETER.set(Some(self));
     }
 
     /// As [`Interpreter::rest`], after something has run under a limit of memory: what that left behind is not to count against
     /// the next one. If it is not garbage, but compiled scripts, the next one begins with none.
-    fn rest_within(mut self, limit: u64) {
+    fn rest_within(mut self: Box<Self>, limit: u64) {
         let half = if limit == 0 { usize::MAX } else { usize::try_from(limit / 2).unwrap_or(usize::MAX) };
         if self.lua.used_memory() < self.collect_at.min(half) {
             return self.rest();
@@ -240,13 +240,13 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 
 impl Interpreter {
     /// That of this worker, made anew after SCRIPT FLUSH.
-    fn current(scripts: &Scripts) -> Result<Interpreter, CmdError> {
+    fn current(scripts: &Scripts) -> Result<Box<Interpreter>, CmdError> {
         let generation = scripts.generation();
         Ok(match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
-            None => Interpreter::new(generation, scripts.states.join()).map_err(|error| {
+            None => Box::new(Interpreter::new(generation, scripts.states.join()).map_err(|error| {
                 CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
-            })?,
+            })?),
         })
     }
 
@@ -301,7 +301,7 @@ pub(super) struct Prelude {
 
 /// Sets the globals up: for functions, if there is a `redis.register_function`, else for scripts.
 pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Prelude> {
-    door::open(api::plain_answer);
+    door::open(Box::<api::Caller>::default());
     let random = Rc::new(Random::new(Rng::from_os().next_u64() as u32));
     let globals = lua.globals();
     let host = lua.create_table()?;

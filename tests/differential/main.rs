@@ -18,6 +18,8 @@ mod chance;
 mod exceptions;
 mod generate;
 mod limits;
+mod lua;
+mod lua_rules;
 mod pair;
 mod report;
 #[path = "../scripts/text.rs"]
@@ -28,6 +30,7 @@ mod wire;
 mod words;
 
 use std::net::ToSocketAddrs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chance::Chance;
@@ -47,32 +50,91 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// Whoever empties the real server holds it.
+static ORACLE: Mutex<()> = Mutex::new(());
+
+/// What the environment asks for.
+struct Plan {
+    _oracle: MutexGuard<'static, ()>,
+    pair: Pair,
+    clock: Duration,
+    seed: u64,
+    findings_max: usize,
+}
+
+impl Plan {
+    /// `None`, and a message, without a real server.
+    fn read() -> Option<Plan> {
+        let Ok(oracle) = std::env::var("REDIS_ORACLE") else {
+            println!("skipped: REDIS_ORACLE=host:port names no real server");
+            return None;
+        };
+        let oracle =
+            oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
+        Some(Plan {
+            _oracle: ORACLE.lock().unwrap_or_else(PoisonError::into_inner),
+            pair: Pair::new(oracle),
+            clock: Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS)),
+            seed: number("SEED").unwrap_or_else(|| u64::from(std::process::id())),
+            findings_max: number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize,
+        })
+    }
+
+    /// Chance for the sequence of that number.
+    fn chance(&self, sequence: u64) -> Chance {
+        Chance::new(self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequence))
+    }
+}
+
+#[test]
+fn random_scripts_are_answered_as_by_the_real_server() {
+    let Some(plan) = Plan::read() else { return };
+    if plan.pair.version < lua::SINCE {
+        println!("skipped: scripts are compared with Redis {:?} and later", lua::SINCE);
+        return;
+    }
+    let (pair, seed, began) = (&plan.pair, plan.seed, Instant::now());
+    let (mut sequences, mut findings) = (0_u64, Vec::<String>::new());
+    while began.elapsed() < plan.clock && findings.len() < plan.findings_max {
+        let steps = lua::sequence(&mut plan.chance(sequences));
+        let resp3 = sequences % 2 == 1;
+        sequences += 1;
+        let requests = lua::requests(&steps);
+        if pair.differs(&requests, resp3).is_none() || !pair.differs_always(&requests, resp3) {
+            continue;
+        }
+        let shrunk = lua::requests(&lua::shrunk(pair, steps, resp3));
+        match report::script(pair, shrunk, resp3) {
+            Some(script) if !findings.contains(&script) => {
+                println!("seed {seed}, sequence {}:\n{script}", sequences - 1);
+                findings.push(script);
+            }
+            _ => println!("seed {seed}, sequence {}, not reproduced", sequences - 1),
+        }
+    }
+    pair.reset();
+    let scripts = sequences * lua::SCRIPTS as u64;
+    println!("seed {seed}: {scripts} scripts, {} differences", findings.len());
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
 #[test]
 fn random_requests_are_answered_as_by_the_real_server() {
-    let Ok(oracle) = std::env::var("REDIS_ORACLE") else {
-        println!("skipped: REDIS_ORACLE=host:port names no real server");
-        return;
-    };
-    let oracle =
-        oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
-    let clock = Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS));
-    let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let Some(plan) = Plan::read() else { return };
+    let (pair, seed, findings_max) = (&plan.pair, plan.seed, plan.findings_max);
     let about = std::env::var("DIFFERENTIAL_GROUPS").unwrap_or_default();
-    let pair = Pair::new(oracle);
     let generator = Generator::new(|name| pair.oracle_knows(name), pair.version, &about);
     println!("seed {seed}, Redis {}.{}, {} commands", pair.version.0, pair.version.1, generator.len());
-    let findings_max = number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize;
     let began = Instant::now();
     let (mut sequences, mut requests, mut findings) = (0_u64, 0, Vec::<String>::new());
-    while began.elapsed() < clock && findings.len() < findings_max {
-        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
-        let sequence = generator.sequence(&mut chance);
+    while began.elapsed() < plan.clock && findings.len() < findings_max {
+        let sequence = generator.sequence(&mut plan.chance(sequences));
         let resp3 = sequences % 2 == 1;
         sequences += 1;
         requests += sequence.len();
         if pair.differs(&sequence, resp3).is_some() && pair.differs_always(&sequence, resp3) {
-            let whole = report::script(&pair, sequence.clone(), resp3);
-            let Some(script) = report::script(&pair, report::shrunk(&pair, sequence, resp3), resp3) else {
+            let whole = report::script(pair, sequence.clone(), resp3);
+            let Some(script) = report::script(pair, report::shrunk(pair, sequence, resp3), resp3) else {
                 // A race with the clock: worth a look, but no verdict.
                 println!(
                     "seed {seed}, sequence {}, not reproduced:\n{}",
