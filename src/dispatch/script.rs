@@ -22,7 +22,7 @@ use super::command::{Handler, Request};
 use super::engine::Engine;
 use super::error::CmdError;
 use super::exec::{Executor, Keys};
-use super::gates::admit;
+use super::gates::{admit, subcommand};
 use super::memory::is_exceeded;
 use super::slices::Pace;
 use super::table::Registered;
@@ -203,7 +203,8 @@ impl<'k> ScriptCx<'_, 'k> {
     /// There is no such command.
     pub fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError> {
         let found = self.executor.find(args.at(0)).ok_or(NO_COMMAND)?;
-        let registered = admit(found, &args).ok_or(NO_COMMAND)?;
+        // The number of its arguments is not asked for.
+        let registered = subcommand(found, &args).ok_or(NO_COMMAND)?;
         Ok(self.executor.may_access(&mut self.inner, registered, &args))
     }
 }

@@ -160,6 +160,9 @@ fn collect<'w>(words: &mut OwnedArgs, values: impl Iterator<Item = Word<'w>>) ->
 }
 
 fn push_number(words: &mut OwnedArgs, number: f64) {
+    if number.is_nan() {
+        return words.push(if number.is_sign_negative() { b"-nan" } else { b"nan" });
+    }
     // Beyond half of what fits Redis writes them as it writes fractions.
     if number.abs() <= i64::MAX as f64 / 2.0 && number == number as i64 as f64 {
         return words.push(itoa::Buffer::new().format(number as i64).as_bytes());
@@ -213,8 +216,11 @@ impl door::Handler for Caller {
             Some((Err(error), _)) => return put_off(Pending::Refused(error)),
             None => return put_off(Pending::Nowhere),
         };
-        let reply = self.out.flatten();
-        plain(reply, proto).unwrap_or_else(|| put_off(Pending::Reply(proto, reply.to_vec())))
+        if !matches!(self.out.flatten().first(), Some(b':' | b'$' | b'+' | b'_')) {
+            return put_off(Pending::Reply(proto, self.out.take_bytes()));
+        }
+        let nil = if proto == Proto::Resp3 { door::Answer::Nil } else { door::Answer::False };
+        plain(self.out.flatten()).unwrap_or(nil)
     }
 }
 
@@ -224,27 +230,21 @@ fn put_off(pending: Pending) -> door::Answer<'static> {
     door::Answer::Long
 }
 
-/// The answer that a reply is, if it is a plain one.
+/// The answer that a reply of one line, or of a bulk, is; `None` for a null.
 #[inline]
-fn plain(reply: &[u8], proto: Proto) -> Option<door::Answer<'_>> {
-    use door::Answer;
-    let nil = if proto == Proto::Resp3 { Answer::Nil } else { Answer::False };
+fn plain(reply: &[u8]) -> Option<door::Answer<'_>> {
     let (marker, rest) = reply.split_first()?;
+    let rest = rest.strip_suffix(b"\r\n")?;
     Some(match marker {
-        b':' => Answer::Number(parse_i64(rest.strip_suffix(b"\r\n")?)? as f64),
-        b'$' if rest == b"-1\r\n" => nil,
-        b'$' => {
-            // The digits of a length are the shortest, so where the text begins tells how many there are.
-            let end = rest.iter().position(|&byte| byte == b'\r')?;
-            Answer::Text(rest.get(end + 2..rest.len().checked_sub(2)?)?)
-        }
-        b'+' => Answer::Status(rest.strip_suffix(b"\r\n")?),
-        b'_' => nil,
+        b':' => door::Answer::Number(parse_i64(rest)? as f64),
+        b'+' => door::Answer::Status(rest),
+        // The text is what stands behind the line of its length.
+        b'$' => door::Answer::Text(rest.get(rest.iter().position(|&byte| byte == b'\r')? + 2..)?),
         _ => return None,
     })
 }
 
-/// Answers `redis.call` and, with `is_protected`, `redis.pcall` where [`plain_answer`] could not.
+/// Answers `redis.call` and, with `is_protected`, `redis.pcall` where [`Caller`] could not.
 ///
 /// The limit of memory does not hold meanwhile: it would make every string that we make cost a protected call. What there is of the
 /// reply is in memory already, and whatever the script does next finds out that there is too much.
@@ -315,7 +315,10 @@ pub fn sha1hex(lua: &Lua, args: &MultiValue) -> Answer {
     let digest = |bytes: &[u8]| sha1::hex(&sha1::sha1(bytes));
     let digest = match (args.len(), args.front()) {
         (1, Some(Value::String(text))) => digest(&text.as_bytes()),
-        (1, Some(Value::Integer(number))) => digest(number.to_string().as_bytes()),
+        (1, Some(number @ (Value::Integer(_) | Value::Number(_)))) => {
+            let text = lua.coerce_string(number.clone())?;
+            digest(&text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default())
+        }
         (1, _) => digest(b""),
         _ => return raise(lua, b"ERR wrong number of arguments"),
     };

@@ -2,23 +2,7 @@
 -- where there are functions also the one that runs a library's text, and the environment of libraries.
 local host = ...
 local readonly, raising, calling, G = host.readonly, host.raising, host.calling, host.globals
-local xpcall, rawpcall, type, error, tostring, ipairs = xpcall, pcall, type, error, tostring, ipairs
-
--- An error object of a command is its text to whoever catches it, as in Redis.
-local function caught(ok, ...)
-    if ok then
-        return true, ...
-    end
-    local err = ...
-    if type(err) == 'table' and type(err.err) == 'string' then
-        return false, err.err
-    end
-    return false, err
-end
-
-function pcall(...)
-    return caught(rawpcall(...))
-end
+local xpcall, type, error, tostring, ipairs = xpcall, type, error, tostring, ipairs
 
 local redis = {
     call = calling(host.call),
@@ -51,7 +35,7 @@ for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 's
     G[name] = nil
 end
 G.os = { clock = host.clock }
-G.math.random = raising(host.random)
+G.math.random = host.random
 G.math.randomseed = host.randomseed
 for name, library in pairs(host.libraries) do
     G[name] = library

@@ -364,7 +364,6 @@ pub const RULES: &[(Kind, &str, &[Kind])] = &[
     (Command, "'GEOADD', @, @, @, @", &[Key, Count, Count, Word]),
     (Command, "'GEOPOS', @, @", &[Key, Word]),
     (Command, "'PFADD', @, @", &[Key, Word]),
-    (Command, "'SORT', @, 'ALPHA'", &[Key]),
     (Command, "'LCS', @, @", &[Key, Key]),
     (Command, "'PUBLISH', 'c', @", &[Word]),
     (Command, "'SELECT', @", &[Count]),

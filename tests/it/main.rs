@@ -35,6 +35,7 @@ mod migrate;
 mod process;
 mod protocol;
 mod queues;
+mod replies;
 mod scripts;
 mod snapshots;
 mod streams;
