@@ -111,16 +111,6 @@ const EDITS: &[Edit] = &[
         "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},\n  \
          {\"__calling\", luaB_calling},\n  {\"__running\", luaB_running},",
     ),
-    // Who catches an error object of a command gets its text, as in Redis; so does, there, who calls it with nothing.
-    (
-        "lbaselib.c",
-        "luaL_checkany(L, 1);\n  status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);",
-        "if (lua_gettop(L) == 0) {\n    lua_pushboolean(L, 0);\n    \
-         lua_pushliteral(L, \"attempt to call a boolean value\");\n    return 2;\n  }\n  \
-         status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);\n  \
-         if (status != 0 && lua_istable(L, -1)) {\n    lua_getfield(L, -1, \"err\");\n    \
-         if (lua_isstring(L, -1)) lua_replace(L, -2);\n  }",
-    ),
     // Bytecode is never loaded: what it says is not checked by anybody.
     ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),
     ("ldo.c", "int c = luaZ_lookahead(p->z);", "(void)luaZ_lookahead(p->z);"),

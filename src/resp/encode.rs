@@ -426,8 +426,8 @@ impl Writer<'_> {
     }
 
     /// RESP3 `(` with the digits of a whole number of any size, RESP2 a bulk.
-    pub fn big_number(&mut self, digits: &str) {
-        if self.is_resp3() { self.line(b'(', digits.as_bytes()) } else { self.bulk(digits.as_bytes()) }
+    pub fn big_number(&mut self, digits: &[u8]) {
+        if self.is_resp3() { self.line(b'(', digits) } else { self.bulk(digits) }
     }
 
     /// An array whose length is only known when it has been written: `fill` returns it.

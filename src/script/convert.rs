@@ -231,8 +231,13 @@ fn write_table(
     } else if let Some(set) = table_of(table, "set") {
         write_pairs(writer, &set, false, is_resp3, depth);
     } else if let Some(text) = text_of(table, "big_number") {
-        // Whatever is in it: digits are ASCII.
-        writer.big_number(&String::from_utf8_lossy(&text.as_bytes()).replace(['\r', '\n'], " "));
+        // Whatever is in it.
+        let digits: Vec<u8> = text
+            .as_bytes()
+            .iter()
+            .map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte })
+            .collect();
+        writer.big_number(&digits);
     } else if let Some(verbatim) = table_of(table, "verbatim_string")
         && let (Some(format), Some(text)) = (text_of(&verbatim, "format"), text_of(&verbatim, "string"))
     {

@@ -2,7 +2,27 @@
 -- where there are functions also the one that runs a library's text, and the environment of libraries.
 local host = ...
 local readonly, raising, calling, G = host.readonly, host.raising, host.calling, host.globals
-local xpcall, type, error, tostring, ipairs = xpcall, type, error, tostring, ipairs
+local xpcall, rawpcall, type, error, tostring, ipairs, select = xpcall, pcall, type, error, tostring, ipairs, select
+
+-- An error object of a command is its text to whoever catches it, as in Redis.
+local function caught(ok, ...)
+    if ok then
+        return true, ...
+    end
+    local err = ...
+    if type(err) == 'table' and type(err.err) == 'string' then
+        return false, err.err
+    end
+    return false, err
+end
+
+function pcall(...)
+    if select('#', ...) == 0 then
+        -- What stands where the function would, in Redis.
+        return false, 'attempt to call a boolean value'
+    end
+    return caught(rawpcall(...))
+end
 
 local redis = {
     call = calling(host.call),
