@@ -1,4 +1,4 @@
-//! The lock protocol of [`ochre::keyspace::lock`] under a model checker, which chooses who runs next at every
+//! The lock protocol of [`ochre::keyspace::lock`], and who ends a wait ([`ochre::keyspace::waiters`]), under a model checker, which chooses who runs next at every
 //! step of it: random schedules, and schedules with few but nasty switches (PCT, "A randomized scheduler with
 //! probabilistic guarantees of finding bugs", 2010).
 //!
@@ -16,6 +16,10 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use ochre::keyspace::lock::ParkingMutex;
+use ochre::keyspace::waiters::{Ending, Pending, Wait, Waiter, Wanted};
+use ochre::keyspace::{DbIndex, JournalOffset};
+use ochre::resp::{Output, OwnedArgs, Proto};
+use ochre::value::Kind;
 use shuttle::future;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -140,4 +144,48 @@ fn who_waits_for_several_locks_without_holding_gets_them() {
         }
         assert_eq!((*locks[0].lock_blocking(), *locks[1].lock_blocking()), (3, 3));
     });
+}
+
+/// A push and the end of its time meet at one waiter: it is ended once, the element is taken only if it was served, and
+/// its connection always hears of it.
+#[test]
+fn a_wait_ends_once_and_its_connection_is_woken() {
+    check(|| {
+        let queue = Arc::new(ParkingMutex::new(vec!["element"]));
+        let ending = future::block_on({
+            let queue = Arc::clone(&queue);
+            async move {
+                let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+                let pending = Pending {
+                    args: OwnedArgs::default(),
+                    db: DbIndex(0),
+                    proto: Proto::Resp2,
+                    no_touch: false,
+                };
+                let wanted = Wanted { kind: Kind::List, or_none: false };
+                let waiter = Arc::new(Waiter::new((1, 1), wanted, true, pending, waker));
+                let timer = Arc::clone(&waiter);
+                shuttle::thread::spawn(move || timer.end(Ending::TimedOut));
+                for _ in 0..2 {
+                    let (waiter, queue) = (Arc::clone(&waiter), Arc::clone(&queue));
+                    shuttle::thread::spawn(move || serve(&waiter, &mut queue.lock_blocking()));
+                }
+                poll_fn(|_| waiter.take_ending().map_or(Poll::Pending, Poll::Ready)).await
+            }
+        });
+        let left = queue.lock_blocking().len();
+        match ending {
+            Ending::Served(..) => assert_eq!(left, 0, "served with nothing"),
+            Ending::TimedOut => assert_eq!(left, 1, "taken for somebody who was not there any more"),
+            Ending::Unblocked | Ending::Left => panic!("nobody said so"),
+        }
+    });
+}
+
+/// As the executor does it: under the lock of the key, then under that of the waiter.
+fn serve(waiter: &Waiter, queue: &mut Vec<&str>) {
+    let mut state = waiter.claim();
+    if matches!(*state, Wait::Pending(_)) && queue.pop().is_some() {
+        waiter.end_claimed(&mut state, Ending::Served(Output::default(), JournalOffset(0)));
+    }
 }

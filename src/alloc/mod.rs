@@ -18,9 +18,11 @@
 
 #![allow(unsafe_code)] // `GlobalAlloc` is unsafe to implement, and jemalloc is C.
 
+mod code;
 mod counters;
 mod size_class;
 
+pub use code::give_back_startup_code;
 pub use size_class::size_class;
 
 use size_class::aligned_class;

@@ -209,6 +209,8 @@ pub struct AdminCx<'c, 'k> {
     pub session: &'c Session,
     pub engine: &'c Arc<Engine>,
     pub config: &'c Config,
+    /// It is a part of a transaction.
+    pub in_transaction: bool,
 }
 
 impl<'k> AdminCx<'_, 'k> {

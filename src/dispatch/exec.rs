@@ -42,6 +42,9 @@ use crate::spec::CommandFlags;
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
 
+/// A request that took longer lets the shards go that are held for those behind it: others have waited long enough.
+const HOLD_MAX_NS: u64 = 50_000;
+
 /// Whether the request ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -96,11 +99,28 @@ impl Attempts {
     }
 }
 
-/// A command, and how a request spelled its name.
-#[derive(Default)]
+/// A command, and how a request spelled its name, if that was short.
+#[derive(Clone, Copy, Default)]
 struct Spelled<'k> {
     command: Option<&'k Registered>,
-    spelling: SmallVec<[u8; 24]>,
+    len: usize,
+    packed: u64,
+}
+
+/// A name of one to eight bytes as a number: two of the same length are the same if their numbers are.
+#[inline]
+fn packed(name: &[u8]) -> Option<u64> {
+    match name {
+        [one] => Some(u64::from(*one)),
+        [one, two] => Some(u64::from(u16::from_le_bytes([*one, *two]))),
+        [one, two, three] => Some(u64::from(u32::from_le_bytes([*one, *two, *three, 0]))),
+        _ if name.len() > 8 => None,
+        _ => {
+            // The halves overlap where the name is shorter than eight.
+            let [head, tail] = [*name.first_chunk()?, *name.last_chunk()?].map(u32::from_le_bytes);
+            Some(u64::from(head) | u64::from(tail) << 32)
+        }
+    }
 }
 
 /// Runs a batch of requests of one connection.
@@ -307,8 +327,10 @@ impl<'k> Executor<'k> {
             return self.put_off(session, registered, Parked::Lock(busy), out);
         }
         attempts.wants_mutex = false;
+        self.prefetch_own(session.db, &keys);
         self.view.begin(now, session.no_touch);
         let request = Request { command: registered, args, keys: &keys };
+        let began_ns = self.last_ns;
         self.call(session, &request, out);
         if let Some(busy) = self.obstacle.take() {
             attempts.wants_mutex = runs_scripts;
@@ -319,6 +341,9 @@ impl<'k> Executor<'k> {
         }
         if self.view.has_ready() {
             self.serve(attempts);
+        }
+        if self.last_ns - began_ns > HOLD_MAX_NS {
+            self.view.release();
         }
         if session.waiting.is_some() { Step::Waits } else { Step::Done }
     }
@@ -374,13 +399,12 @@ impl<'k> Executor<'k> {
     pub(super) fn find(&mut self, name: &[u8]) -> Option<&'k Registered> {
         let [of_clients, of_scripts] = &mut self.last;
         let last = if self.in_script { of_scripts } else { of_clients };
-        if let Some(command) = last.command
-            && last.spelling.as_slice() == name
-        {
-            return Some(command);
+        let Some(packed) = packed(name) else { return self.engine.commands.find(name) };
+        if last.packed == packed && last.len == name.len() {
+            return last.command;
         }
         let found = self.engine.commands.find(name)?;
-        *last = Spelled { command: Some(found), spelling: SmallVec::from_slice(name) };
+        *last = Spelled { command: Some(found), len: name.len(), packed };
         Some(found)
     }
 
@@ -522,45 +546,18 @@ impl<'k> Executor<'k> {
         request: &Request<'_>,
         reply: ReplySlot<'_>,
     ) -> Outcome {
-        let engine: &'k Engine = self.engine;
         match request.command.command.handler {
-            Handler::Read(run) => {
-                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
-                let in_script = self.in_script;
-                let mut cx = ReadCx {
-                    view: &mut self.view,
-                    session,
-                    engine,
-                    config: self.config,
-                    may_wait,
-                    awaited,
-                    in_script,
-                };
-                run(&mut cx, request, reply)
-            }
-            Handler::Write(run) => {
-                let (may_wait, awaited) = (self.gathered.is_none(), &mut self.awaited);
-                let in_script = self.in_script;
-                let read = ReadCx {
-                    view: &mut self.view,
-                    session,
-                    engine,
-                    config: self.config,
-                    may_wait,
-                    awaited,
-                    in_script,
-                };
-                run(&mut WriteCx { read, rewrites: &mut self.rewrites }, request, reply)
-            }
+            Handler::Read(run) => run(&mut self.write_cx(session).read, request, reply),
+            Handler::Write(run) => run(&mut self.write_cx(session), request, reply),
             Handler::Session(run) => {
                 let now = self.view.now();
                 let mut cx = SessionCx { session, engine: self.engine, config: self.config, now };
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {
-                let mut cx =
-                    AdminCx { view: &mut self.view, session, engine: self.engine, config: self.config };
-                run(&mut cx, request, reply)
+                let in_transaction = self.gathered.is_some();
+                let Executor { view, engine, config, .. } = self;
+                run(&mut AdminCx { view, session, engine, config, in_transaction }, request, reply)
             }
             Handler::Script(run) => {
                 let began_ns = self.last_ns;
@@ -572,6 +569,21 @@ impl<'k> Executor<'k> {
             Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
         }
+    }
+
+    /// What a command that writes may reach; one that reads is lent its inner part.
+    #[inline]
+    fn write_cx<'c>(&'c mut self, session: &'c mut Session) -> WriteCx<'c, 'k> {
+        let read = ReadCx {
+            view: &mut self.view,
+            session,
+            engine: self.engine,
+            config: self.config,
+            may_wait: self.gathered.is_none(),
+            awaited: &mut self.awaited,
+            in_script: self.in_script,
+        };
+        WriteCx { read, rewrites: &mut self.rewrites }
     }
 
     /// Remembers what a client that caches has read, while nobody can change it.

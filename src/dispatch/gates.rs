@@ -129,10 +129,7 @@ impl Executor<'_> {
             registered.full_name.as_bytes(),
             "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
         );
-        if let Some(transaction) = session.transaction.as_deref_mut() {
-            transaction.failed = true;
-        }
-        self.refuse(session, Some(registered), &error, out);
+        self.refuse_queued(session, Some(registered), error, out);
     }
 
     /// Answers a request that was queued, or refused instead.

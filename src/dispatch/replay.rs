@@ -73,7 +73,7 @@ impl Executor<'_> {
     /// [`Executor::release`].
     pub fn foresee_replay(&mut self, db: DbIndex, commands: &[Args<'_>]) {
         self.view.lock_blocking_for(&LockSet::All);
-        self.prefetch_keys(db, commands.iter().copied());
+        self.prefetch_requests(db, commands.iter().copied());
     }
 
     /// SELECT of a log.

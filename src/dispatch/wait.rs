@@ -23,13 +23,14 @@ use super::cx::ReadCx;
 use super::engine::Engine;
 use super::exec::{Attempts, Executor, Keys};
 use super::reply::{Replied, ReplySlot};
+use super::stats::WorkerStats;
 use crate::base::clock::UnixMs;
 use crate::base::longdouble::LongDouble;
 use crate::base::num::parse_i64;
 use crate::keyspace::waiters::{Ending, Pending, ReadyKey, Wait, Waiter, Wanted};
 use crate::keyspace::{Busy, DbIndex, LockSet};
 use crate::resp::{Output, OwnedArgs};
-use crate::session::{ClientId, ReplyMode, Session};
+use crate::session::{ClientId, ReplyMode, Session, bump};
 use crate::value::Kind;
 
 /// Begins what a request waits for, on behalf of its waiter.
@@ -71,9 +72,13 @@ const OUT_OF_RANGE: CmdError = CmdError::text("ERR timeout is out of range");
 const UNBLOCKED: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 impl Engine {
-    /// Answers a client whose request waited, however that ended.
-    pub fn end_wait(&self, session: &mut Session, ending: Ending, out: &mut Output) {
+    /// Answers a client whose request waited, however that ended. What was never served is counted here, in `stats`.
+    pub fn end_wait(&self, session: &mut Session, ending: Ending, stats: &WorkerStats, out: &mut Output) {
         session.end_wait();
+        if let (Ending::TimedOut | Ending::Unblocked, Some(id)) = (&ending, session.shared.last_command()) {
+            stats.ran(id, 0, matches!(ending, Ending::Unblocked), false);
+            bump(&stats.counters.commands, 1);
+        }
         let mode = session.reply_mode;
         if mode == ReplyMode::Skip {
             session.reply_mode = ReplyMode::On;

@@ -18,42 +18,7 @@
 
 use std::task::Waker;
 
-#[cfg(feature = "shuttle")]
-mod sync {
-    //! The same interface on types that the model checker controls.
-    pub use shuttle::sync::MutexGuard;
-    pub use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-
-    #[derive(Default)]
-    pub struct Mutex<T>(shuttle::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub fn new(value: T) -> Self {
-            Mutex(shuttle::sync::Mutex::new(value))
-        }
-
-        pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-        }
-
-        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok()
-        }
-
-        pub fn try_lock_for(&self, _: std::time::Duration) -> Option<MutexGuard<'_, T>> {
-            shuttle::thread::yield_now();
-            self.try_lock()
-        }
-    }
-}
-
-#[cfg(not(feature = "shuttle"))]
-mod sync {
-    pub use parking_lot::{Mutex, MutexGuard};
-    pub use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-}
-
-use sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
 
 /// Tries before a busy lock is given up for now: some 300 ns, less than it takes to park and wake. The model
 /// checker is to look at parking, not at spinning.

@@ -35,10 +35,10 @@ use super::{
 };
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
-use crate::ds::table::Touch;
+use crate::ds::table::{Table, Touch};
 
 /// Distinct shards in ascending order.
-pub type ShardSet = SmallVec<[ShardId; 8]>;
+pub type ShardSet = SmallVec<[ShardId; 16]>;
 
 /// Which shards a command needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -566,28 +566,44 @@ impl<'k> View<'k> {
         self.shards().flat_map(|shard| shard.audience.waiters.census())
     }
 
-    /// Whether the database's part in the first held shard is too big for the processor's caches, so that a
-    /// prefetch pays.
+    /// Whether the database is too big for the processor's caches, going by its part in the first held shard, so that
+    /// a prefetch pays.
     #[inline]
     pub fn is_beyond_caches(&self, db: DbIndex) -> bool {
         const ENTRIES_IN_CACHES: usize = 20_000;
-        self.guards.first().is_some_and(|(_, shard)| shard.db(db).len() > ENTRIES_IN_CACHES)
+        let shards = self.keyspace.shards.len();
+        self.guards.first().is_some_and(|(_, shard)| shard.db(db).len() > ENTRIES_IN_CACHES / shards)
     }
 
-    /// Tells the processor which lines the next commands will need.
+    /// Tells the processor which line of the table an entry that is about to come will need.
     #[inline]
-    pub fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
+    pub(super) fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
         if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
             self.guards[position].1.db(db).table.prefetch_bucket(key.hash());
         }
     }
 
-    /// Second stage of a prefetch: the entry, once its bucket line has arrived.
+    /// Tells the processor which lines the next commands will need: the bucket line of each key, and when these have
+    /// arrived, the entries. Keys whose shard is not held are passed over.
     #[inline]
-    pub fn prefetch_entry(&self, db: DbIndex, key: Key<'_>) {
-        if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
-            self.guards[position].1.db(db).table.prefetch_entry(key.hash());
+    pub fn prefetch(&self, db: DbIndex, keys: &[Key<'_>]) {
+        match self.guards.as_slice() {
+            [(_, only)] if self.holds_all() => fetch(keys, |_| Some(&only.db(db).table)),
+            _ => fetch(keys, |key| {
+                let position = self.position(self.keyspace.shard_of(key.hash()))?;
+                Some(&self.guards.get(position)?.1.db(db).table)
+            }),
         }
+    }
+}
+
+#[inline]
+fn fetch<'v>(keys: &[Key<'_>], table_of: impl Fn(&Key<'_>) -> Option<&'v Table<Entry>>) {
+    for key in keys {
+        table_of(key).inspect(|table| table.prefetch_bucket(key.hash()));
+    }
+    for key in keys {
+        table_of(key).inspect(|table| table.prefetch_entry(key.hash()));
     }
 }
 

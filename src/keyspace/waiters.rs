@@ -21,12 +21,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::by_key::ByKey;
+use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{DbIndex, JournalOffset};
 use crate::resp::{Output, OwnedArgs, Proto};
 use crate::value::Kind;

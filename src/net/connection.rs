@@ -233,7 +233,8 @@ impl Connection {
         if let Ending::Served(_, depends) = &ending {
             self.depends = self.depends.max(*depends);
         }
-        self.worker.engine.end_wait(&mut self.session, ending, &mut self.output);
+        let worker = &self.worker;
+        worker.engine.end_wait(&mut self.session, ending, worker.stats(), &mut self.output);
         self.alarm = None;
         self.unread_input = true;
         Poll::Ready(())

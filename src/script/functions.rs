@@ -218,12 +218,11 @@ pub fn parse(code: &[u8]) -> Result<(Vec<u8>, &[u8]), CmdError> {
     let (engine, options) = words.split_first().ok_or(INVALID)?;
     let mut name = None;
     for option in options {
-        let Some((word, value)) =
+        let Some((_, value)) =
             option.split_at_checked(5).filter(|(word, _)| word.eq_ignore_ascii_case(b"name="))
         else {
             return Err(CmdError::quoting("ERR Invalid metadata value given: ", option, ""));
         };
-        let _ = word;
         if name.replace(value.to_vec()).is_some() {
             return Err(CmdError::text("ERR Invalid metadata value, name argument was given multiple times"));
         }

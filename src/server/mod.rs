@@ -118,6 +118,7 @@ async fn serve(booted: boot::Booted) -> std::io::Result<()> {
     running.tasks.push(tokio::spawn(cron::expire(Arc::clone(&engine))));
     announce(&kinds, &engine);
     supervisor.ready();
+    crate::alloc::give_back_startup_code();
     let saves = until_ready_to_end(&engine, &mut signals).await;
     supervisor.stopping();
     signals.exit_on_next();

@@ -1,5 +1,7 @@
 //! The same random requests to a server of ours and to a real one: every reply and the final state must agree.
 //!
+//! [`schedules`] does so with several clients that wait for each other, [`lua`] with scripts from a grammar of their own.
+//!
 //! Requests are made from the command table's own argument trees ([`generate`]); what can't agree, and why, is one
 //! explicit list ([`exceptions`]). A difference is tried again, shrunk to the fewest commands and arguments, and
 //! reported as a golden script with the seed that found it.
@@ -22,6 +24,7 @@ mod lua;
 mod lua_rules;
 mod pair;
 mod report;
+mod schedules;
 #[path = "../scripts/text.rs"]
 #[allow(dead_code)] // Its other half reads scripts.
 mod text;
@@ -29,8 +32,7 @@ mod text;
 mod wire;
 mod words;
 
-use std::net::ToSocketAddrs;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use chance::Chance;
@@ -50,66 +52,81 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// Whoever empties the real server holds it.
-static ORACLE: Mutex<()> = Mutex::new(());
+/// The real server has one keyspace.
+static ALONE: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
 
-/// What the environment asks for.
-struct Plan {
-    _oracle: MutexGuard<'static, ()>,
-    pair: Pair,
-    clock: Duration,
-    seed: u64,
-    findings_max: usize,
+fn oracle() -> Option<SocketAddr> {
+    let Ok(oracle) = std::env::var("REDIS_ORACLE") else {
+        println!("skipped: REDIS_ORACLE=host:port names no real server");
+        return None;
+    };
+    let mut addresses = oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port");
+    Some(addresses.next().expect("it has an address"))
 }
 
-impl Plan {
-    /// `None`, and a message, without a real server.
-    fn read() -> Option<Plan> {
-        let Ok(oracle) = std::env::var("REDIS_ORACLE") else {
-            println!("skipped: REDIS_ORACLE=host:port names no real server");
-            return None;
-        };
-        let oracle =
-            oracle.to_socket_addrs().expect("REDIS_ORACLE is host:port").next().expect("it has an address");
-        Some(Plan {
-            _oracle: ORACLE.lock().unwrap_or_else(PoisonError::into_inner),
-            pair: Pair::new(oracle),
-            clock: Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS)),
-            seed: number("SEED").unwrap_or_else(|| u64::from(std::process::id())),
-            findings_max: number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize,
-        })
-    }
+fn duration() -> Duration {
+    Duration::from_secs(number("DIFFERENTIAL_SECONDS").unwrap_or(SECONDS))
+}
 
-    /// Chance for the sequence of that number.
-    fn chance(&self, sequence: u64) -> Chance {
-        Chance::new(self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequence))
+fn seed() -> u64 {
+    number("SEED").unwrap_or_else(|| u64::from(std::process::id()))
+}
+
+#[test]
+fn clients_that_wait_for_each_other_hear_what_they_would_of_the_real_server() {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let pair = Pair::new(oracle);
+    if pair.version.0 < 8 {
+        println!("skipped: who waits hears other things of Redis {}.{}", pair.version.0, pair.version.1);
+        return;
     }
+    let (clock, seed, ours) = (duration(), seed(), pair.addr());
+    let (began, mut count) = (Instant::now(), 0);
+    while began.elapsed() < clock {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(count));
+        let steps = schedules::generate(&mut chance);
+        if schedules::differs(ours, oracle, &steps).is_some() {
+            let steps = schedules::shrunk(ours, oracle, steps);
+            if let Some(finding) = schedules::differs(ours, oracle, &steps) {
+                panic!("seed {seed}, schedule {count}:\n{}", schedules::report(&steps, &finding));
+            }
+        }
+        count += 1;
+    }
+    println!("seed {seed}: {count} schedules");
 }
 
 #[test]
 fn random_scripts_are_answered_as_by_the_real_server() {
-    let Some(plan) = Plan::read() else { return };
-    if plan.pair.version < lua::SINCE {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let pair = Pair::new(oracle);
+    if pair.version < lua::SINCE {
         println!("skipped: scripts are compared with Redis {:?} and later", lua::SINCE);
         return;
     }
-    let (pair, seed, began) = (&plan.pair, plan.seed, Instant::now());
+    let (clock, seed) = (duration(), seed());
+    let findings_max = number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize;
+    let began = Instant::now();
     let (mut sequences, mut findings) = (0_u64, Vec::<String>::new());
-    while began.elapsed() < plan.clock && findings.len() < plan.findings_max {
-        let steps = lua::sequence(&mut plan.chance(sequences));
+    while began.elapsed() < clock && findings.len() < findings_max {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
+        let steps = lua::sequence(&mut chance);
         let resp3 = sequences % 2 == 1;
         sequences += 1;
         let requests = lua::requests(&steps);
         if pair.differs(&requests, resp3).is_none() || !pair.differs_always(&requests, resp3) {
             continue;
         }
-        let shrunk = lua::requests(&lua::shrunk(pair, steps, resp3));
-        match report::script(pair, shrunk, resp3) {
+        let shrunk = lua::requests(&lua::shrunk(&pair, steps, resp3));
+        match report::script(&pair, shrunk, resp3) {
             Some(script) if !findings.contains(&script) => {
                 println!("seed {seed}, sequence {}:\n{script}", sequences - 1);
                 findings.push(script);
             }
-            _ => println!("seed {seed}, sequence {}, not reproduced", sequences - 1),
+            Some(_) => {}
+            None => println!("seed {seed}, sequence {}, not reproduced", sequences - 1),
         }
     }
     pair.reset();
@@ -120,21 +137,25 @@ fn random_scripts_are_answered_as_by_the_real_server() {
 
 #[test]
 fn random_requests_are_answered_as_by_the_real_server() {
-    let Some(plan) = Plan::read() else { return };
-    let (pair, seed, findings_max) = (&plan.pair, plan.seed, plan.findings_max);
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let (clock, seed) = (duration(), seed());
     let about = std::env::var("DIFFERENTIAL_GROUPS").unwrap_or_default();
+    let pair = Pair::new(oracle);
     let generator = Generator::new(|name| pair.oracle_knows(name), pair.version, &about);
     println!("seed {seed}, Redis {}.{}, {} commands", pair.version.0, pair.version.1, generator.len());
+    let findings_max = number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize;
     let began = Instant::now();
     let (mut sequences, mut requests, mut findings) = (0_u64, 0, Vec::<String>::new());
-    while began.elapsed() < plan.clock && findings.len() < findings_max {
-        let sequence = generator.sequence(&mut plan.chance(sequences));
+    while began.elapsed() < clock && findings.len() < findings_max {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
+        let sequence = generator.sequence(&mut chance);
         let resp3 = sequences % 2 == 1;
         sequences += 1;
         requests += sequence.len();
         if pair.differs(&sequence, resp3).is_some() && pair.differs_always(&sequence, resp3) {
-            let whole = report::script(pair, sequence.clone(), resp3);
-            let Some(script) = report::script(pair, report::shrunk(pair, sequence, resp3), resp3) else {
+            let whole = report::script(&pair, sequence.clone(), resp3);
+            let Some(script) = report::script(&pair, report::shrunk(&pair, sequence, resp3), resp3) else {
                 // A race with the clock: worth a look, but no verdict.
                 println!(
                     "seed {seed}, sequence {}, not reproduced:\n{}",

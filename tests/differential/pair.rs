@@ -58,6 +58,11 @@ impl Pair {
         }
     }
 
+    /// Where ours listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr
+    }
+
     /// Whether the real server has the command or subcommand, called `get` or `config|get`.
     pub fn oracle_knows(&self, name: &str) -> bool {
         let reply = Wire::connect(self.oracle).call(&["COMMAND", "INFO", name]);

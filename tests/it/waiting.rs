@@ -202,6 +202,22 @@ fn who_hangs_up_is_forgotten() {
     assert_eq!(wire.ask("LLEN k0"), Reply::Integer(1));
 }
 
+/// A request that was never served was called nevertheless.
+#[test]
+fn who_was_not_served_is_counted() {
+    let server = server(&[]);
+    let (mut control, mut waiting) = (connect(&server), connect(&server));
+    assert_eq!(waiting.ask("BLPOP q 0.001"), Reply::NilArray);
+    let Reply::Integer(id) = waiting.ask("CLIENT ID") else { panic!("no id") };
+    waiting.send(&["BLPOP", "q", "0"]).unwrap();
+    await_blocked(&mut control, 1);
+    assert_eq!(control.call(&["CLIENT", "UNBLOCK", &id.to_string(), "ERROR"]), Reply::Integer(1));
+    assert!(waiting.read().unwrap().error_text().starts_with("UNBLOCKED"));
+    let stats = text(&control.ask("INFO commandstats"));
+    let row = stats.lines().find(|line| line.starts_with("cmdstat_blpop:")).unwrap_or_default();
+    assert!(row.contains("calls=2,") && row.ends_with("rejected_calls=0,failed_calls=1"), "{row}");
+}
+
 fn clients(wire: &mut Wire) -> String {
     text(&wire.ask("INFO clients"))
 }

@@ -94,6 +94,17 @@ impl Wire {
         reply
     }
 
+    /// Whether some bytes of a reply have come that were not read yet.
+    pub fn has_bytes(&self) -> bool {
+        if self.start < self.buffer.len() {
+            return true;
+        }
+        self.stream.set_nonblocking(true).expect("a socket option");
+        let has_come = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).expect("a socket option");
+        has_come
+    }
+
     /// As [`Wire::call`]; `None` when the server is gone.
     pub fn try_call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Option<Reply> {
         self.send(words).and_then(|()| self.read()).ok()

@@ -33,6 +33,8 @@ fn bgrewriteaof(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>)
             aof.status.is_scheduled.store(true, Ordering::Relaxed);
             Ok(reply.status("Background append only file rewriting scheduled"))
         }
+        // Redis begins only behind the transaction, and says so.
+        Ok(()) if cx.in_transaction => Ok(reply.status("Background append only file rewriting scheduled")),
         Ok(()) => Ok(reply.status("Background append only file rewriting started")),
         Err(RewriteRefused::AlreadyRunning) => {
             Err(CmdError::text("ERR Background append only file rewriting already in progress"))

@@ -61,6 +61,10 @@ fn bgsave(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         _ => return Err(CmdError::Syntax),
     };
     let saver = saver(cx)?;
+    if cx.in_transaction {
+        saver.schedule();
+        return Ok(reply.status("Background saving scheduled"));
+    }
     let engine = Arc::clone(cx.engine);
     match cx.with_all(|view| saver.start_in(view, &engine))? {
         Ok(()) => Ok(reply.status("Background saving started")),

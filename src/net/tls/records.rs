@@ -48,7 +48,7 @@ impl Records {
         self.tls.peer_certificates().and_then(|chain| chain.first()).map(AsRef::as_ref)
     }
 
-    /// Heap bytes of the buffers, and a little for the keys.
+    /// Heap bytes of the buffers.
     pub fn heap_bytes(&self) -> usize {
         self.tail.capacity() + self.unsent.capacity()
     }

@@ -39,7 +39,8 @@ impl Store {
     /// Forgets what is old or too much.
     fn shrink(&mut self, max: usize, now_us: u64) {
         while let Some(oldest) = self.order.front() {
-            let is_over = max > 0 && self.sessions.len() > max;
+            // Names of sessions that were taken up count too: they take memory until it is their turn.
+            let is_over = max > 0 && self.order.len() > max;
             match self.sessions.get(oldest) {
                 Some((until_us, _)) if *until_us > now_us && !is_over => break,
                 _ => {
