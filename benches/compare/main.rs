@@ -7,7 +7,7 @@
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
 //!                                                     types, elements, algebra, scripts, stall,
-//!                                                     durability, waiting or tls
+//!                                                     durability, waiting, tls or guards
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -27,6 +27,7 @@ mod durability;
 mod elements;
 mod footprint;
 mod growth;
+mod guards;
 mod machine;
 mod report;
 mod scripts;
@@ -146,5 +147,8 @@ fn main() {
     }
     if plan.does("tls") {
         tls::run(&plan);
+    }
+    if plan.does("guards") {
+        guards::run(&plan);
     }
 }

@@ -37,6 +37,7 @@ mod peers;
 mod process;
 mod protocol;
 mod queues;
+mod replies;
 mod scripts;
 mod snapshots;
 mod streams;
