@@ -158,6 +158,11 @@ impl WriteCx<'_, '_> {
         self.read.view.edit(db, key, change)
     }
 
+    /// Frees what was cut off a value; see [`EntryMut::free`].
+    pub fn free<T: Send + 'static>(&self, garbage: T, effort: usize) {
+        crate::keyspace::edit::free(garbage, effort);
+    }
+
     /// Removes the key; whether it was there.
     pub fn remove(&mut self, key: Key<'_>, effect: Effect) -> bool {
         self.read.view.remove(self.read.session.db, key, effect)

@@ -473,7 +473,10 @@ impl<'k> Executor<'k> {
     pub(super) fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
         let registered = request.command;
         let mark = out.mark();
-        session.shared.set_last_command(registered.id);
+        if self.gathered.is_none() {
+            // What EXEC or a script runs was not sent as a request of its own.
+            session.shared.set_last_command(registered.id);
+        }
         if session.reply_mode == ReplyMode::SkipNext && self.gathered.is_none() {
             session.reply_mode = ReplyMode::Skip;
         }

@@ -202,6 +202,8 @@ impl Fence {
 impl Item for Member {
     type Key = Fence;
 
+    const IS_UNIT: bool = true;
+
     #[inline]
     fn key(&self) -> Fence {
         Fence { score: self.score(), member: self.clone() }
@@ -210,6 +212,11 @@ impl Item for Member {
     #[inline]
     fn weight(&self) -> u64 {
         1
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        Member::prefetch(self);
     }
 }
 
@@ -276,6 +283,8 @@ mod tests {
         for (rank, member) in tree.iter().enumerate() {
             let cursor = tree.locate(At(member.score(), member.bytes()), |m| m.is_same(member));
             assert_eq!(cursor.map(|cursor| tree.rank(&cursor)), Some(rank as u64));
+            let found = tree.locate_rank(At(member.score(), member.bytes()), |m| m.is_same(member));
+            assert_eq!(found, Some(rank as u64));
         }
         let (from, to) = (tree.lower_bound(AtScore(2.0)), tree.upper_bound(AtScore(2.0)));
         assert_eq!((tree.rank(&from), tree.rank(&to)), (400, 600));

@@ -92,20 +92,21 @@ impl<'k> View<'k> {
             Ok(_) => audience.touch(db_index, key.bytes(), &mut cx.ready),
             Err(_) => {}
         }
-        let (value, effect) = match result {
-            Ok(done) => done,
-            Err(error) => {
-                debug_assert!(!closed.changed, "an edit that failed must not have changed the entry");
-                return Err(error);
+        // The effect is read where it lies: copying it right after it was written would wait for the writes.
+        match &result {
+            Ok((_, effect)) => {
+                // What is created and emptied by the same edit is told as both, if it is told at all.
+                let emptied = closed.emptied && !effect.is_none();
+                cx.apply(db_index, key.bytes(), effect, !closed.existed && (closed.exists || emptied));
+                if emptied && cx.tells {
+                    cx.effects.record(db_index, key.bytes(), What::Event(EventClass::Generic, "del"));
+                }
             }
-        };
-        // What is created and emptied by the same edit is told as both, if it is told at all.
-        let emptied = closed.emptied && !effect.is_none();
-        cx.apply(db_index, key.bytes(), effect, !closed.existed && (closed.exists || emptied));
-        if emptied && cx.tells {
-            cx.effects.record(db_index, key.bytes(), What::Event(EventClass::Generic, "del"));
+            Err(_) => {
+                debug_assert!(!closed.changed, "an edit that failed must not have changed the entry");
+            }
         }
-        Ok(value)
+        result.map(|(value, _)| value)
     }
 
     /// Removes `key` as a command does; whether it was there.
@@ -129,7 +130,7 @@ impl<'k> View<'k> {
             discard(entry);
             return None;
         }
-        cx.apply(db, key.bytes(), effect, false);
+        cx.apply(db, key.bytes(), &effect, false);
         Some(entry)
     }
 
@@ -137,7 +138,7 @@ impl<'k> View<'k> {
     pub fn put(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, effect: Effect) {
         self.place(db, key, entry);
         // What is replaced is deleted first, so the key is new in any case.
-        self.cx.apply(db, key.bytes(), effect, true);
+        self.cx.apply(db, key.bytes(), &effect, true);
     }
 
     /// Moves the entry of `from` to `to`, replacing what was there; whether there was one. `events` are told of
@@ -156,8 +157,8 @@ impl<'k> View<'k> {
         if self.cx.tells {
             self.cx.effects.record(to.0, to.1.bytes(), What::Event(EventClass::New, "new"));
         }
-        self.cx.apply(from.0, from.1.bytes(), leaving, false);
-        self.cx.apply(to.0, to.1.bytes(), arriving.changes(0), false);
+        self.cx.apply(from.0, from.1.bytes(), &leaving, false);
+        self.cx.apply(to.0, to.1.bytes(), &arriving.changes(0), false);
         true
     }
 
@@ -182,7 +183,7 @@ impl<'k> View<'k> {
 impl Circumstances {
     /// Does on the way out of an edit what everybody must hear of.
     #[inline]
-    fn apply(&mut self, db: DbIndex, key: &[u8], effect: Effect, created: bool) {
+    fn apply(&mut self, db: DbIndex, key: &[u8], effect: &Effect, created: bool) {
         self.effects.changes += u64::from(effect.changes);
         if self.tells && !effect.is_none() {
             self.apply_observed(db, key, effect, created);
@@ -190,7 +191,7 @@ impl Circumstances {
     }
 
     #[cold]
-    fn apply_observed(&mut self, db: DbIndex, key: &[u8], effect: Effect, created: bool) {
+    fn apply_observed(&mut self, db: DbIndex, key: &[u8], effect: &Effect, created: bool) {
         if created {
             self.effects.record(db, key, What::Event(EventClass::New, "new"));
         }
@@ -316,9 +317,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     ///
     /// [`Facts::free_effort`]: crate::value::Facts::free_effort
     pub fn free<T: Send + 'static>(&self, garbage: T, effort: usize) {
-        if effort > LARGE_EFFORT {
-            super::reclaim::free_elsewhere(garbage);
-        }
+        free(garbage, effort);
     }
 
     pub fn kind(&self) -> Option<Kind> {
@@ -545,6 +544,13 @@ impl Slot<'_> {
             Slot::Inserted(entry) => Some(entry),
             Slot::Vacant(_) | Slot::Removed => None,
         }
+    }
+}
+
+/// Frees what was cut off a value: off the workers if that is much work.
+pub fn free<T: Send + 'static>(garbage: T, effort: usize) {
+    if effort > LARGE_EFFORT {
+        super::reclaim::free_elsewhere(garbage);
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::audience::Audience;
 use super::entry::is_expired;
+use super::reclaim::free_elsewhere;
 use super::view::Circumstances;
 use super::{DbIndex, Entry, Keyspace, LockSet, ShardId, View, edit};
 use crate::base::clock::UnixMs;
@@ -29,8 +30,8 @@ const HELD_RETRY_MS: u64 = 20;
 /// Buckets visited under one lock: some 1,000 entries, about 100 µs at worst.
 const SLICE_BUCKETS: usize = 128;
 
-/// Elements of one collection that expire in one visit.
-const VISIT_ELEMENTS: usize = 256;
+/// Elements of one collection that expire in one visit; a slice may visit it as often as buckets.
+const VISIT_ELEMENTS: usize = 32;
 
 /// What happens to entries behind their deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +160,9 @@ fn expire_elements(entry: &mut Entry, db: DbIndex, cx: &mut Circumstances, audie
     let mut elements = Vec::new();
     let Some(facts) = entry.value_mut().and_then(Value::facts_mut) else { return false };
     facts.expire(cx.now.0, VISIT_ELEMENTS, &mut |name| elements.push(name.into()));
+    if let Some(garbage) = facts.take_garbage() {
+        free_elsewhere(garbage);
+    }
     let is_empty = facts.is_empty();
     if !elements.is_empty() {
         audience.touch(db, entry.key(), &mut cx.ready);

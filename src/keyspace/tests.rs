@@ -415,3 +415,33 @@ fn a_put_entry_gets_the_name_it_is_put_under() {
         assert_eq!(run.view.volatile(DbIndex(1)).0, 1);
     });
 }
+
+#[test]
+fn what_has_left_a_sorted_set_is_swept_and_told_to_nobody() {
+    use crate::value::zset::{Limits, ZSet};
+    with_run(1, |run| {
+        run.view.keyspace().observe(crate::keyspace::Observed::Everything);
+        run.view.lock_blocking(&LockSet::All);
+        let limits = Limits { entries: 0, value: 0 };
+        run.edit(b"z", |entry| {
+            let zset = entry.value_or_default::<ZSet>().unwrap();
+            for number in 0..1000_u32 {
+                zset.set(&number.to_be_bytes(), f64::from(number), limits);
+            }
+        });
+        run.edit(b"z", |entry| {
+            let zset = entry.value_mut::<ZSet>().unwrap().unwrap();
+            zset.remove_ranks(100..900);
+        });
+        run.view.take_effects();
+        // At most so many slices as members, and then nothing is due any more.
+        let slices = (0..1000).take_while(|_| run.view.expire_slice(ShardId(0)).is_some()).count();
+        assert!((1..1000).contains(&slices), "{slices}");
+        assert!(run.view.take_effects().records.is_empty());
+        let key = run.view.keyspace().key(b"z");
+        let entry = run.view.peek(DbIndex(0), key).unwrap();
+        let facts = super::entry::facts_of(entry).unwrap();
+        assert_eq!((facts.len(), facts.free_effort(), facts.due()), (200, 200, None));
+        assert_eq!(run.view.volatile(DbIndex(0)).0, 0);
+    });
+}

@@ -124,15 +124,28 @@ impl List {
     /// Removes the outermost element, if there is one.
     #[inline]
     pub fn pop(&mut self, end: End) {
-        match self {
-            List::Packed(pack) => {
-                let at = if end == End::Front { pack.first() } else { pack.last() };
-                if let Some(at) = at {
-                    pack.remove(at);
-                }
-            }
-            List::Quick(list) => list.pop(end),
+        match (self, end) {
+            (List::Packed(pack), End::Front) => pack.pop_front(),
+            (List::Packed(pack), End::Back) => pack.pop_back(),
+            (List::Quick(list), end) => list.pop(end),
         }
+    }
+
+    /// As [`List::remove_range`]; gives the list as it was before if much is to be freed, and how much that is. As long as
+    /// it is there nothing is freed.
+    pub fn cut(&mut self, start: usize, count: usize) -> Option<(List, usize)> {
+        /// Nodes of the quicklist, of up to 8 KB as a rule.
+        const MANY: usize = 16;
+        let before = match &*self {
+            List::Quick(list)
+                if list.node_count() > MANY && count > list.len() / list.node_count() * MANY =>
+            {
+                Some((self.clone(), self.free_effort()))
+            }
+            _ => None,
+        };
+        self.remove_range(start, count);
+        before
     }
 
     /// Removes up to `count` elements from `start` on.

@@ -23,6 +23,7 @@ pub mod stream;
 pub mod string;
 pub mod zset;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use crate::ds::blob::Due;
@@ -85,7 +86,8 @@ pub trait Facts {
         false
     }
 
-    /// Not later than the time (Unix milliseconds) at which an element expires; `None` when none does.
+    /// Not later than the time (Unix milliseconds) at which an element expires, or something else is to be cleared away;
+    /// `None` when nothing is.
     fn due(&self) -> Option<u64> {
         None
     }
@@ -93,6 +95,11 @@ pub trait Facts {
     /// Removes up to `most` elements that expired before `now_ms` and names each to `tell`.
     fn expire(&mut self, now_ms: u64, most: usize, tell: &mut dyn FnMut(&[u8])) {
         let _ = (now_ms, most, tell);
+    }
+
+    /// What was cut off before, and may be freed now where nobody waits; asked for behind [`Facts::expire`].
+    fn take_garbage(&mut self) -> Option<Box<dyn Any + Send>> {
+        None
     }
 }
 

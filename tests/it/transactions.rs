@@ -117,3 +117,23 @@ fn transactions_about_everything_come_to_their_end() {
         }
     });
 }
+
+/// CLIENT LIST names what a client has sent, not what that ran.
+#[test]
+fn the_last_command_is_the_one_that_was_sent() {
+    let server = server(&[]);
+    let (mut runner, mut asker) = (connect(&server), connect(&server));
+    runner.ask("CLIENT SETNAME runner");
+    let mut last_command = || {
+        let Reply::Bulk(lines) = asker.ask("CLIENT LIST") else { panic!("no list") };
+        let lines = String::from_utf8(lines).unwrap();
+        let line = lines.lines().find(|line| line.contains(" name=runner ")).unwrap();
+        line.split(' ').find_map(|field| field.strip_prefix("cmd=")).unwrap().to_owned()
+    };
+    for request in ["MULTI", "SET k v", "EXEC"] {
+        runner.ask(request);
+    }
+    assert_eq!(last_command(), "exec");
+    runner.call(&["EVAL", "return redis.call('GET', KEYS[1])", "1", "k"]);
+    assert_eq!(last_command(), "eval");
+}

@@ -63,9 +63,11 @@ fn ltrim(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         let Some(list) = entry.value_mut::<List>()? else { return Ok(((), Effect::NONE)) };
         let len = list.len();
         let (start, count) = range_in(start, stop, len);
-        list.remove_range(start + count, len);
-        list.remove_range(0, start);
+        let garbage = (list.cut(start + count, len - start - count), list.cut(0, start));
         list.shrink(limits);
+        for (garbage, effort) in [garbage.0, garbage.1].into_iter().flatten() {
+            entry.free(garbage, effort);
+        }
         let removed = super::pop::changes(len - count);
         // Told even when nothing was cut off.
         Ok(((), Effect::event(EventClass::List, "ltrim").changes(removed)))

@@ -63,7 +63,10 @@ fn xadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
     const ZERO: CmdError = CmdError::text("ERR The ID specified in XADD must be greater than 0-0");
     let options = Options::parse(&req.args, true, cx.config)?;
     let (new_id, id_at) = options.id.ok_or_else(|| req.arity_error())?;
-    let fields: SmallVec<[&[u8]; 16]> = req.args.iter().skip(id_at + 1).collect();
+    let mut fields: SmallVec<[&[u8]; 16]> = SmallVec::new();
+    for at in id_at + 1..req.len() {
+        fields.push(req.arg(at));
+    }
     if fields.is_empty() || fields.len() % 2 == 1 {
         return Err(req.arity_error());
     }

@@ -5,6 +5,7 @@ use crate::dispatch::options::int;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request, WriteCx};
 use crate::keyspace::{Effect, EventClass};
 use crate::spec::{AclCategories, Arg, CommandFlags, Group as Chapter, KeyFlags, KeySpec};
+use crate::value::stream::group::Forgotten;
 use crate::value::stream::{Group, Log, Stream, StreamId};
 
 pub const COMMANDS: &[Command] = &[Command::container(
@@ -183,11 +184,16 @@ fn create_consumer(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot
 }
 
 fn delete_consumer(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let pending = change(cx, req, Ok(()), |(), _, group| match group.remove_consumer(req.arg(4)) {
-        Some(pending) => (pending, event("xgroup-delconsumer")),
-        None => (0, Effect::NONE),
+    let forgotten = change(cx, req, Ok(()), |(), _, group| match group.remove_consumer(req.arg(4)) {
+        Some(forgotten) => (Some(forgotten), event("xgroup-delconsumer")),
+        None => (None, Effect::NONE),
     })?;
-    Ok(reply.count(pending))
+    let count = forgotten.as_ref().map_or(0, Forgotten::count);
+    if let Some(forgotten) = forgotten {
+        let effort = forgotten.free_effort();
+        cx.free(forgotten, effort);
+    }
+    Ok(reply.count(count))
 }
 
 fn destroy(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

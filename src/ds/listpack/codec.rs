@@ -154,7 +154,9 @@ impl<'a> Encoded<'a> {
         } else {
             place[..head_len].copy_from_slice(&self.head[..head_len]);
         }
-        place[head_len..size].copy_from_slice(self.body);
+        if !self.body.is_empty() {
+            place[head_len..size].copy_from_slice(self.body);
+        }
         let rest = &mut place[size..];
         let count = write_back_len(size, rest);
         &mut rest[count..]

@@ -265,7 +265,29 @@ impl ListPack {
         let element = element.into();
         let offset = position.offset();
         let removed = self.behind(offset) - offset;
-        element.write(self.open(offset, removed, element.len(), (1, 1)));
+        if removed == element.len() {
+            element.write(&mut self.bytes.make_mut()[offset..offset + removed]);
+        } else {
+            element.write(self.open(offset, removed, element.len(), (1, 1)));
+        }
+    }
+
+    /// Removes the first element, if there is one.
+    #[inline]
+    pub fn pop_front(&mut self) {
+        if let Some(first) = self.first() {
+            let behind = self.behind(first.offset());
+            self.open(HEADER_BYTES, behind - HEADER_BYTES, 0, (1, 0));
+        }
+    }
+
+    /// Removes the last element, if there is one.
+    #[inline]
+    pub fn pop_back(&mut self) {
+        if let Some(last) = self.last() {
+            let (offset, end) = (last.offset(), self.end());
+            self.open(offset, end - offset, 0, (1, 0));
+        }
     }
 
     /// Removes the element at `position`; the one behind it, which stands there now.

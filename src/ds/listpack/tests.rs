@@ -176,6 +176,8 @@ enum Step {
     InsertBefore(usize, Vec<u8>),
     InsertAfter(usize, Vec<u8>),
     Replace(usize, Vec<u8>),
+    PopFront,
+    PopBack,
     Remove(usize),
     RemoveRange(usize, usize),
     Splice(usize, usize, Vec<Vec<u8>>),
@@ -193,6 +195,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), element()).prop_map(|(at, element)| Step::InsertBefore(at, element)),
         1 => (any::<usize>(), element()).prop_map(|(at, element)| Step::InsertAfter(at, element)),
         1 => (any::<usize>(), element()).prop_map(|(at, element)| Step::Replace(at, element)),
+        1 => Just(Step::PopFront),
+        1 => Just(Step::PopBack),
         1 => any::<usize>().prop_map(Step::Remove),
         1 => (any::<usize>(), 0usize..4).prop_map(|(at, count)| Step::RemoveRange(at, count)),
         1 => (any::<usize>(), 0usize..4, many()).prop_map(|(at, count, added)| Step::Splice(at, count, added)),
@@ -234,6 +238,14 @@ fn apply(pack: &mut ListPack, model: &mut Vec<Vec<u8>>, step: Step) {
                 pack.replace(place(pack, at), &element[..]);
                 model[at] = element;
             }
+        }
+        Step::PopFront => {
+            pack.pop_front();
+            model.drain(..len.min(1));
+        }
+        Step::PopBack => {
+            pack.pop_back();
+            model.pop();
         }
         Step::Remove(at) => {
             if let Some(at) = inside(at) {

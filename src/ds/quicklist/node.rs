@@ -193,9 +193,9 @@ impl Node {
     #[inline]
     pub(super) fn pop_front(&mut self) {
         if let Node::Packed { count, pack } = self
-            && let Some(first) = pack.first()
+            && *count > 0
         {
-            pack.remove(first);
+            pack.pop_front();
             *count -= 1;
         }
     }
@@ -203,9 +203,9 @@ impl Node {
     #[inline]
     pub(super) fn pop_back(&mut self) {
         if let Node::Packed { count, pack } = self
-            && let Some(last) = pack.last()
+            && *count > 0
         {
-            pack.remove(last);
+            pack.pop_back();
             *count -= 1;
         }
     }

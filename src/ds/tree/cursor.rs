@@ -79,14 +79,39 @@ impl<T: Item> Tree<T> {
                     return Some(cursor);
                 }
                 Node::Inner(branches) => {
-                    let behind =
-                        branches.partition_point(|branch| probe.key(&branch.key) != Ordering::Greater);
+                    let behind = partition(branches, Branch::prefetch, |branch| {
+                        probe.key(&branch.key) != Ordering::Greater
+                    });
                     let index = behind.saturating_sub(1);
                     cursor.set(depth, index);
                     node = &branches.get(index)?.node;
                 }
             }
             depth += 1;
+        }
+    }
+
+    /// The rank of the item that [`Tree::locate`] finds: one descent that adds up weights on its way. It reads branches one
+    /// behind the other, which the processor foresees; halving them would read fewer, each after a wait, and then
+    /// the weights of all before.
+    pub fn locate_rank<P: Probe<T>>(&self, mut probe: P, is_it: impl Fn(&T) -> bool) -> Option<u64> {
+        let (mut rank, mut node) = (0, &self.root);
+        loop {
+            match node {
+                Node::Leaf(items) => {
+                    let index = items.iter().position(is_it)?;
+                    return Some(rank + weight_of::<T, T>(items.get(..index)?));
+                }
+                Node::Inner(branches) => {
+                    let mut ahead = branches.iter().peekable();
+                    let mut branch = ahead.next()?;
+                    while let Some(next) = ahead.next_if(|next| probe.key(&next.key) != Ordering::Greater) {
+                        rank += branch.weight;
+                        branch = next;
+                    }
+                    node = &branch.node;
+                }
+            }
         }
     }
 
@@ -254,11 +279,12 @@ impl<T: Item> Tree<T> {
         self.descend(
             |branches| {
                 let mut probe = probe.borrow_mut();
-                branches.partition_point(|branch| is_before(probe.key(&branch.key))).saturating_sub(1)
+                partition(branches, Branch::prefetch, |branch| is_before(probe.key(&branch.key)))
+                    .saturating_sub(1)
             },
             |items| {
                 let mut probe = probe.borrow_mut();
-                items.partition_point(|item| is_before(probe.item(item)))
+                partition(items, T::prefetch, |item| is_before(probe.item(item)))
             },
         )
     }
@@ -284,6 +310,34 @@ impl<T: Item> Tree<T> {
     }
 }
 
+/// As `partition_point`, for parts that lie in far memory, or point there: what the next comparisons may need is asked
+/// for together (by `fetch`), so that a node costs two waits instead of six.
+#[inline]
+fn partition<P>(parts: &[P], fetch: impl Fn(&P), mut is_before: impl FnMut(&P) -> bool) -> usize {
+    /// Pieces that a round leaves one of.
+    const PIECES: usize = 8;
+    let (mut start, mut rest) = (0, parts);
+    while rest.len() > PIECES {
+        let step = rest.len() / PIECES;
+        // The last part of each piece but the last.
+        let ends = || rest.iter().skip(step - 1).step_by(step).take(PIECES - 1);
+        ends().for_each(&fetch);
+        let (mut low, mut high) = (0, PIECES - 1);
+        while low < high {
+            let middle = (low + high) / 2;
+            match rest.get((middle + 1) * step - 1) {
+                Some(end) if is_before(end) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        let until = if low == PIECES - 1 { rest.len() } else { (low + 1) * step };
+        start += low * step;
+        rest = &rest[low * step..until];
+    }
+    rest.iter().for_each(&fetch);
+    start + rest.partition_point(is_before)
+}
+
 /// The number of leading weights that fit into `rest`, which is reduced by them.
 #[inline]
 fn skip(weights: impl Iterator<Item = u64>, rest: &mut u64) -> usize {
@@ -296,4 +350,19 @@ fn skip(weights: impl Iterator<Item = u64>, rest: &mut u64) -> usize {
         index += 1;
     }
     index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::partition;
+
+    #[test]
+    fn a_partition_is_found_among_any_number() {
+        for len in 0..200_usize {
+            let parts: Vec<usize> = (0..len).collect();
+            for point in 0..=len {
+                assert_eq!(partition(&parts, |_| (), |&part| part < point), point, "of {len}");
+            }
+        }
+    }
 }

@@ -59,11 +59,18 @@ pub trait Item: Clone {
     /// What branches say about their first item. It is cloned with every change of a first item.
     type Key: Clone;
 
+    /// Every item weighs 1, so that weights count items.
+    const IS_UNIT: bool = false;
+
     /// The key.
     fn key(&self) -> Self::Key;
 
     /// How many elements the item stands for.
     fn weight(&self) -> u64;
+
+    /// Asks the processor for what comparing the item will read elsewhere.
+    #[inline]
+    fn prefetch(&self) {}
 }
 
 /// What somebody looks for: compares what is in the tree with it (as the closure of `slice::binary_search_by`

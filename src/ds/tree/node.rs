@@ -172,6 +172,12 @@ impl<T: Item> Branch<T> {
         Some(Branch { key: node.first_key()?, node, weight })
     }
 
+    /// Asks the processor for the key.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        crate::ds::prefetch::read(self);
+    }
+
     /// Takes the key over from the node, whose first item changed.
     pub(super) fn refresh_key(&mut self) {
         if let Some(key) = self.node.first_key() {

@@ -107,10 +107,10 @@ fn cut_child<T: Item>(
 /// Removes the children from `first` to before `last`.
 fn drop_children<T: Item>(branches: &mut SharedVec<Branch<T>>, first: usize, last: usize) -> Removed {
     let gone = &branches[first..last];
-    let removed = Removed {
-        items: gone.iter().map(|branch| branch.node.items()).sum(),
-        weight: weight_of::<T, Branch<T>>(gone),
-    };
+    let weight = weight_of::<T, Branch<T>>(gone);
+    // Counting walks to every leaf, which is to be avoided when there are a hundred thousand.
+    let count = || gone.iter().map(|branch| branch.node.items()).sum();
+    let removed = Removed { items: if T::IS_UNIT { weight as usize } else { count() }, weight };
     branches.remove_range(first..last);
     removed
 }

@@ -34,6 +34,8 @@ pub struct Pending {
 impl Item for Pending {
     type Key = StreamId;
 
+    const IS_UNIT: bool = true;
+
     fn key(&self) -> StreamId {
         self.id
     }
@@ -62,6 +64,25 @@ impl Consumer {
     /// The ids it has not acknowledged, ascending.
     pub fn pending(&self) -> &Tree<StreamId> {
         &self.pending
+    }
+}
+
+/// What a removed consumer had not acknowledged.
+pub struct Forgotten {
+    ids: Tree<StreamId>,
+    /// The list of the group before, where it was not changed in place.
+    all: Tree<Pending>,
+}
+
+impl Forgotten {
+    /// Number of entries.
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// How much work freeing it is; see [`crate::value::Facts::free_effort`].
+    pub fn free_effort(&self) -> usize {
+        self.ids.free_effort() + self.all.free_effort()
     }
 }
 
@@ -147,15 +168,24 @@ impl Group {
         }
     }
 
-    /// Removes a consumer and forgets what it has not acknowledged; how many entries that were. `None` if there is none of
-    /// that name.
-    pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
+    /// Removes a consumer and forgets what it has not acknowledged. `None` if there is none of that name.
+    pub fn remove_consumer(&mut self, name: &[u8]) -> Option<Forgotten> {
+        /// Up to one in so many, entries are taken out one by one; for more the list is written anew.
+        const RARE: usize = 16;
         let id = self.by_name.remove(name)?;
-        let consumer = self.consumers.get_mut(id.0 as usize)?.take()?;
-        for &id in consumer.pending.iter() {
-            self.pending.remove(by(id));
-        }
-        Some(consumer.pending.len())
+        let ids = self.consumers.get_mut(id.0 as usize)?.take()?.pending;
+        let all = if ids.len() == self.pending.len() {
+            std::mem::take(&mut self.pending)
+        } else if ids.len() > self.pending.len() / RARE {
+            let others = self.pending.iter().filter(|pending| pending.consumer != id).copied().collect();
+            std::mem::replace(&mut self.pending, others)
+        } else {
+            for &id in ids.iter() {
+                self.pending.remove(by(id));
+            }
+            Tree::new()
+        };
+        Some(Forgotten { ids, all })
     }
 
     // Pending entries

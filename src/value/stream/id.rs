@@ -104,6 +104,8 @@ impl StreamId {
 impl Item for StreamId {
     type Key = StreamId;
 
+    const IS_UNIT: bool = true;
+
     fn key(&self) -> StreamId {
         *self
     }

@@ -23,6 +23,7 @@ mod small;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::ops::Range;
 
 pub use algebra::{Aggregate, Input, Source, difference, intersection, intersection_count, union};
@@ -107,7 +108,8 @@ impl ZSet {
         }
     }
 
-    /// Removes the members of a range of ranks, which must not reach behind the last.
+    /// Removes the members of a range of ranks, which must not reach behind the last. Many leave at once and are cleared
+    /// away later ([`Facts::expire`]).
     pub fn remove_ranks(&mut self, range: Range<usize>) {
         match self {
             ZSet::Small(pack) => pack.remove_range(2 * range.start, 2 * range.len()),
@@ -223,7 +225,26 @@ impl Facts for ZSet {
     fn free_effort(&self) -> usize {
         match self {
             ZSet::Small(_) => 1,
-            ZSet::Big(big) => big.len(),
+            ZSet::Big(big) => big.free_effort(),
+        }
+    }
+
+    /// At once, while there are members to clear away.
+    #[inline]
+    fn due(&self) -> Option<u64> {
+        matches!(self, ZSet::Big(big) if big.has_left()).then_some(0)
+    }
+
+    fn expire(&mut self, _now_ms: u64, most: usize, _tell: &mut dyn FnMut(&[u8])) {
+        if let ZSet::Big(big) = self {
+            big.forget(most);
+        }
+    }
+
+    fn take_garbage(&mut self) -> Option<Box<dyn Any + Send>> {
+        match self {
+            ZSet::Small(_) => None,
+            ZSet::Big(big) => big.take_garbage(),
         }
     }
 }

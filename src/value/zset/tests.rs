@@ -244,3 +244,69 @@ fn what_is_no_number_becomes_zero_in_results() {
     assert_eq!(score(union(&both, Aggregate::Min, SOME)), Some(f64::NEG_INFINITY));
     assert_eq!(score(union(&[input(&high, 0.0)], Aggregate::Sum, SOME)), Some(0.0));
 }
+
+#[derive(Clone, Debug)]
+enum Cut {
+    Ranks(usize, usize),
+    Set(u16, usize),
+    Remove(u16),
+    Sweep(usize),
+    Copy,
+}
+
+fn cut() -> impl Strategy<Value = Cut> {
+    prop_oneof![
+        3 => (any::<usize>(), 0..300_usize).prop_map(|(start, count)| Cut::Ranks(start, count)),
+        6 => (0..600_u16, 0..SCORES.len()).prop_map(|(member, score)| Cut::Set(member, score)),
+        2 => (0..600_u16).prop_map(Cut::Remove),
+        3 => (0..200_usize).prop_map(Cut::Sweep),
+        1 => Just(Cut::Copy),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #[test]
+    fn those_who_left_are_seen_by_nobody(cuts in proptest::collection::vec(cut(), 1..60)) {
+        let name = |number: u16| format!("m{number}").into_bytes();
+        let (mut zset, mut model) = (ZSet::default(), Model::new());
+        for number in 0..600 {
+            zset.set(&name(number), SCORES[usize::from(number) % 3], TINY);
+            put(&mut model, &name(number), SCORES[usize::from(number) % 3]);
+        }
+        for cut in cuts {
+            match cut {
+                Cut::Ranks(start, count) => {
+                    let start = start % (model.len() + 1);
+                    let end = (start + count).min(model.len());
+                    zset.remove_ranks(start..end);
+                    model.drain(start..end);
+                }
+                Cut::Set(member, score) => {
+                    let (member, score) = (name(member), SCORES[score]);
+                    prop_assert_eq!(zset.set(&member, score, TINY), put(&mut model, &member, score));
+                }
+                Cut::Remove(member) => {
+                    prop_assert_eq!(zset.remove(&name(member)), take(&mut model, &name(member)));
+                }
+                Cut::Sweep(times) => (0..times).for_each(|_| sweep(&mut zset)),
+                Cut::Copy => zset = zset.clone(),
+            }
+            for number in 0..600 {
+                prop_assert_eq!(zset.score(&name(number)), score_in(&model, &name(number)));
+            }
+        }
+        check(&zset, &model);
+        while zset.due().is_some() {
+            sweep(&mut zset);
+        }
+        check(&zset, &model);
+        let ZSet::Big(big) = &zset else { panic!("it is big") };
+        prop_assert_eq!(big.index().len(), model.len());
+    }
+}
+
+fn sweep(zset: &mut ZSet) {
+    zset.expire(0, 7, &mut |_| panic!("nothing expires"));
+    drop(zset.take_garbage());
+}
