@@ -39,6 +39,21 @@ const EDITS: &[Edit] = &[
         "case LUA_TTABLE: {\n      hvalue(obj)->metatable = mt;",
         "case LUA_TTABLE: {\n      if (hvalue(obj)->readonly) READONLY;\n      hvalue(obj)->metatable = mt;",
     ),
+    // What is found at once needs no look at metatables, and no call.
+    (
+        "lvm.c",
+        "sethvalue(L, &g, cl->env);\n        lua_assert(ttisstring(rb));\n        Protect(luaV_gettable(",
+        "const TValue *found = luaH_getstr(cl->env, rawtsvalue(rb));\n        \
+         if (!ttisnil(found)) {\n          setobj2s(L, ra, found);\n          continue;\n        }\n        \
+         sethvalue(L, &g, cl->env);\n        lua_assert(ttisstring(rb));\n        Protect(luaV_gettable(",
+    ),
+    (
+        "lvm.c",
+        "case OP_GETTABLE: {\n",
+        "case OP_GETTABLE: {\n        const TValue *from = RB(i), *found;\n        \
+         if (ttistable(from) && !ttisnil(found = luaH_get(hvalue(from), RKC(i)))) {\n          \
+         setobj2s(L, ra, found);\n          continue;\n        }\n",
+    ),
     // What the host takes out of the globals before any script runs. `__readonly(table, on)` says which tables those are.
     // `__raising(f)` is a function that calls `f` and raises its second result if its first is true: a callback of the host can
     // only raise errors of the host's own kind, and a function in Lua would vanish from the stack as a tail call. `__calling(f)` is
@@ -47,7 +62,7 @@ const EDITS: &[Edit] = &[
     (
         "lbaselib.c",
         "static int luaB_newproxy (lua_State *L) {",
-        "#include \"lobject.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
+        "#include \"lobject.h\"\n#include \"lstate.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
          ((Table *)lua_topointer(L, 1))->readonly = (lu_byte)lua_toboolean(L, 2);\n  return 0;\n}\n\n\
          static int luaB_raise (lua_State *L) {\n  int n = lua_gettop(L);\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
          lua_insert(L, 1);\n  lua_call(L, n, LUA_MULTRET);\n  if (lua_toboolean(L, 1)) {\n    lua_settop(L, 2);\n    \
@@ -60,9 +75,9 @@ const EDITS: &[Edit] = &[
          static int luaB_call (lua_State *L) {\n  DoorWord few[16], *words = few;\n  DoorAnswer answer;\n  \
          int i, n = lua_gettop(L);\n  \
          if (n > 16) words = (DoorWord *)lua_newuserdata(L, sizeof(DoorWord) * (size_t)n);\n  \
-         for (i = 0; i < n; i++) {\n    switch (lua_type(L, i + 1)) {\n      \
-         case LUA_TSTRING: words[i].kind = 1; words[i].text = lua_tolstring(L, i + 1, &words[i].len); break;\n      \
-         case LUA_TNUMBER: words[i].kind = 0; words[i].number = lua_tonumber(L, i + 1); break;\n      \
+         for (i = 0; i < n; i++) {\n    const TValue *word = L->base + i;\n    switch (ttype(word)) {\n      \
+         case LUA_TSTRING: words[i].kind = 1; words[i].text = svalue(word); words[i].len = tsvalue(word)->len; break;\n      \
+         case LUA_TNUMBER: words[i].kind = 0; words[i].number = nvalue(word); break;\n      \
          default: words[i].kind = 2;\n    }\n  }\n  \
          ochre_door(words, (size_t)n, &answer);\n  lua_settop(L, 0);\n  \
          switch (answer.kind) {\n    case 0: lua_pushnumber(L, answer.number); return 1;\n    \

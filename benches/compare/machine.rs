@@ -62,6 +62,23 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     ticks as f64 / rustix::param::clock_ticks_per_second() as f64
 }
 
+/// Bytes of a process and its children, where each page that several of them share counts once.
+pub fn proportional_bytes(pid: u32) -> u64 {
+    let own = read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next()?.parse().ok());
+    own.unwrap_or(0) * 1024 + children(pid).into_iter().map(proportional_bytes).sum::<u64>()
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let parent = |child: u32| {
+        let stat = read_to_string(format!("/proc/{child}/stat")).ok()?;
+        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let all = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    all.filter(|&other| parent(other) == Some(pid)).collect()
+}
+
 /// Resident bytes of a process.
 pub fn resident_bytes(pid: u32) -> u64 {
     let statm = read_to_string(format!("/proc/{pid}/statm")).unwrap();

@@ -7,7 +7,7 @@
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
 //!                                                     types, elements, algebra, scripts, stall,
-//!                                                     durability, waiting or tls
+//!                                                     durability, waiting, tls or guards
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -27,10 +27,12 @@ mod durability;
 mod elements;
 mod footprint;
 mod growth;
+mod guards;
 mod machine;
 mod report;
 mod scripts;
 mod server;
+mod snapshots;
 mod stall;
 mod throughput;
 mod tls;
@@ -138,11 +140,15 @@ fn main() {
     }
     if plan.does("durability") {
         durability::run(&plan);
+        snapshots::run(&plan);
     }
     if plan.does("waiting") {
         waiting::run(&plan);
     }
     if plan.does("tls") {
         tls::run(&plan);
+    }
+    if plan.does("guards") {
+        guards::run(&plan);
     }
 }

@@ -30,13 +30,13 @@ const HANDSHAKES: usize = 1_000;
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// What servers show and clients trust.
-struct Pki {
+pub struct Pki {
     folder: TempDir,
     certificate: CertificateDer<'static>,
 }
 
 impl Pki {
-    fn new() -> Pki {
+    pub fn new() -> Pki {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let signed = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -55,7 +55,7 @@ impl Pki {
     }
 
     /// A server and where it listens for TLS; `None` when it can't.
-    fn start(&self, peer: &Peer) -> Option<(Instance, SocketAddr)> {
+    pub fn start(&self, peer: &Peer) -> Option<(Instance, SocketAddr)> {
         let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let (port, crt, key) = (addr.port().to_string(), path("crt"), path("key"));

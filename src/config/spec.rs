@@ -42,6 +42,8 @@ impl Flags {
     pub const HIDDEN: Flags = Flags(8);
     /// It names a file, and to set it to the same name again means to read the file again.
     pub const NAMES_FILE: Flags = Flags(16);
+    /// Not while the data is loaded, which needs it as it is.
+    pub const NOT_WHILE_LOADING: Flags = Flags(32);
 
     /// Both sets of properties.
     pub const fn and(self, other: Flags) -> Flags {

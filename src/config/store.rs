@@ -134,6 +134,12 @@ impl Store {
         Ok(())
     }
 
+    /// Whether one of the options must stay as it is while the data is loaded.
+    pub fn is_fixed_while_loading(pairs: &[(&[u8], &[u8])]) -> bool {
+        let is_fixed = |name| lookup(name).is_some_and(|(spec, _)| spec.flags.has(Flags::NOT_WHILE_LOADING));
+        pairs.iter().any(|(name, _)| is_fixed(name))
+    }
+
     /// Stores a value that the server itself decided, whatever the option's flags: REPLICAOF at run time, a
     /// default that depends on the machine. CONFIG GET and CONFIG REWRITE see it.
     pub fn assign(&self, option: &'static str, words: &[&[u8]]) -> Result<(), SetError> {

@@ -39,7 +39,7 @@ impl<'e> ClientLines<'e> {
         let argv = usage.argv_bytes.load(Relaxed);
         let output = usage.output_bytes.load(Relaxed) + client.mailbox_bytes();
         let (queued, queued_bytes) = (usage.queued.load(Relaxed), usage.queued_bytes.load(Relaxed));
-        let total = size_of::<Client>() + query + query_free + argv + queued_bytes + output;
+        let total = size_of::<Client>() + query + query_free + argv + usage.remembered_bytes() + output;
         // Writing to a vector cannot fail.
         let _ = write!(
             text,

@@ -9,8 +9,10 @@
 
 use std::sync::Arc;
 
+use super::command::Outcome;
 use super::engine::Engine;
 use super::error::CmdError;
+use super::reply::ReplySlot;
 use super::wait::Awaited;
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
@@ -214,11 +216,24 @@ pub struct AdminCx<'c, 'k> {
     pub session: &'c Session,
     pub engine: &'c Arc<Engine>,
     pub config: &'c Config,
-    /// It is a part of a transaction.
+    /// It is a part of a transaction, and may not wait; see [`AdminCx::wait`].
     pub in_transaction: bool,
+    pub(super) awaited: &'c mut Option<Awaited>,
 }
 
 impl<'k> AdminCx<'_, 'k> {
+    /// Makes the request wait for what happens outside, while its worker serves others.
+    ///
+    /// # Errors
+    /// `refusal` in a transaction, where nothing may wait.
+    pub fn wait(&mut self, reply: ReplySlot<'_>, awaited: Awaited, refusal: CmdError) -> Outcome {
+        if self.in_transaction {
+            return Err(refusal);
+        }
+        *self.awaited = Some(awaited);
+        Ok(reply.nothing())
+    }
+
     pub fn db(&self) -> DbIndex {
         self.session.db
     }
@@ -234,11 +249,6 @@ impl<'k> AdminCx<'_, 'k> {
 
     /// Whether everything is locked already: inside a transaction, where nobody may wait for what needs a lock.
     pub fn holds_all(&self) -> bool {
-        self.view.holds_all()
-    }
-
-    /// Whether all databases are locked already, and stay so: the request is part of a transaction.
-    pub fn is_in_transaction(&self) -> bool {
         self.view.holds_all()
     }
 

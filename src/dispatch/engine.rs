@@ -222,6 +222,8 @@ impl Engine {
         self.pause.end();
         // Somebody else may have begun another.
         self.keyspace.freeze_expiry(self.pause.is_paused());
+        // What `maxmemory` was too small for meanwhile.
+        self.eviction.look();
     }
 
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,

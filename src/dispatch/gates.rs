@@ -17,7 +17,8 @@ use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 
 const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";
-const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
+/// What a client hears whose request must wait for the end of loading.
+pub const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 impl Executor<'_> {
     /// Answers a request that was not admitted.

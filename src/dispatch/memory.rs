@@ -154,7 +154,8 @@ pub fn make_room(
     now: UnixMs,
     unsent: usize,
 ) -> Room {
-    if config.maxmemory == 0 {
+    if config.maxmemory == 0 || engine.pause.is_paused() {
+        // While clients are paused the data stays as it is.
         return Room::Enough;
     }
     if !is_exceeded(engine, config, unsent) {

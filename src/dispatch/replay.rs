@@ -7,7 +7,7 @@
 use super::command::{Handler, Request};
 use super::exec::{Executor, Keys};
 use super::reply::ReplySlot;
-use crate::base::clock::Clock;
+use crate::base::clock::UnixMs;
 use crate::keyspace::{DbIndex, LockSet};
 use crate::resp::{Args, Output};
 use crate::session::Session;
@@ -29,7 +29,8 @@ pub enum ReplayError {
 }
 
 impl Executor<'_> {
-    /// Runs a command of a log; SELECT, MULTI and EXEC are the reader's. The thread may block for locks.
+    /// Runs a command of a log as a use of its keys at `now`; SELECT, MULTI and EXEC are the reader's. The thread may block for
+    /// locks.
     ///
     /// # Errors
     /// See [`ReplayError`]; after [`ReplayError::Failed`] going on is possible.
@@ -37,6 +38,7 @@ impl Executor<'_> {
         &mut self,
         session: &mut Session,
         args: Args<'_>,
+        now: UnixMs,
         out: &mut Output,
     ) -> Result<(), ReplayError> {
         let name = || args.at(0).escape_ascii().to_string();
@@ -56,7 +58,7 @@ impl Executor<'_> {
             _ => return Err(ReplayError::Foreign(name())),
         };
         self.view.lock_blocking_for(&locks);
-        self.view.begin_replay(self.engine.time.now_ms());
+        self.view.begin_replay(now);
         let mark = out.mark();
         let request = Request { command: registered, args, keys: &keys };
         let outcome = self.handle(session, &request, ReplySlot::new(out, session.proto));

@@ -22,13 +22,13 @@ use super::command::{Handler, Request};
 use super::engine::Engine;
 use super::error::CmdError;
 use super::exec::{Executor, Keys};
-use super::gates::admit;
+use super::gates::{admit, subcommand};
 use super::memory::is_exceeded;
 use super::slices::Pace;
 use super::table::Registered;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
-use crate::keyspace::{Busy, LockSet};
+use crate::keyspace::{Busy, Key, LockSet};
 use crate::resp::{Args, Output, Proto};
 use crate::session::Session;
 use crate::spec::CommandFlags;
@@ -123,9 +123,10 @@ impl<'k> ScriptCx<'_, 'k> {
         out: &mut Output,
         refused: &mut Option<&'k Registered>,
     ) -> Result<(), CmdError> {
-        let found = self.executor.find(args.at(0)).ok_or(UNKNOWN)?;
-        let registered =
-            admit(found, &args).ok_or(if found.subcommands.is_empty() { ARITY } else { UNKNOWN })?;
+        let Some(found) = self.executor.find(args.at(0)) else { return Err(UNKNOWN) };
+        let Some(registered) = admit(found, &args) else {
+            return Err(if found.subcommands.is_empty() { ARITY } else { UNKNOWN });
+        };
         *refused = Some(registered);
         let command = registered.command;
         let flags = command.spec.flags;
@@ -144,23 +145,26 @@ impl<'k> ScriptCx<'_, 'k> {
             return Err(CmdError::OutOfMemory);
         }
         self.has_written |= writes;
-        let mut keys = Keys::new();
-        let locks = match command.handler {
-            Handler::Admin(_) => LockSet::All,
+        let keyspace = &self.executor.engine.keyspace;
+        let (one, mut several);
+        let (keys, locks): (&[Key<'_>], LockSet) = match command.handler {
+            Handler::Admin(_) => (&[], LockSet::All),
             _ => match registered.only_key.and_then(|position| args.get(position)) {
                 Some(name) => {
-                    let keyspace = &self.executor.engine.keyspace;
-                    let key = keyspace.key(name);
-                    keys.push(key);
-                    LockSet::One(keyspace.shard_of(key.hash()))
+                    one = keyspace.key(name);
+                    (std::slice::from_ref(&one), LockSet::One(keyspace.shard_of(one.hash())))
                 }
-                None => self.executor.find_keys(registered, &args, &mut keys),
+                None => {
+                    several = Keys::new();
+                    let locks = self.executor.find_keys(registered, &args, &mut several);
+                    (&several, locks)
+                }
             },
         };
         self.extend(&locks)?;
         // The clock stands still in a script.
         self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
-        self.executor.call(&mut self.inner, &Request { command: registered, args, keys: &keys }, out);
+        self.executor.call(&mut self.inner, &Request { command: registered, args, keys }, out);
         Ok(())
     }
 
@@ -199,7 +203,8 @@ impl<'k> ScriptCx<'_, 'k> {
     /// There is no such command.
     pub fn may_run(&mut self, args: Args<'_>) -> Result<bool, CmdError> {
         let found = self.executor.find(args.at(0)).ok_or(NO_COMMAND)?;
-        let registered = admit(found, &args).ok_or(NO_COMMAND)?;
+        // The number of its arguments is not asked for.
+        let registered = subcommand(found, &args).ok_or(NO_COMMAND)?;
         Ok(self.executor.may_access(&mut self.inner, registered, &args))
     }
 }

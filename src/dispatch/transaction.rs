@@ -10,13 +10,15 @@
 //! Because all locks are held from the first request to the last, nobody sees half of it, on any number of workers; and its
 //! effects are one commit.
 
+use std::collections::HashMap;
+
 use super::command::{Handler, Request};
 use super::error::CmdError;
 use super::exec::Executor;
 use super::reply::{Replied, ReplySlot};
 use super::table::Registered;
 use super::{Commit, Outcome};
-use crate::keyspace::{DbIndex, Effects, LockSet, ShardId};
+use crate::keyspace::{DbIndex, Effects, LockSet, ShardId, What};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ClientId, Session, Transaction};
 use crate::spec::CommandFlags;
@@ -46,6 +48,8 @@ pub(super) struct Gathered {
     effects: Effects,
     /// How many effects came before each command.
     marks: Vec<usize>,
+    /// Keys that a client that caches has read, each with how many effects came before.
+    reads: Vec<(usize, Box<[u8]>)>,
 }
 
 impl Gathered {
@@ -55,6 +59,32 @@ impl Gathered {
         self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
         self.marks.resize(self.commands.len(), self.effects.records.len());
         self.effects.changes += effects.changes;
+    }
+
+    /// Notes that a client that caches has read `key`.
+    pub(super) fn note_read(&mut self, key: &[u8]) {
+        self.reads.push((self.effects.records.len(), key.into()));
+    }
+
+    /// The keys that were read: those that were changed later, and those that are as they were read.
+    fn take_reads(&mut self) -> (Vec<Box<[u8]>>, Vec<Box<[u8]>>) {
+        let (mut outdated, mut current) = (Vec::new(), Vec::new());
+        if self.reads.is_empty() {
+            return (outdated, current);
+        }
+        let (mut flushed, mut changed) = (None, HashMap::new());
+        for (at, record) in self.effects.records.iter().enumerate() {
+            match record.what {
+                What::Modified | What::Expired => _ = changed.insert(&*record.key, at),
+                What::Flushed => flushed = Some(at),
+                What::Event(..) | What::ElementsExpired(_) => {}
+            }
+        }
+        for (seen, key) in self.reads.drain(..) {
+            let last = changed.get(&*key).copied().max(flushed);
+            if last.is_some_and(|at| at >= seen) { outdated.push(key) } else { current.push(key) }
+        }
+        (outdated, current)
     }
 }
 
@@ -194,12 +224,12 @@ impl<'k> Executor<'k> {
         }
         self.gathered = Some(self.spare.take().unwrap_or_default());
         let done = run(self);
-        let Some(gathered) = self.gathered.take() else { return done };
-        if gathered.commands.is_empty() && gathered.effects.records.is_empty() {
-            self.spare = Some(gathered);
-            return done;
-        }
-        if !self.is_abandoned {
+        let Some(mut gathered) = self.gathered.take() else { return done };
+        // What it changed behind a read its own client hears of; what it changed before, it has read as it is.
+        let (outdated, current) = gathered.take_reads();
+        outdated.iter().for_each(|key| self.remember(client, key));
+        let has_done_nothing = gathered.commands.is_empty() && gathered.effects.records.is_empty();
+        if !has_done_nothing && !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
             self.publish(&Commit {
@@ -208,6 +238,10 @@ impl<'k> Executor<'k> {
                 client: Some(client),
                 marks: &gathered.marks,
             });
+        }
+        current.iter().for_each(|key| self.remember(client, key));
+        if has_done_nothing {
+            self.spare = Some(gathered);
         }
         done
     }

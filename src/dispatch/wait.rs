@@ -28,8 +28,8 @@ use crate::base::clock::UnixMs;
 use crate::base::longdouble::LongDouble;
 use crate::base::num::parse_i64;
 use crate::keyspace::waiters::{Ending, Pending, ReadyKey, Wait, Waiter, Wanted};
-use crate::keyspace::{Busy, DbIndex, LockSet};
-use crate::resp::{Output, OwnedArgs};
+use crate::keyspace::{Busy, DbIndex, JournalOffset, LockSet};
+use crate::resp::{Output, OwnedArgs, Proto};
 use crate::session::{ClientId, ReplyMode, Session, bump};
 use crate::value::Kind;
 
@@ -64,6 +64,32 @@ impl Awaited {
     /// Waits for what happens outside: `begin` starts it, and ends the wait when that is over. No key wakes it.
     pub fn elsewhere(begin: impl FnOnce(&Arc<Engine>, &Arc<Waiter>) + 'static) -> Awaited {
         Awaited { keys: 0, begin: Some(Box::new(begin)), ..Awaited::value(Kind::String, None) }
+    }
+
+    /// Waits for work that may block, on a thread of its own called `name`. Its reply is OK, or the error.
+    pub fn work(
+        name: &'static str,
+        proto: Proto,
+        work: impl FnOnce(&Arc<Engine>) -> Result<(), CmdError> + Send + 'static,
+    ) -> Awaited {
+        let served = move |done: Result<(), CmdError>| {
+            let mut out = Output::default();
+            match done {
+                Ok(()) => out.writer(proto).status("OK"),
+                Err(error) => out.writer(proto).error(&error.line()),
+            }
+            Ending::Served(out, JournalOffset(0))
+        };
+        Awaited::elsewhere(move |engine, waiter| {
+            let (on, other) = (Arc::clone(engine), Arc::clone(waiter));
+            let run = move || {
+                other.end(served(work(&on)));
+            };
+            if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(run) {
+                let error = CmdError::owned(format!("ERR no thread is to be had: {error}"));
+                waiter.end(served(Err(error)));
+            }
+        })
     }
 }
 

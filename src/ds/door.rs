@@ -17,9 +17,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 
 /// One argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,39 +28,53 @@ pub enum Word<'w> {
     Other,
 }
 
+/// The arguments of one call, where C has them.
+#[derive(Clone, Copy)]
+pub struct Words<'w>(&'w [RawWord]);
+
+impl<'w> Iterator for Words<'w> {
+    type Item = Word<'w>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Word<'w>> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(match first.kind {
+            NUMBER => Word::Number(first.number),
+            // SAFETY: whoever makes words of C's promises `len` bytes there, which stay as they are meanwhile; they are never null.
+            TEXT => Word::Text(unsafe { std::slice::from_raw_parts(first.text, first.len) }),
+            _ => Word::Other,
+        })
+    }
+}
+
 /// What C is to make of the reply.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer<'a> {
     Number(f64),
-    /// A part of the reply.
-    Text(Range<usize>),
+    Text(&'a [u8]),
     False,
     Nil,
-    /// A part of the reply, in a table under `ok`.
-    Status(Range<usize>),
+    /// In a table under `ok`.
+    Status(&'a [u8]),
     /// To be fetched.
     Long,
 }
 
-/// Answers a call: writes what the answer refers to into the buffer, which holds anything before.
-pub type Handler = fn(&mut dyn Iterator<Item = Word<'_>>, &mut Vec<u8>) -> Answer;
-
-static HANDLER: OnceLock<Handler> = OnceLock::new();
+/// Who answers the calls of a thread.
+pub trait Handler {
+    /// Answers one; what the answer refers to stays as it is until the next.
+    fn answer(&mut self, words: Words<'_>) -> Answer<'_>;
+}
 
 thread_local! {
-    /// What answers refer to, until the next call.
-    static REPLY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static HANDLER: Cell<Option<Box<dyn Handler>>> = const { Cell::new(None) };
     static PANIC: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
 }
 
-/// Says who answers; the first one who says so does.
-pub fn open(handler: Handler) {
-    HANDLER.get_or_init(|| handler);
-}
-
-/// The bytes of the last reply of this thread.
-pub fn take_reply() -> Vec<u8> {
-    REPLY.take()
+/// Says who answers the calls of this thread.
+pub fn open(handler: Box<dyn Handler>) {
+    HANDLER.set(Some(handler));
 }
 
 /// What the last call of this thread panicked with.
@@ -161,33 +173,31 @@ pub unsafe extern "C" fn ochre_door(words: *const RawWord, count: usize, answer:
         // SAFETY: the caller promises `count` words there.
         _ => unsafe { std::slice::from_raw_parts(words, count) },
     };
-    let mut words = words.iter().map(|word| match word.kind {
-        NUMBER => Word::Number(word.number),
-        // SAFETY: the caller promises `len` bytes there, which stay as they are while we look; they are never null.
-        TEXT => Word::Text(unsafe { std::slice::from_raw_parts(word.text, word.len) }),
-        _ => Word::Other,
-    });
-    let mut reply = REPLY.take();
-    let answered = catch_unwind(AssertUnwindSafe(|| match HANDLER.get() {
-        Some(handler) => handler(&mut words, &mut reply),
-        None => Answer::Long,
-    }));
+    // While a script waits for its next slice inside a call, nobody else answers.
+    let mut handler = HANDLER.take();
+    let answered = match &mut handler {
+        Some(handler) => catch_unwind(AssertUnwindSafe(|| {
+            // The answer is borrowed for longer than this closure: it takes the loan of the handler with it.
+            let handler = handler;
+            handler.answer(Words(words))
+        })),
+        None => Ok(Answer::Long),
+    };
     let answered = answered.unwrap_or_else(|payload| {
         PANIC.set(Some(payload));
         Answer::Long
     });
-    let (kind, number, range) = match answered {
-        Answer::Number(number) => (NUMBER, number, 0..0),
-        Answer::Text(range) => (TEXT, 0.0, range),
-        Answer::False => (FALSE, 0.0, 0..0),
-        Answer::Nil => (NIL, 0.0, 0..0),
-        Answer::Status(range) => (STATUS, 0.0, range),
-        Answer::Long => (LONG, 0.0, 0..0),
+    let (kind, number, text): (i32, f64, &[u8]) = match answered {
+        Answer::Number(number) => (NUMBER, number, &[]),
+        Answer::Text(text) => (TEXT, 0.0, text),
+        Answer::False => (FALSE, 0.0, &[]),
+        Answer::Nil => (NIL, 0.0, &[]),
+        Answer::Status(text) => (STATUS, 0.0, text),
+        Answer::Long => (LONG, 0.0, &[]),
     };
-    let text = reply.get(range).unwrap_or_default();
     let raw = RawAnswer { kind, number, text: text.as_ptr(), len: text.len() };
-    // Moving the buffer does not move its bytes.
-    REPLY.set(reply);
+    // Moving the box does not move what the answer refers to, and it is changed by the next call only.
+    HANDLER.set(handler);
     // SAFETY: the caller promises a place to write to.
     unsafe { answer.write(raw) };
 }
@@ -216,25 +226,27 @@ mod tests {
         RawWord { kind: TEXT, number: 0.0, text: text.as_ptr(), len: text.len() }
     }
 
-    fn handler(words: &mut dyn Iterator<Item = Word<'_>>, reply: &mut Vec<u8>) -> Answer {
-        match words.next() {
-            Some(Word::Number(number)) => Answer::Number(number + 1.0),
-            Some(Word::Text(b"panic")) => panic!("at the door"),
-            Some(Word::Text(text)) => {
-                reply.clear();
-                reply.extend_from_slice(text);
-                Answer::Text(1..reply.len())
+    #[derive(Default)]
+    struct Echo(Vec<u8>);
+
+    impl Handler for Echo {
+        fn answer(&mut self, mut words: Words<'_>) -> Answer<'_> {
+            match words.next() {
+                Some(Word::Number(number)) => Answer::Number(number + 1.0),
+                Some(Word::Text(b"panic")) => panic!("at the door"),
+                Some(Word::Text(text)) => {
+                    self.0 = text.to_vec();
+                    Answer::Text(self.0.get(1..).unwrap_or_default())
+                }
+                _ => Answer::Nil,
             }
-            _ => Answer::Nil,
         }
     }
 
     #[test]
     fn words_go_in_and_answers_come_out() {
-        if *HANDLER.get_or_init(|| handler) as usize != handler as Handler as usize {
-            // Another test of this process has made an interpreter first; then this is tested by that.
-            return;
-        }
+        assert_eq!(call(&[word("abc")]).0, LONG, "nobody answers");
+        open(Box::new(Echo::default()));
         assert_eq!(call(&[]), (NIL, 0.0, vec![]));
         assert_eq!(call(&[word("")]), (TEXT, 0.0, vec![]));
         assert_eq!(call(&[word("abc"), word("d")]), (TEXT, 0.0, b"bc".to_vec()));
@@ -242,5 +254,6 @@ mod tests {
         assert_eq!(call(&[number]), (NUMBER, 3.0, vec![]));
         assert_eq!(call(&[word("panic")]).0, LONG);
         assert!(take_panic().is_some() && take_panic().is_none());
+        assert_eq!(call(&[word("xy")]), (TEXT, 0.0, b"y".to_vec()));
     }
 }

@@ -81,11 +81,15 @@ pub enum Alarm {
 
 #[derive(Default)]
 struct Queue {
+    /// Full pieces and cuts.
     pieces: VecDeque<Piece>,
+    /// What is appended to, behind all pieces; its end is `end`.
+    open: Records,
     /// Offset behind everything appended.
     end: u64,
-    /// Bytes, and commits, that the writer has not taken.
-    bytes: u64,
+    /// Bytes of the full pieces.
+    full_bytes: u64,
+    /// Commits that the writer has not taken.
     commits: u64,
     /// The database that the last command of the current file is for.
     db: Option<DbIndex>,
@@ -97,6 +101,31 @@ struct Queue {
     durable: u64,
     /// An emptied buffer, to be used again.
     spare: Vec<u8>,
+}
+
+impl Queue {
+    /// Takes away what is appended to; what comes next goes into another piece.
+    fn close(&mut self) -> Records {
+        let bytes = std::mem::replace(&mut self.open.bytes, std::mem::take(&mut self.spare));
+        Records { bytes, commits: std::mem::take(&mut self.open.commits), end: JournalOffset(self.end) }
+    }
+
+    /// Closes the open piece if there is anything in it.
+    fn push_open(&mut self) {
+        if !self.open.bytes.is_empty() {
+            let records = self.close();
+            self.full_bytes += records.bytes.len() as u64;
+            self.pieces.push_back(Piece::Records(records));
+        }
+    }
+
+    /// Counts what was appended behind the first `before` bytes of the open piece as one commit.
+    #[inline]
+    fn count_commit(&mut self, before: usize) {
+        self.end += (self.open.bytes.len() - before) as u64;
+        self.open.commits += 1;
+        self.commits += 1;
+    }
 }
 
 /// See the module's head.
@@ -139,7 +168,8 @@ impl Journal {
     pub fn reset(&self) {
         let mut queue = self.queue.lock();
         queue.pieces.clear();
-        (queue.bytes, queue.commits, queue.db) = (0, 0, None);
+        queue.open = Records::default();
+        (queue.full_bytes, queue.commits, queue.db) = (0, 0, None);
         (queue.written, queue.durable) = (queue.end, queue.end);
         queue.release = Release::Freely;
         self.publish(&queue);
@@ -165,47 +195,62 @@ impl Journal {
         records: &[EffectRecord],
         marks: &[usize],
     ) -> Option<JournalOffset> {
-        let is_one = commands.len() == 1 && records.is_empty();
-        let count = if is_one { 1 } else { commands.len() + encode::count(records) };
+        let count = commands.len() + encode::count(records);
         if count == 0 {
             return None;
         }
         let mut queue = self.queue.lock();
         let queue = &mut *queue;
-        if !matches!(queue.pieces.back(), Some(Piece::Records(last)) if last.bytes.len() < PIECE_BYTES) {
-            let bytes = std::mem::take(&mut queue.spare);
-            queue.pieces.push_back(Piece::Records(Records { bytes, ..Records::default() }));
+        let before = queue.open.bytes.len();
+        encode::Encoder::new(&mut queue.open.bytes, &mut queue.db)
+            .transaction(count > 1, |encoder| encoder.interleave(commands, records, marks));
+        queue.count_commit(before);
+        Some(self.look_after(queue))
+    }
+
+    /// As [`append`](Self::append) of one command and nothing else, as nearly all commits are.
+    #[inline]
+    pub fn append_one(&self, db: DbIndex, args: &Args<'_>) -> Option<JournalOffset> {
+        if !self.is_on() {
+            return None;
         }
-        let Some(Piece::Records(last)) = queue.pieces.back_mut() else { return None };
-        let before = last.bytes.len();
-        let mut encoder = encode::Encoder::new(&mut last.bytes, &mut queue.db);
-        match commands {
-            // Nearly all commits are one command and nothing else.
-            [(db, args)] if is_one => encoder.request(*db, args),
-            _ => encoder.transaction(count > 1, |encoder| encoder.interleave(commands, records, marks)),
+        let mut queue = self.queue.lock();
+        let queue = &mut *queue;
+        let before = queue.open.bytes.len();
+        encode::Encoder::new(&mut queue.open.bytes, &mut queue.db).request(db, args);
+        queue.count_commit(before);
+        Some(self.look_after(queue))
+    }
+
+    /// Behind every commit: wakes the writer if it waits for that many, closes a piece that is full.
+    #[inline]
+    fn look_after(&self, queue: &mut Queue) -> JournalOffset {
+        let is_enough = matches!(queue.alarm, Alarm::Commits(enough) if queue.commits >= enough);
+        if is_enough || queue.open.bytes.len() >= PIECE_BYTES {
+            self.make_room(queue, is_enough);
         }
-        let added = (last.bytes.len() - before) as u64;
-        queue.end += added;
-        queue.bytes += added;
-        queue.commits += 1;
-        last.commits += 1;
-        last.end = JournalOffset(queue.end);
-        match queue.alarm {
-            Alarm::Commits(enough) if queue.commits >= enough || queue.bytes > BACKLOG_MAX_BYTES / 8 => {
-                queue.alarm = Alarm::Never;
-                self.writer.notify_one();
-            }
-            _ => {}
+        JournalOffset(queue.end)
+    }
+
+    #[cold]
+    fn make_room(&self, queue: &mut Queue, is_enough: bool) {
+        if queue.open.bytes.len() >= PIECE_BYTES {
+            queue.push_open();
+        }
+        let is_long = queue.full_bytes > BACKLOG_MAX_BYTES / 8;
+        if queue.alarm != Alarm::Never && (is_enough || is_long) {
+            queue.alarm = Alarm::Never;
+            self.writer.notify_one();
         }
         if queue.end - queue.written > BACKLOG_MAX_BYTES && !self.is_holding.load(Ordering::Relaxed) {
             self.publish(queue);
         }
-        Some(JournalOffset(queue.end))
     }
 
     /// What is appended from now on belongs to the file `number`. The caller holds the locks of all shards.
     pub fn cut(&self, number: u64) -> JournalOffset {
         let mut queue = self.queue.lock();
+        queue.push_open();
         queue.pieces.push_back(Piece::Cut(number));
         queue.db = None;
         queue.is_called = true;
@@ -247,9 +292,16 @@ impl Journal {
             queue.spare = spare;
             queue.spare.clear();
         }
-        let piece = queue.pieces.pop_front()?;
+        let piece = match queue.pieces.pop_front() {
+            Some(piece) => {
+                let records = if let Piece::Records(records) = &piece { records.bytes.len() } else { 0 };
+                queue.full_bytes -= records as u64;
+                piece
+            }
+            None if queue.open.bytes.is_empty() => return None,
+            None => Piece::Records(queue.close()),
+        };
         if let Piece::Records(records) = &piece {
-            queue.bytes -= records.bytes.len() as u64;
             queue.commits -= records.commits;
         }
         Some(piece)

@@ -21,6 +21,10 @@ impl Arrival {
     pub fn key(&self) -> &[u8] {
         self.entry.key()
     }
+
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
 }
 
 impl Keyspace {
@@ -51,9 +55,7 @@ impl View<'_> {
     pub fn load(&mut self, batch: &mut Vec<Arrival>, replaces: bool) -> Vec<Arrival> {
         let holds = self.holds_all();
         if !holds {
-            // Each shard once.
-            batch.sort_by_key(|arrival| arrival.shard);
-            self.lock_blocking(&LockSet::All);
+            self.lock_blocking(&LockSet::of(batch.iter().map(Arrival::shard)));
         }
         let mut taken = Vec::new();
         let mut arrivals = std::mem::take(batch).into_iter();

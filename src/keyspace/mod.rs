@@ -201,6 +201,11 @@ impl Keyspace {
         }
     }
 
+    /// How access times are kept now.
+    pub fn access_clock(&self) -> AccessClock {
+        self.access.load()
+    }
+
     /// Changes how access times are kept, from the next command on.
     pub fn set_access_clock(&self, clock: AccessClock) {
         self.access.store(clock);

@@ -550,9 +550,8 @@ impl Connection {
     }
 
     fn buffer_bytes(&self) -> usize {
-        let queued = self.session.shared.usage.queued_bytes.load(Ordering::Relaxed);
         let buffers = self.input.capacity() + self.decoder.heap_bytes() + self.output.heap_bytes();
-        buffers + queued
+        buffers + self.session.shared.usage.remembered_bytes()
     }
 
     /// Tells what this connection holds; when that is more than before, clients may be over their budget.

@@ -16,10 +16,10 @@ use std::time::Duration;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
-use crate::keyspace::snapshot::{ClockKept, Cut};
+use crate::keyspace::snapshot::{ClockKept, Cut, DbSize};
 use crate::keyspace::{DbIndex, LockSet, View};
-use crate::rdb::write::{Format, Output, Stream, file};
-use crate::rdb::{VERSION_COMMON, VERSION_FIELD_DEADLINES};
+use crate::rdb::VERSION_FIELD_DEADLINES;
+use crate::rdb::write::{Draft, Format, Output, Stream, file};
 use crate::script::Functions;
 use crate::value::hash::had_deadlines;
 
@@ -43,17 +43,12 @@ pub struct Style {
 impl Style {
     /// As the configuration has it, for content of any kind.
     pub fn of(config: &Config) -> Style {
-        // The latest is the one that needs nothing but what is there.
-        let version = if config.rdb_save_version >= VERSION_FIELD_DEADLINES {
-            VERSION_COMMON
-        } else {
-            config.rdb_save_version
-        };
+        let format = Format::of(config);
         Style {
             compresses: config.rdbcompression,
             sums_up: config.rdbchecksum,
-            format: Format { version },
-            told_version: if had_deadlines() { VERSION_FIELD_DEADLINES } else { version },
+            format,
+            told_version: if had_deadlines() { VERSION_FIELD_DEADLINES } else { format.version },
             is_aof_base: false,
             key_delay: key_delay(config),
         }
@@ -207,22 +202,16 @@ impl Snapshot {
     fn push_keys<W: Write>(&mut self, out: &mut Stream<W>, told: u32) -> Result<u32, WriteError> {
         let mut version = self.style.format.version;
         let Some(cut) = &mut self.cut else { return Ok(version) };
-        let mut selected: Option<DbIndex> = None;
-        let mut unsized_dbs = cut.sizes().to_vec();
+        let mut parts = Parts { selected: None, unsized_dbs: cut.sizes().to_vec() };
+        let mut huge = Vec::new();
         while let Some((db, mut draft)) = cut.next_draft(&self.engine.keyspace) {
-            if selected.replace(db) != Some(db) {
-                file::push_select(out.bytes(), db.0);
-                if let Some(at) = unsized_dbs.iter().position(|size| size.db == db) {
-                    let size = unsized_dbs.swap_remove(at);
-                    file::push_resize(out.bytes(), size.keys, size.volatile);
-                }
-            }
             version = version.max(draft.version());
             if version > told {
                 return Err(WriteError::Version(version));
             }
+            huge.extend(draft.take_huge().into_iter().map(|draft| (db, draft)));
             let keys = draft.keys() as u64;
-            let written = draft.finish(out);
+            let written = parts.push(db, &mut draft, out);
             cut.give_back(draft);
             written?;
             self.keys_done.fetch_add(keys, Ordering::Relaxed);
@@ -233,7 +222,34 @@ impl Snapshot {
                 out.flush()?;
             }
         }
+        // Behind all others: while one of these is written, nobody empties the queue that requests which write may wait for.
+        for (db, mut draft) in huge {
+            parts.push(db, &mut draft, out)?;
+            self.keys_done.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(version)
+    }
+}
+
+/// The databases of a file, in parts as they come.
+struct Parts {
+    /// What follows belongs to it.
+    selected: Option<DbIndex>,
+    /// Those whose sizes were not told yet.
+    unsized_dbs: Vec<DbSize>,
+}
+
+impl Parts {
+    /// Writes keys of a database, behind its number where another came before.
+    fn push<W: Write>(&mut self, db: DbIndex, draft: &mut Draft, out: &mut Stream<W>) -> io::Result<()> {
+        if draft.keys() > 0 && self.selected.replace(db) != Some(db) {
+            file::push_select(out.bytes(), db.0);
+            if let Some(at) = self.unsized_dbs.iter().position(|size| size.db == db) {
+                let size = self.unsized_dbs.swap_remove(at);
+                file::push_resize(out.bytes(), size.keys, size.volatile);
+            }
+        }
+        draft.finish(out)
     }
 }
 

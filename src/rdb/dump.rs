@@ -31,27 +31,41 @@ pub enum Error {
 
 /// Appends the payload of a value; long texts are compressed if `compresses`.
 pub fn encode(value: &Payload<'_, Value>, compresses: bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    push_value(value, Format { version: VERSION }, compresses, out);
+    push_foot(start, VERSION, out);
+}
+
+/// As [`encode`], for another server: in the forms of `format`, and with no later version than the value needs, because one that
+/// does not know the latest (Redis 7.2, Valkey) takes what it does know.
+pub fn encode_as(format: Format, value: &Payload<'_, Value>, compresses: bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    let kind = push_value(value, format, compresses, out);
+    let is_late = write::value::needs_field_deadlines(kind);
+    push_foot(start, if is_late { VERSION_FIELD_DEADLINES } else { format.version }, out);
+}
+
+/// A type and a value of it; the type.
+fn push_value(value: &Payload<'_, Value>, format: Format, compresses: bool, out: &mut Vec<u8>) -> u8 {
     thread_local! {
         /// Its table is large, and as good for the next payload.
         static COMPRESSOR: RefCell<Compressor> = RefCell::default();
     }
-    COMPRESSOR.with_borrow_mut(|compressor| encode_with(value, compresses.then_some(compressor), out));
-}
-
-fn encode_with(value: &Payload<'_, Value>, compressor: Option<&mut Compressor>, out: &mut Vec<u8>) {
-    let start = out.len();
-    let format = Format { version: VERSION };
-    out.push(write::value::kind_of(value, format));
-    match write::value::write(value, format, &mut Bytes { bytes: out, compressor }) {
-        Ok(()) => {}
-        Err(never) => match never {},
-    }
-    push_foot(start, out);
+    let kind = write::value::kind_of(value, format);
+    out.push(kind);
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let compressor = compresses.then_some(compressor);
+        match write::value::write(value, format, &mut Bytes { bytes: out, compressor }) {
+            Ok(()) => {}
+            Err(never) => match never {},
+        }
+    });
+    kind
 }
 
 /// Closes what begins at `start`.
-fn push_foot(start: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(VERSION as u16).to_le_bytes());
+fn push_foot(start: usize, version: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&(version as u16).to_le_bytes());
     let checksum = crc64(0, out.get(start..).unwrap_or_default());
     out.extend_from_slice(&checksum.to_le_bytes());
 }
@@ -97,7 +111,7 @@ pub fn encode_functions<'c>(codes: impl Iterator<Item = &'c [u8]>, compresses: b
     for code in codes {
         write::file::push_function(&mut Bytes { bytes: out, compressor: compressor.as_mut() }, code);
     }
-    push_foot(start, out);
+    push_foot(start, VERSION, out);
 }
 
 /// The texts in a payload of FUNCTION DUMP.

@@ -257,6 +257,25 @@ fn a_draft_becomes_the_same_bytes() {
 }
 
 #[test]
+fn a_huge_value_gets_a_draft_of_its_own() {
+    let mut draft = Draft::new(Format::default());
+    let mut expected = Vec::new();
+    let mut small = entry("small", set(["a".to_owned()].into_iter()));
+    let mut huge = entry("huge", set((0..100_000).map(|number| format!("member {number}"))));
+    for entry in [&mut small, &mut huge] {
+        expected.extend_from_slice(&encoded(entry, Format::default()));
+        draft.push(entry, Head { deadline: None, access: Some(Access::Idle(5)) });
+    }
+    let mut late = draft.take_huge();
+    assert_eq!((draft.keys(), late.len(), late[0].keys()), (1, 1, 1));
+    let (mut bytes, mut compressor) = (Vec::new(), Compressor::default());
+    let out = &mut Bytes { bytes: &mut bytes, compressor: Some(&mut compressor) };
+    draft.finish(out).unwrap();
+    late[0].finish(out).unwrap();
+    assert!(bytes == expected);
+}
+
+#[test]
 fn whoever_takes_bytes_away_decides_how_many_there_are() {
     struct Bounded {
         bytes: Vec<u8>,

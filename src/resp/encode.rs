@@ -78,6 +78,16 @@ impl Output {
         bytes
     }
 
+    /// All that is queued, made one piece.
+    #[inline]
+    pub fn flatten(&mut self) -> &[u8] {
+        if !self.chunks.is_empty() {
+            let bytes = self.take_bytes();
+            *self = Output { tail: bytes, ..Output::default() };
+        }
+        self.tail.get(self.tail_sent..).unwrap_or_default()
+    }
+
     /// Takes the empty buffer back for somebody else's use.
     pub fn take_buffer(&mut self) -> Vec<u8> {
         self.tail_sent = 0;
@@ -416,8 +426,8 @@ impl Writer<'_> {
     }
 
     /// RESP3 `(` with the digits of a whole number of any size, RESP2 a bulk.
-    pub fn big_number(&mut self, digits: &str) {
-        if self.is_resp3() { self.line(b'(', digits.as_bytes()) } else { self.bulk(digits.as_bytes()) }
+    pub fn big_number(&mut self, digits: &[u8]) {
+        if self.is_resp3() { self.line(b'(', digits) } else { self.bulk(digits) }
     }
 
     /// An array whose length is only known when it has been written: `fill` returns it.

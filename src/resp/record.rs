@@ -96,8 +96,8 @@ fn line(bytes: &[u8], at: usize, marker: u8) -> Number {
         Some(_) => return Number::Broken(at),
     }
     let mut value: usize = 0;
-    for (index, &byte) in bytes.iter().enumerate().skip(at + 1) {
-        let digits = index - at - 1;
+    for (digits, &byte) in bytes.get(at + 1..).unwrap_or_default().iter().enumerate() {
+        let index = at + 1 + digits;
         match byte {
             // No sign, no blanks, no needless zeros: nobody writes them.
             b'0'..=b'9' if digits < DIGITS_MAX && (digits == 0 || value > 0) => {

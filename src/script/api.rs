@@ -18,7 +18,7 @@ use super::convert::ReplyReader;
 use crate::base::num::parse_i64;
 use crate::base::{float, sha1};
 use crate::dispatch::{CmdError, ScriptCx};
-use crate::ds::door::{self, Word};
+use crate::ds::door::{self, Word, Words};
 use crate::resp::{Args, Output, OwnedArgs, Proto};
 
 /// What a script's request offers to it.
@@ -142,28 +142,34 @@ pub fn error_object(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
     Ok(Value::Table(object))
 }
 
-/// Puts a word behind the others; numbers as Redis prints them.
-fn push_word(words: &mut OwnedArgs, word: Word<'_>) -> Result<(), CmdError> {
-    const TYPE: CmdError = CmdError::text("ERR Lua redis lib command arguments must be strings or integers");
-    match word {
-        Word::Text(text) => words.push(text),
-        // Beyond half of what fits Redis writes them as it writes fractions.
-        Word::Number(number) if number.abs() <= i64::MAX as f64 / 2.0 && number == number as i64 as f64 => {
-            words.push(itoa::Buffer::new().format(number as i64).as_bytes());
+const TYPE: CmdError = CmdError::text("ERR Lua redis lib command arguments must be strings or integers");
+const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
+
+/// Puts words behind each other; numbers as Redis prints them.
+#[inline]
+fn collect<'w>(words: &mut OwnedArgs, values: impl Iterator<Item = Word<'w>>) -> Result<(), CmdError> {
+    words.clear();
+    for value in values {
+        match value {
+            Word::Text(text) => words.push(text),
+            Word::Number(number) => push_number(words, number),
+            Word::Other => return Err(TYPE),
         }
-        Word::Number(number) => {
-            let mut digits = Vec::new();
-            float::push_f64(&mut digits, number);
-            words.push(&digits);
-        }
-        Word::Other => return Err(TYPE),
     }
-    Ok(())
+    if words.as_args().is_empty() { Err(NONE) } else { Ok(()) }
 }
 
-fn check_words(words: &OwnedArgs) -> Result<(), CmdError> {
-    const NONE: CmdError = CmdError::text("ERR Please specify at least one argument for this redis lib call");
-    if words.as_args().is_empty() { Err(NONE) } else { Ok(()) }
+fn push_number(words: &mut OwnedArgs, number: f64) {
+    if number.is_nan() {
+        return words.push(if number.is_sign_negative() { b"-nan" } else { b"nan" });
+    }
+    // Beyond half of what fits Redis writes them as it writes fractions.
+    if number.abs() <= i64::MAX as f64 / 2.0 && number == number as i64 as f64 {
+        return words.push(itoa::Buffer::new().format(number as i64).as_bytes());
+    }
+    let mut digits = Vec::new();
+    float::push_f64(&mut digits, number);
+    words.push(&digits);
 }
 
 /// Bytes of words and replies up to which their memory is kept for the next ones.
@@ -172,7 +178,7 @@ const SPARE_MAX_BYTES: usize = 64 << 10;
 /// Why there is no plain answer.
 enum Pending {
     /// The reply is an array or the like, in that protocol.
-    Reply(Proto),
+    Reply(Proto, Vec<u8>),
     /// It was not run, which is counted.
     Refused(CmdError),
     /// What was asked for is no command.
@@ -181,61 +187,64 @@ enum Pending {
 }
 
 thread_local! {
-    /// Memory for the words of a command.
-    static WORDS: Cell<Option<OwnedArgs>> = const { Cell::new(None) };
     static PENDING: Cell<Option<Pending>> = const { Cell::new(None) };
 }
 
 /// Answers `redis.call` and `redis.pcall` where the answer is plain; what it is else waits for [`long_answer`].
-pub fn plain_answer(values: &mut dyn Iterator<Item = Word<'_>>, reply: &mut Vec<u8>) -> door::Answer {
-    let mut words = WORDS.take().unwrap_or_default();
-    words.clear();
-    let mut collected = Ok(());
-    while let (Ok(()), Some(value)) = (&collected, values.next()) {
-        collected = push_word(&mut words, value);
+#[derive(Default)]
+pub struct Caller {
+    /// Those of the last call.
+    words: OwnedArgs,
+    out: Output,
+}
+
+impl door::Handler for Caller {
+    fn answer(&mut self, values: Words<'_>) -> door::Answer<'_> {
+        if self.words.heap_bytes() > SPARE_MAX_BYTES {
+            self.words = OwnedArgs::default();
+        }
+        if self.out.heap_bytes() > SPARE_MAX_BYTES {
+            self.out = Output::default();
+        }
+        self.out.truncate(0);
+        let ran = match collect(&mut self.words, values) {
+            Ok(()) => host(|host| (host.run(self.words.as_args(), &mut self.out), host.proto())),
+            Err(error) => return put_off(Pending::Wrong(error)),
+        };
+        let proto = match ran {
+            Some((Ok(()), proto)) => proto,
+            Some((Err(error), _)) => return put_off(Pending::Refused(error)),
+            None => return put_off(Pending::Nowhere),
+        };
+        if !matches!(self.out.flatten().first(), Some(b':' | b'$' | b'+' | b'_')) {
+            return put_off(Pending::Reply(proto, self.out.take_bytes()));
+        }
+        let nil = if proto == Proto::Resp3 { door::Answer::Nil } else { door::Answer::False };
+        plain(self.out.flatten()).unwrap_or(nil)
     }
-    let collected = collected.and_then(|()| check_words(&words));
-    let spare = std::mem::take(reply);
-    let mut out = Output::with_buffer(if spare.capacity() > SPARE_MAX_BYTES { Vec::new() } else { spare });
-    let ran = collected.map(|()| host(|host| (host.run(words.as_args(), &mut out), host.proto())));
-    *reply = out.take_bytes();
-    if words.heap_bytes() <= SPARE_MAX_BYTES {
-        WORDS.set(Some(words));
-    }
-    let pending = match ran {
-        Ok(Some((Ok(()), proto))) => match plain(reply, proto) {
-            Some(answer) => return answer,
-            None => Pending::Reply(proto),
-        },
-        Ok(Some((Err(error), _))) => Pending::Refused(error),
-        Err(error) => Pending::Wrong(error),
-        Ok(None) => Pending::Nowhere,
-    };
+}
+
+#[cold]
+fn put_off(pending: Pending) -> door::Answer<'static> {
     PENDING.set(Some(pending));
     door::Answer::Long
 }
 
-/// The answer that a reply is, if it is a plain one.
-fn plain(reply: &[u8], proto: Proto) -> Option<door::Answer> {
-    use door::Answer;
-    let nil = if proto == Proto::Resp3 { Answer::Nil } else { Answer::False };
+/// The answer that a reply of one line, or of a bulk, is; `None` for a null.
+#[inline]
+fn plain(reply: &[u8]) -> Option<door::Answer<'_>> {
     let (marker, rest) = reply.split_first()?;
-    let end = memchr::memchr(b'\r', rest)?;
-    let line = rest.get(..end)?;
+    let rest = rest.strip_suffix(b"\r\n")?;
     Some(match marker {
-        b':' => Answer::Number(parse_i64(line)? as f64),
-        b'+' => Answer::Status(1..1 + end),
-        b'_' => nil,
-        b'$' if line == b"-1" => nil,
-        b'$' => {
-            let (start, len) = (end + 3, usize::try_from(parse_i64(line)?).ok()?);
-            Answer::Text(start..start + len)
-        }
+        b':' => door::Answer::Number(parse_i64(rest)? as f64),
+        b'+' => door::Answer::Status(rest),
+        // The text is what stands behind the line of its length.
+        b'$' => door::Answer::Text(rest.get(rest.iter().position(|&byte| byte == b'\r')? + 2..)?),
         _ => return None,
     })
 }
 
-/// Answers `redis.call` and, with `is_protected`, `redis.pcall` where [`plain_answer`] could not.
+/// Answers `redis.call` and, with `is_protected`, `redis.pcall` where [`Caller`] could not.
 ///
 /// The limit of memory does not hold meanwhile: it would make every string that we make cost a protected call. What there is of the
 /// reply is in memory already, and whatever the script does next finds out that there is too much.
@@ -251,8 +260,7 @@ pub fn long_answer(lua: &Lua, is_protected: bool) -> Answer {
 
 fn answer_at_length(lua: &Lua, is_protected: bool) -> Answer {
     let error = match PENDING.take() {
-        Some(Pending::Reply(proto)) => {
-            let bytes = door::take_reply();
+        Some(Pending::Reply(proto, bytes)) => {
             let mut reader = ReplyReader::new(&bytes);
             match reader.error() {
                 Some(text) => CmdError::Bytes(text.to_vec()),
@@ -307,7 +315,10 @@ pub fn sha1hex(lua: &Lua, args: &MultiValue) -> Answer {
     let digest = |bytes: &[u8]| sha1::hex(&sha1::sha1(bytes));
     let digest = match (args.len(), args.front()) {
         (1, Some(Value::String(text))) => digest(&text.as_bytes()),
-        (1, Some(Value::Integer(number))) => digest(number.to_string().as_bytes()),
+        (1, Some(number @ (Value::Integer(_) | Value::Number(_)))) => {
+            let text = lua.coerce_string(number.clone())?;
+            digest(&text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default())
+        }
         (1, _) => digest(b""),
         _ => return raise(lua, b"ERR wrong number of arguments"),
     };
@@ -376,22 +387,20 @@ pub fn set_repl(lua: &Lua, args: &MultiValue) -> Answer {
 /// `redis.acl_check_cmd(command …)`
 pub fn acl_check_cmd(lua: &Lua, args: &MultiValue) -> Answer {
     let mut words = OwnedArgs::default();
-    for value in args {
-        let text;
-        let word = match value {
-            Value::String(string) => {
-                text = string.as_bytes();
-                Word::Text(&text)
-            }
-            Value::Integer(number) => Word::Number(*number as f64),
-            Value::Number(number) => Word::Number(*number),
-            _ => Word::Other,
-        };
-        if let Err(error) = push_word(&mut words, word) {
-            return raise(lua, &error.line());
-        }
-    }
-    if let Err(error) = check_words(&words) {
+    let texts: Vec<_> = args
+        .iter()
+        .map(|value| match value {
+            Value::String(text) => Some(text.as_bytes()),
+            _ => None,
+        })
+        .collect();
+    let values = args.iter().zip(&texts).map(|(value, text)| match (value, text) {
+        (_, Some(text)) => Word::Text(text),
+        (Value::Integer(number), None) => Word::Number(*number as f64),
+        (Value::Number(number), None) => Word::Number(*number),
+        _ => Word::Other,
+    });
+    if let Err(error) = collect(&mut words, values) {
         return raise(lua, &error.line());
     }
     match host(|host| host.may_run(words.as_args())) {

@@ -167,9 +167,21 @@ fn write_one(
 }
 
 /// A number as C converts it on the machines that Redis runs on: what is out of range is the least number.
-fn truncated(number: f64) -> i64 {
+pub(super) fn truncated(number: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&number) { number as i64 } else { i64::MIN }
+}
+
+/// A text as C sees it: it ends with a NUL.
+pub(super) fn c_text(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// The text of an error as it is sent, when nothing follows: without line ends behind it.
+pub(super) fn error_line(text: &[u8]) -> &[u8] {
+    let text = c_text(text);
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    text.get(..end).unwrap_or_default()
 }
 
 fn text_of(table: &Table, name: &str) -> Option<LuaString> {
@@ -209,9 +221,9 @@ fn write_table(
     depth: usize,
 ) -> Option<(Table, usize, usize)> {
     if let Some(text) = text_of(table, "err") {
-        writer.error(text.as_bytes().strip_prefix(b"-").unwrap_or(&text.as_bytes()));
+        writer.error(error_line(&text.as_bytes()));
     } else if let Some(text) = text_of(table, "ok") {
-        writer.status_bytes(&text.as_bytes());
+        writer.status_bytes(c_text(&text.as_bytes()));
     } else if let Ok(Value::Integer(_) | Value::Number(_)) = table.raw_get("double") {
         writer.double(table.raw_get("double").unwrap_or(f64::NAN));
     } else if let Some(map) = table_of(table, "map") {
@@ -219,8 +231,13 @@ fn write_table(
     } else if let Some(set) = table_of(table, "set") {
         write_pairs(writer, &set, false, is_resp3, depth);
     } else if let Some(text) = text_of(table, "big_number") {
-        // Whatever is in it: digits are ASCII.
-        writer.big_number(&String::from_utf8_lossy(&text.as_bytes()).replace(['\r', '\n'], " "));
+        // Whatever is in it.
+        let digits: Vec<u8> = text
+            .as_bytes()
+            .iter()
+            .map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte })
+            .collect();
+        writer.big_number(&digits);
     } else if let Some(verbatim) = table_of(table, "verbatim_string")
         && let (Some(format), Some(text)) = (text_of(&verbatim, "format"), text_of(&verbatim, "string"))
     {

@@ -11,12 +11,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value, VmState};
 use smallvec::SmallVec;
 
 use super::api::{self, RequestHost};
 use super::cache::{Running, Script, Scripts};
 use super::compiled::Compiled;
+use super::convert::{c_text, error_line};
 use super::gauge::Gauge;
 use super::random::Random;
 use super::{lib, shebang};
@@ -44,7 +45,7 @@ const VERSION_NUM: i64 = 0x0008_0006;
 
 thread_local! {
     /// Empty while a script runs.
-    static INTERPRETER: Cell<Option<Interpreter>> = const { Cell::new(None) };
+    static INTERPRETER: Cell<Option<Box<Interpreter>>> = const { Cell::new(None) };
 }
 
 /// The state of a worker.
@@ -62,14 +63,14 @@ struct Interpreter {
 
 impl Interpreter {
     /// Puts it back for the next script of this thread.
-    fn rest(self) {
+    fn rest(self: Box<Self>) {
         self.gauge.set(self.lua.used_memory());
         INTERPRETER.set(Some(self));
     }
 
     /// As [`Interpreter::rest`], after something has run under a limit of memory: what that left behind is not to count against
     /// the next one. If it is not garbage, but compiled scripts, the next one begins with none.
-    fn rest_within(mut self, limit: u64) {
+    fn rest_within(mut self: Box<Self>, limit: u64) {
         let half = if limit == 0 { usize::MAX } else { usize::try_from(limit / 2).unwrap_or(usize::MAX) };
         if self.lua.used_memory() < self.collect_at.min(half) {
             return self.rest();
@@ -190,8 +191,7 @@ fn is_counted(object: &Table) -> bool {
 fn returned_error(value: &Value) -> Option<CmdError> {
     let Value::Table(object) = value else { return None };
     let Ok(Value::String(text)) = object.raw_get("err") else { return None };
-    let text = text.as_bytes();
-    let line = text.strip_prefix(b"-").unwrap_or(&text).to_vec();
+    let line = error_line(&text.as_bytes()).to_vec();
     Some(if is_counted(object) { CmdError::Counted(line) } else { CmdError::Bytes(line) })
 }
 
@@ -201,8 +201,9 @@ pub(super) fn describe(script: Option<&[u8]>, error: &Value) -> Vec<u8> {
     let mut place = None;
     match error {
         Value::Table(error) => {
-            match error.raw_get("err") {
-                Ok(Value::String(text)) => line.extend_from_slice(text.as_bytes().trim_ascii_end()),
+            // A number too, as its text.
+            match error.raw_get::<LuaString>("err") {
+                Ok(text) => line.extend_from_slice(c_text(&text.as_bytes())),
                 _ => line.extend_from_slice(b"ERR unknown error"),
             }
             if let (Ok(Value::String(source)), Ok(number)) =
@@ -215,17 +216,24 @@ pub(super) fn describe(script: Option<&[u8]>, error: &Value) -> Vec<u8> {
         Value::String(text) => line.extend_from_slice(&[b"ERR ", &*text.as_bytes()].concat()),
         _ => line.extend_from_slice(b"ERR unknown error"),
     }
-    if let Some(text) = line.strip_prefix(b"-") {
-        line = text.to_vec();
-    }
-    if let (Some(script), Some((source, number))) = (script, place) {
-        line.extend_from_slice(b" script: ");
-        line.extend_from_slice(script);
-        line.extend_from_slice(b", on ");
-        line.extend_from_slice(&source);
-        line.extend_from_slice(format!(":{number}.").as_bytes());
-    }
+    let (Some(script), Some((source, number))) = (script, place) else {
+        line.truncate(error_line(&line).len());
+        return line;
+    };
+    line.extend_from_slice(b" script: ");
+    line.extend_from_slice(script);
+    line.extend_from_slice(b", on ");
+    line.extend_from_slice(&source);
+    line.extend_from_slice(format!(":{number}.").as_bytes());
     line
+}
+
+/// Why a text does not compile, with the line ends of what it quotes.
+pub(super) fn compile_error(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        other => first_line(other),
+    }
 }
 
 pub(super) fn first_line(error: &mlua::Error) -> String {
@@ -240,13 +248,13 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 
 impl Interpreter {
     /// That of this worker, made anew after SCRIPT FLUSH.
-    fn current(scripts: &Scripts) -> Result<Interpreter, CmdError> {
+    fn current(scripts: &Scripts) -> Result<Box<Interpreter>, CmdError> {
         let generation = scripts.generation();
         Ok(match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
-            None => Interpreter::new(generation, scripts.states.join()).map_err(|error| {
+            None => Box::new(Interpreter::new(generation, scripts.states.join()).map_err(|error| {
                 CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error)))
-            })?,
+            })?),
         })
     }
 
@@ -270,7 +278,7 @@ impl Interpreter {
         }
         let chunk = self.lua.load(body).set_name(CHUNK).set_mode(mlua::chunk::ChunkMode::Text);
         let function = chunk.into_function().map_err(|error| {
-            CmdError::owned(format!("ERR Error compiling script (new function): {}", first_line(&error)))
+            CmdError::owned(format!("ERR Error compiling script (new function): {}", compile_error(&error)))
         })?;
         let kept = self.compiled.add(scripts, script.sha, &function);
         kept.map_err(|error| CmdError::owned(format!("ERR {}", first_line(&error))))?;
@@ -301,8 +309,8 @@ pub(super) struct Prelude {
 
 /// Sets the globals up: for functions, if there is a `redis.register_function`, else for scripts.
 pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Prelude> {
-    door::open(api::plain_answer);
-    let random = Rc::new(Random::new(Rng::from_os().next_u64() as u32));
+    door::open(Box::<api::Caller>::default());
+    let random = Random::new(Rng::from_os().next_u64() as u32);
     let globals = lua.globals();
     let host = lua.create_table()?;
     host.set("globals", &globals)?;
@@ -331,17 +339,8 @@ pub(super) fn prelude(lua: &Lua, register: Option<Function>) -> mlua::Result<Pre
     let time = crate::base::clock::Time::system();
     let began = time.monotonic_ns();
     host.set("clock", lua.create_function(move |_, ()| Ok((time.monotonic_ns() - began) as f64 / 1e9))?)?;
-    let source = Rc::clone(&random);
-    host.set("random", lua.create_function(move |lua, args: MultiValue| draw(lua, &source, &args))?)?;
-    let source = Rc::clone(&random);
-    host.set(
-        "randomseed",
-        lua.create_function(move |_, seed: f64| {
-            source.seed(seed as i64 as u32);
-            Ok(())
-        })?,
-    )?;
     lua.set_named_registry_value(lib::RAISING, globals.get::<Function>("__raising")?)?;
+    random.add_to(lua, &host)?;
     host.set("libraries", lib::tables(lua)?)?;
     let chunk =
         lua.load(include_str!("prelude.lua")).set_name(PRELUDE).set_mode(mlua::chunk::ChunkMode::Text);
@@ -392,6 +391,13 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
             match &other {
                 Value::String(bytes) => text.extend_from_slice(&bytes.as_bytes()),
                 Value::Error(error) => text.extend_from_slice(first_line(error).as_bytes()),
+                Value::Integer(_) | Value::Number(_) => {
+                    let digits = lua.coerce_string(other.clone())?;
+                    text.extend(digits.iter().flat_map(|digits| digits.as_bytes().to_vec()));
+                }
+                Value::LightUserData(mlua::LightUserData(place)) if place.is_null() => {
+                    text.extend_from_slice(b"userdata: (nil)");
+                }
                 other => text.extend_from_slice(other.to_string()?.as_bytes()),
             }
             object.raw_set("err", lua.create_string(text)?)?;
@@ -403,26 +409,4 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         object.raw_set("line", line.map_or(-1, |line| line as i64))?;
     }
     Ok(Value::Table(object))
-}
-
-/// `math.random([m [, n]])`
-fn draw(lua: &Lua, random: &Random, args: &MultiValue) -> mlua::Result<(bool, Value)> {
-    let number = |index: usize| match args.get(index) {
-        Some(Value::Integer(number)) => Some(*number as f64),
-        Some(Value::Number(number)) => Some(number.floor()),
-        _ => None,
-    };
-    let raise = |text: &str| Ok((true, Value::String(lua.create_string(text)?)));
-    let drawn = random.next();
-    let (low, high) = match (args.len(), number(0), number(1)) {
-        (0, ..) => return Ok((false, Value::Number(drawn))),
-        (1, Some(high), _) => (1.0, high),
-        (2, Some(low), Some(high)) => (low, high),
-        (1 | 2, ..) => return raise("bad argument #1 to 'random' (number expected)"),
-        _ => return raise("wrong number of arguments"),
-    };
-    if low > high {
-        return raise(&format!("bad argument #{} to 'random' (interval is empty)", args.len()));
-    }
-    Ok((false, Value::Number((drawn * (high - low + 1.0)).floor() + low)))
 }

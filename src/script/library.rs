@@ -18,7 +18,8 @@ use super::cache::Running;
 use super::functions::{Functions, INVALID_NAME, Library, Registered, is_name, parse};
 use super::gauge::Gauge;
 use super::interpreter::{
-    self, Ended, HOOK_INSTRUCTIONS, Prelude, describe, end, first_line, sequence, set_memory_limit,
+    self, Ended, HOOK_INSTRUCTIONS, Prelude, compile_error, describe, end, first_line, sequence,
+    set_memory_limit,
 };
 use super::shebang::Flags;
 use crate::base::clock::{Clock, Time};
@@ -214,7 +215,7 @@ impl Workshop {
     fn load(&self, body: &[u8]) -> Result<Arrivals, CmdError> {
         let chunk = self.lua.load(body).set_name(CHUNK).set_mode(mlua::chunk::ChunkMode::Text);
         let text = chunk.set_environment(self.environment.clone()).into_function().map_err(|error| {
-            CmdError::owned(format!("ERR Error compiling function: {}", first_line(&error)))
+            CmdError::owned(format!("ERR Error compiling function: {}", compile_error(&error)))
         })?;
         self.arrivals.take();
         self.load_until_ns.set(Time::system().monotonic_ns() + LOAD_MAX_NS);

@@ -2,7 +2,7 @@
 -- where there are functions also the one that runs a library's text, and the environment of libraries.
 local host = ...
 local readonly, raising, calling, G = host.readonly, host.raising, host.calling, host.globals
-local xpcall, rawpcall, type, error, tostring, ipairs = xpcall, pcall, type, error, tostring, ipairs
+local xpcall, rawpcall, type, error, tostring, ipairs, select = xpcall, pcall, type, error, tostring, ipairs, select
 
 -- An error object of a command is its text to whoever catches it, as in Redis.
 local function caught(ok, ...)
@@ -17,6 +17,10 @@ local function caught(ok, ...)
 end
 
 function pcall(...)
+    if select('#', ...) == 0 then
+        -- What stands where the function would, in Redis.
+        return false, 'attempt to call a boolean value'
+    end
     return caught(rawpcall(...))
 end
 
@@ -51,7 +55,7 @@ for _, name in ipairs { 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 's
     G[name] = nil
 end
 G.os = { clock = host.clock }
-G.math.random = raising(host.random)
+G.math.random = host.random
 G.math.randomseed = host.randomseed
 for name, library in pairs(host.libraries) do
     G[name] = library

@@ -5,6 +5,11 @@
 //! two runs of a script being alike.
 
 use std::cell::Cell;
+use std::rc::Rc;
+
+use mlua::{Lua, Table, Value};
+
+use super::lib::{Arguments, Results, add, one};
 
 const MULTIPLIER: u64 = 0x5_DEEC_E66D;
 const INCREMENT: u64 = 11;
@@ -33,6 +38,33 @@ impl Random {
         self.0.set(next);
         let bits = (next >> 17) as i64;
         (bits % MAX) as f64 / MAX as f64
+    }
+
+    /// Adds `random` and `randomseed` to a table.
+    pub fn add_to(self, lua: &Lua, table: &Table) -> mlua::Result<()> {
+        let source = Rc::new(self);
+        let random = Rc::clone(&source);
+        add(lua, table, "random", move |_, args| random.draw(args))?;
+        add(lua, table, "randomseed", move |_, args| {
+            source.seed(args.int(0)?.cast_unsigned());
+            Ok(mlua::MultiValue::new())
+        })
+    }
+
+    /// `math.random([m [, n]])`
+    fn draw(&self, args: &Arguments<'_>) -> Results {
+        let drawn = self.next();
+        let (low, high) = match args.len() {
+            0 => return one(Value::Number(drawn)),
+            1 => (1, args.int(0)?),
+            2 => (args.int(0)?, args.int(1)?),
+            _ => return Err("wrong number of arguments".into()),
+        };
+        if low > high {
+            return Err(args.bad(args.len() - 1, "interval is empty"));
+        }
+        let numbers = f64::from(high.wrapping_sub(low).wrapping_add(1));
+        one(Value::Number((drawn * numbers).floor() + f64::from(low)))
     }
 }
 

@@ -125,12 +125,25 @@ pub struct Usage {
     pub queued: AtomicUsize,
     pub queued_bytes: AtomicUsize,
     pub watched: AtomicUsize,
+    /// What these take.
+    pub watch_bytes: AtomicUsize,
     /// A watched key was changed.
     pub is_watch_broken: AtomicBool,
     /// Channels, patterns and shard channels that it listens to.
     pub channels: AtomicUsize,
     pub patterns: AtomicUsize,
     pub shard_channels: AtomicUsize,
+    /// What these take.
+    pub subscription_bytes: AtomicUsize,
+}
+
+impl Usage {
+    /// What a client has the server remember: queued requests, watched keys, names it listens to.
+    #[inline]
+    pub fn remembered_bytes(&self) -> usize {
+        let parts = [&self.queued_bytes, &self.watch_bytes, &self.subscription_bytes];
+        parts.map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum()
+    }
 }
 
 /// Adds to a counter that only this thread writes.
@@ -355,6 +368,7 @@ impl Client {
         self.usage.channels.store(count(|all| all.channels.len()), Ordering::Relaxed);
         self.usage.patterns.store(count(|all| all.patterns.len()), Ordering::Relaxed);
         self.usage.shard_channels.store(count(|all| all.shard_channels.len()), Ordering::Relaxed);
+        self.usage.subscription_bytes.store(count(Subscriptions::heap_bytes), Ordering::Relaxed);
     }
 
     /// Most clients have neither transaction nor watched keys: then nothing is written.
@@ -368,6 +382,7 @@ impl Client {
         }
         if watched + usage.watched.load(Ordering::Relaxed) > 0 {
             usage.watched.store(watched, Ordering::Relaxed);
+            usage.watch_bytes.store(watch.heap_bytes(), Ordering::Relaxed);
             usage.is_watch_broken.store(watch.is_broken(), Ordering::Relaxed);
         }
     }

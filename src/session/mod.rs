@@ -15,7 +15,6 @@ mod subscriptions;
 mod tracker;
 mod transaction;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -216,9 +215,9 @@ impl Session {
         self.subscriptions.is_some()
     }
 
-    /// What it listens to in a space; [`Session::publish_subscriptions`] is to follow a change.
-    pub fn names_of(&mut self, space: Space) -> &mut BTreeSet<Box<[u8]>> {
-        self.subscriptions.get_or_insert_default().names_mut(space)
+    /// What it listens to, to be changed; [`Session::publish_subscriptions`] is to follow.
+    pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        self.subscriptions.get_or_insert_default()
     }
 
     /// Tells what CLIENT LIST shows of the subscriptions, and forgets where there are none.

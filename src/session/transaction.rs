@@ -43,7 +43,11 @@ pub struct Watch {
     /// Dropped with the last key: what the shards know of it is dead then.
     flag: Option<Arc<WatchFlag>>,
     keys: Vec<(DbIndex, Box<[u8]>)>,
+    name_bytes: usize,
 }
+
+/// What a watched key takes besides the bytes of its name, with the client and with its shard.
+const WATCHED_BYTES: usize = 96;
 
 impl Watch {
     /// Adds a key, and returns the flag to be raised; `None` if it is watched already.
@@ -52,11 +56,17 @@ impl Watch {
             return None;
         }
         self.keys.push((db, key.into()));
+        self.name_bytes += key.len();
         Some(self.flag.get_or_insert_default())
     }
 
     pub fn keys(&self) -> &[(DbIndex, Box<[u8]>)] {
         &self.keys
+    }
+
+    /// What the keys take, about: each is kept twice, here and with its shard.
+    pub fn heap_bytes(&self) -> usize {
+        2 * self.name_bytes + WATCHED_BYTES * self.keys.len()
     }
 
     /// Whether one of the keys was changed.

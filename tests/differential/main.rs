@@ -1,6 +1,6 @@
 //! The same random requests to a server of ours and to a real one: every reply and the final state must agree.
 //!
-//! [`schedules`] does so with several clients that wait for each other.
+//! [`schedules`] does so with several clients that wait for each other, [`lua`] with scripts from a grammar of their own.
 //!
 //! Requests are made from the command table's own argument trees ([`generate`]); what can't agree, and why, is one
 //! explicit list ([`exceptions`]). A difference is tried again, shrunk to the fewest commands and arguments, and
@@ -20,6 +20,8 @@ mod chance;
 mod exceptions;
 mod generate;
 mod limits;
+mod lua;
+mod lua_rules;
 mod pair;
 mod report;
 mod schedules;
@@ -93,6 +95,44 @@ fn clients_that_wait_for_each_other_hear_what_they_would_of_the_real_server() {
         count += 1;
     }
     println!("seed {seed}: {count} schedules");
+}
+
+#[test]
+fn random_scripts_are_answered_as_by_the_real_server() {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let pair = Pair::new(oracle);
+    if pair.version < lua::SINCE {
+        println!("skipped: scripts are compared with Redis {:?} and later", lua::SINCE);
+        return;
+    }
+    let (clock, seed) = (duration(), seed());
+    let findings_max = number("DIFFERENTIAL_FINDINGS").unwrap_or(FINDINGS_MAX) as usize;
+    let began = Instant::now();
+    let (mut sequences, mut findings) = (0_u64, Vec::<String>::new());
+    while began.elapsed() < clock && findings.len() < findings_max {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(sequences));
+        let steps = lua::sequence(&mut chance);
+        let resp3 = sequences % 2 == 1;
+        sequences += 1;
+        let requests = lua::requests(&steps);
+        if pair.differs(&requests, resp3).is_none() || !pair.differs_always(&requests, resp3) {
+            continue;
+        }
+        let shrunk = lua::requests(&lua::shrunk(&pair, steps, resp3));
+        match report::script(&pair, shrunk, resp3) {
+            Some(script) if !findings.contains(&script) => {
+                println!("seed {seed}, sequence {}:\n{script}", sequences - 1);
+                findings.push(script);
+            }
+            Some(_) => {}
+            None => println!("seed {seed}, sequence {}, not reproduced", sequences - 1),
+        }
+    }
+    pair.reset();
+    let scripts = sequences * lua::SCRIPTS as u64;
+    println!("seed {seed}: {scripts} scripts, {} differences", findings.len());
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
 }
 
 #[test]

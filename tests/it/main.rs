@@ -12,6 +12,7 @@
 //! | [`linear`] | concurrent clients see one order of events |
 //! | [`queues`] | so do clients that wait for elements of lists |
 //! | [`migrate`] | keys move between two servers, whatever the network and other clients do |
+//! | [`peers`] | keys move to real servers and back |
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
 //! | [`streams`] | whatever comes in, the server lives |
@@ -32,9 +33,11 @@ mod limits;
 mod linear;
 mod memory;
 mod migrate;
+mod peers;
 mod process;
 mod protocol;
 mod queues;
+mod replies;
 mod scripts;
 mod snapshots;
 mod streams;

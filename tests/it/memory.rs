@@ -108,3 +108,19 @@ fn clients_that_do_not_read_push_out_each_other_and_no_data() {
     assert_eq!(wire.ask("DBSIZE"), Reply::Integer(2000));
     assert_eq!(wire.ask("PING"), Reply::Status(b"PONG".to_vec()));
 }
+
+#[test]
+fn what_clients_have_the_server_remember_counts_as_theirs() {
+    let (_process, port) = started(&["--save", "", "--maxmemory-clients", "200000"]);
+    for (command, name) in [("WATCH", ""), ("SUBSCRIBE", ""), ("PSUBSCRIBE", ""), ("WATCH", "long")] {
+        let name = name.repeat(10_000);
+        let mut wire = Wire::connect(at(port));
+        let most = if name.is_empty() { 3_000 } else { 10 };
+        let is_closed = (0..most).any(|number| {
+            let asked = wire.send_raw(&request(&[command, &format!("{name}{number}")]));
+            asked.is_err() || wire.read().is_err()
+        });
+        assert!(is_closed, "{command}");
+    }
+    assert_eq!(number(&mut Wire::connect(at(port)), "evicted_clients"), 4);
+}

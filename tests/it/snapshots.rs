@@ -153,3 +153,64 @@ fn flushing_while_a_snapshot_is_made_takes_nothing_from_it() {
     assert_eq!(wire.ask("DEBUG RELOAD NOSAVE"), Reply::ok());
     assert_eq!(wire.ask("DEBUG DIGEST"), before);
 }
+
+/// The file is one of what there is now when the reply comes, as in Redis.
+#[test]
+fn flushing_all_replaces_the_file_before_its_reply() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = server_in(&dir, "1");
+    let mut wire = connect(&server);
+    let size = || std::fs::metadata(dir.path().join("dump.rdb")).map(|file| file.len());
+    wire.ask("DEBUG POPULATE 1000 key 100");
+    assert_eq!(wire.ask("SAVE"), Reply::ok());
+    let full = size().expect("it was saved");
+    assert_eq!(wire.ask("FLUSHALL"), Reply::ok());
+    assert_eq!(size().expect("it is there"), full, "nothing asks for saves");
+    wire.call(&["CONFIG", "SET", "save", "3600 1000000"]);
+    wire.ask("SET k v");
+    assert_eq!(wire.ask("FLUSHALL"), Reply::ok());
+    assert!(size().expect("it is there") < 300);
+    assert!(text(&wire.ask("INFO persistence")).contains("rdb_changes_since_last_save:0"));
+    // One that is under way is given up, and what comes in its place waited for.
+    wire.ask("DEBUG POPULATE 1000 key 100");
+    assert_eq!(wire.ask("SAVE"), Reply::ok());
+    wire.ask("CONFIG SET rdb-key-save-delay 1000");
+    assert!(matches!(wire.ask("BGSAVE"), Reply::Status(_)));
+    assert_eq!(wire.ask("FLUSHALL ASYNC"), Reply::ok());
+    assert!(size().expect("it is there") < 300);
+    // A transaction waits for nothing: its file comes soon.
+    wire.ask("CONFIG SET rdb-key-save-delay 0");
+    wire.ask("SET k v");
+    assert_eq!(wire.ask("SAVE"), Reply::ok());
+    wire.ask("MULTI");
+    wire.ask("FLUSHALL");
+    assert_eq!(wire.ask("EXEC"), Reply::Array(vec![Reply::ok()]));
+    eventually("the file is replaced", || {
+        text(&wire.ask("INFO persistence")).contains("rdb_changes_since_last_save:0")
+    });
+}
+
+#[test]
+fn loading_the_log_again_behind_a_rewrite_keeps_only_its_client_waiting() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().to_str().expect("a path of letters");
+    let options =
+        ["--dir", path, "--io-threads", "1", "--enable-debug-command", "yes", "--appendonly", "yes"];
+    let server = server(&options);
+    let (mut asker, mut other) = (connect(&server), connect(&server));
+    asker.ask("DEBUG POPULATE 2000 key 10");
+    let before = asker.ask("DEBUG DIGEST");
+    // The rewrite takes some seconds.
+    asker.ask("CONFIG SET rdb-key-save-delay 1000");
+    assert!(matches!(asker.ask("BGREWRITEAOF"), Reply::Status(_)));
+    eventually("the rewrite is under way", || {
+        text(&other.ask("INFO persistence")).contains("aof_rewrite_in_progress:1")
+    });
+    asker.send(&["DEBUG", "LOADAOF"]).expect("it is sent");
+    eventually("somebody else is served meanwhile", || {
+        let told = text(&other.ask("INFO"));
+        told.contains("blocked_clients:1") && told.contains("aof_rewrite_in_progress:1")
+    });
+    assert_eq!(asker.read().expect("a reply"), Reply::ok());
+    assert_eq!(asker.ask("DEBUG DIGEST"), before);
+}

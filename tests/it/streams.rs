@@ -1,4 +1,5 @@
-//! Whatever comes in, the server lives and serves others. Streams are made from seeds, so a failure repeats.
+//! Whatever comes in, the server lives and serves others. Streams are made from seeds, so a failure repeats; `SOAK=1000`
+//! makes them a thousand times as many.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use ochre::base::rng::Rng;
 use rustix::net::RecvFlags;
 
-use super::support::{connect, server};
+use super::support::{connect, effort, server};
 use super::wire::{Reply, request};
 
 /// Streams for each kind of server.
@@ -103,7 +104,7 @@ fn play(stream: TcpStream, bytes: &[u8], rng: &mut Rng) {
 fn mutated_requests_and_noise_do_no_harm() {
     for workers in ["1", "3"] {
         let server = server(&["--io-threads", workers]);
-        for seed in 0..STREAMS {
+        for seed in 0..STREAMS * effort() as u64 {
             let mut rng = Rng::from_seed(seed);
             let mut bytes = if seed % 10 == 0 {
                 (0..rng.next_u64() % 5_000).map(|_| rng.next_u64() as u8).collect()
@@ -122,7 +123,7 @@ fn mutated_requests_and_noise_do_no_harm() {
 #[test]
 fn strangers_streams_do_no_harm() {
     let server = server(&["--io-threads", "1", "--requirepass", "secret"]);
-    for seed in 0..STREAMS {
+    for seed in 0..STREAMS * effort() as u64 {
         let mut rng = Rng::from_seed(seed ^ 0xdead);
         let mut bytes = template(&mut rng);
         mutate(&mut rng, &mut bytes);

@@ -4,10 +4,12 @@
 //! or by default when `lazyfree-lazy-user-flush` says so, else before the answer, so that the memory is free when the
 //! client hears of it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::dispatch::options::int32;
-use crate::dispatch::{CmdError, Command, Engine, Outcome, ReplySlot, Request, WriteCx};
+use crate::dispatch::wait::Awaited;
+use crate::dispatch::{CmdError, Command, Engine, Outcome, Replied, ReplySlot, Request, WriteCx};
 use crate::keyspace::{DbIndex, Effect};
 use crate::persist::rdb::Saver;
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
@@ -77,10 +79,29 @@ fn flushall(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
         cx.keyspace().flush(DbIndex(index), is_lazy);
     }
     let is_loading = cx.engine.lifecycle.loading.load(Ordering::Relaxed);
-    if let Some(saver) = cx.engine.parts.find::<Saver>().filter(|_| !is_loading) {
-        saver.forget(cx.config);
+    match cx.engine.parts.find::<Saver>().filter(|_| !is_loading) {
+        Some(saver) => Ok(forget_saved(cx, &saver, reply)),
+        None => Ok(reply.ok()),
     }
-    Ok(reply.ok())
+}
+
+/// What is being saved is given up. Where save points ask for saves, the old file must not bring back what was thrown away: the
+/// reply comes when there is a new one, except within a transaction or a script, behind which it is written.
+fn forget_saved<'o>(cx: &mut WriteCx<'_, '_>, saver: &Arc<Saver>, reply: ReplySlot<'o>) -> Replied {
+    saver.give_up();
+    if cx.config.save.is_empty() {
+        return reply.ok();
+    }
+    let again = Arc::clone(saver);
+    let work = move |engine: &Arc<Engine>| {
+        again.start_over(engine);
+        Ok(())
+    };
+    let awaited = Awaited::work("ochre-save", reply.proto(), work);
+    cx.wait(reply, awaited, |reply| {
+        saver.schedule();
+        reply.ok()
+    })
 }
 
 /// Whether to free in the background: the one word that a flush takes, or the configuration.

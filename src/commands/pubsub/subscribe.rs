@@ -107,7 +107,7 @@ fn begin(
     cx.session.publish();
     Ok(reply.write(|writer| {
         for name in req.args.iter().skip(1) {
-            if cx.session.names_of(space).insert(name.into()) {
+            if cx.session.subscriptions_mut().add(space, name) {
                 cx.engine.pubsub.subscribe(space, name, &cx.session.shared);
             }
             confirm(cx.session, writer, space, kind, Some(name));
@@ -136,12 +136,12 @@ fn end(
     kind: &[u8],
 ) -> Outcome {
     let names: Vec<Box<[u8]>> = match req.len() {
-        1 => cx.session.names_of(space).iter().cloned().collect(),
+        1 => cx.session.subscriptions_mut().names(space).iter().cloned().collect(),
         _ => req.args.iter().skip(1).map(Box::from).collect(),
     };
     Ok(reply.write(|writer| {
         for name in &names {
-            if cx.session.names_of(space).remove(name) {
+            if cx.session.subscriptions_mut().remove(space, name) {
                 cx.engine.pubsub.unsubscribe(space, name, cx.session.id());
             }
             // The messages that came before.

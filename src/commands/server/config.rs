@@ -4,7 +4,10 @@
 //! change is applied to the running parts (listeners, log, …) before it is stored, by `Engine::apply_config`; when that
 //! fails nothing is stored.
 
-use crate::config::{Caller, Config, OptionSpec};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::config::{Caller, Config, OptionSpec, Store};
+use crate::dispatch::gates::LOADING;
 use crate::dispatch::{AdminCx, CmdError, Command, Engine, Outcome, ReplySlot, Request};
 use crate::spec::{Arg, CommandFlags, Group};
 
@@ -95,6 +98,10 @@ fn set(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Out
     let words: Vec<&[u8]> = req.args.iter().skip(2).collect();
     let (pairs, []) = words.as_chunks::<2>() else { return Err(CmdError::Syntax) };
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+    // Whatever is wrong with the others: clients know what to do about this.
+    if cx.engine.lifecycle.loading.load(Relaxed) && Store::is_fixed_while_loading(&pairs) {
+        return Err(LOADING);
+    }
     let caller = if cx.session.shared.is_local() { Caller::Local } else { Caller::Remote };
     let apply =
         |old: &Config, new: &Config, changed: &[&'static OptionSpec]| apply(cx.engine, old, new, changed);
@@ -136,4 +143,16 @@ fn resetstat(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) ->
 
 fn help(_: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     Ok(reply.help("config", HELP_LINES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_stays_while_data_is_loaded() {
+        let pair = |name: &'static str| (name.as_bytes(), b"asdf".as_slice());
+        assert!(Store::is_fixed_while_loading(&[pair("nosuch"), pair("DIR")]));
+        assert!(!Store::is_fixed_while_loading(&[pair("loglevel"), pair("dbfilename")]));
+    }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
+use crate::dispatch::wait::Awaited;
+use crate::dispatch::{AdminCx, CmdError, Command, Engine, Outcome, ReplySlot, Request};
 use crate::persist::rdb::{SaveError, Saver};
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
 
@@ -44,14 +45,18 @@ pub(super) fn saver(cx: &AdminCx<'_, '_>) -> Result<Arc<Saver>, CmdError> {
     cx.engine.parts.find::<Saver>().ok_or(FAILED)
 }
 
+/// Only its client waits; everybody else goes on.
 fn save(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    match saver(cx)?.save(cx.engine) {
-        Ok(_) => Ok(reply.ok()),
+    let saver = saver(cx)?;
+    let work = move |engine: &Arc<Engine>| match saver.save(engine) {
+        Ok(_) => Ok(()),
         Err(SaveError::AlreadySaving) => Err(ALREADY),
         Err(SaveError::OtherSnapshot) => Err(OTHER),
         // The reason is in the log, as in Redis.
         Err(SaveError::Disk(_)) => Err(FAILED),
-    }
+    };
+    let awaited = Awaited::work("ochre-save", reply.proto(), work);
+    cx.wait(reply, awaited, FAILED)
 }
 
 fn bgsave(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

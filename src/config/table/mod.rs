@@ -38,6 +38,7 @@ mod scripting;
 const MUTABLE: Flags = Flags::MUTABLE;
 const IMMUTABLE: Flags = Flags::IMMUTABLE;
 const PROTECTED: Flags = Flags::PROTECTED;
+const NOT_WHILE_LOADING: Flags = Flags::NOT_WHILE_LOADING;
 const SENSITIVE: Flags = Flags::SENSITIVE;
 const HIDDEN: Flags = Flags::HIDDEN;
 const FILE: Flags = Flags::NAMES_FILE;

@@ -10,7 +10,7 @@ save: SavePoints = "save" [], Special(&special::SAVE), "3600 1 300 100 60 10000"
 /// The snapshot's file name, within `dir`.
 dbfilename: String = "dbfilename" [], Text(special::plain_dbfilename), "dump.rdb", PROTECTED, Acts;
 /// The directory of all data files; the server works there. The default is where it was started.
-dir: PathBuf = "dir" [], Special(&special::DIR), ".", PROTECTED, Acts;
+dir: PathBuf = "dir" [], Special(&special::DIR), ".", PROTECTED.and(NOT_WHILE_LOADING), Acts;
 /// The version of the snapshot format to write, for older servers to read.
 rdb_save_version: u32 = "rdb-save-version" [], int(9, 12), "12", MUTABLE, Acts;
 /// Compress texts in snapshots.

@@ -19,7 +19,7 @@ use super::manifest::{MANIFEST_MAX_BYTES, Manifest, ManifestError, Part, Role};
 use super::names::Names;
 use super::read::{LogReader, Stop, Verdict, Visitor};
 use super::writer::OpenLog;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::{Engine, Executor, ReplayError};
 use crate::persist::rdb;
@@ -325,6 +325,7 @@ struct Loading<'e> {
     executor: Executor<'e>,
     session: Session,
     output: Output,
+    now: UnixMs,
     commands: u64,
     failures: u64,
     /// Bytes of the files before this one.
@@ -353,6 +354,7 @@ impl<'e> Loading<'e> {
             executor: Executor::new(engine, config, stats, 0),
             session: Session::internal(Arc::new(client), &engine.acl),
             output: Output::default(),
+            now: engine.time.now_ms(),
             commands: 0,
             failures: 0,
             done_bytes: 0,
@@ -396,6 +398,8 @@ impl<'e> Loading<'e> {
 
 impl Visitor<Interrupted> for Loading<'_> {
     fn foresee(&mut self, commands: &[Args<'_>]) {
+        // Often enough for access times.
+        self.now = self.engine.time.now_ms();
         self.executor.foresee_replay(self.session.db, commands);
     }
 
@@ -410,7 +414,7 @@ impl Visitor<Interrupted> for Loading<'_> {
         let ran = if args.len() == 2 && args.at(0).eq_ignore_ascii_case(b"SELECT") {
             self.executor.replay_select(&mut self.session, args.at(1))
         } else {
-            self.executor.replay(&mut self.session, args, &mut self.output)
+            self.executor.replay(&mut self.session, args, self.now, &mut self.output)
         };
         match ran {
             Ok(()) => Ok(()),

@@ -53,7 +53,7 @@ pub struct Verdict {
     pub is_covered: bool,
     /// The rest was not yet synced when the power failed, as far as the file itself can tell.
     pub is_torn: bool,
-    /// The block that the file ends in, if whole records of it count: offsets of its line and of the first byte behind it.
+    /// The block that the valid bytes end in, if whole records of it count: offsets of its line and of the first byte behind it.
     pub unfinished: Option<(u64, u64)>,
 }
 
@@ -121,19 +121,23 @@ impl Source<'_> {
 /// See the module's head. Built with what is at the start of the file already taken (an RDB preamble).
 pub struct LogReader<'r> {
     source: Source<'r>,
-    parser: RecordParser,
-    /// Parsers of the commands that are foreseen, and how many of these are left.
-    foreseen: Vec<RecordParser>,
-    foreseen_left: usize,
+    /// The next commands as they were parsed when they were foreseen, with their lengths; how many there are and how many of
+    /// these have been read.
+    foreseen: Vec<(RecordParser, usize)>,
+    foreseen_count: usize,
+    foreseen_read: usize,
     /// Since when everything must be covered.
     is_covered: bool,
-    /// End of the verified block that is being read.
+    /// The verified block that is being read: offsets of its line and of the first byte behind that, and its end.
+    block: (u64, u64),
     block_end: u64,
     /// Offsets of the block at hand and of its first record, if it can't be verified because the file ends in it.
     unfinished: Option<(u64, u64)>,
     transaction: Option<Transaction>,
     commands: u64,
+    /// Behind the last whole record or transaction, and the block that goes on behind it.
     valid: u64,
+    valid_in: Option<(u64, u64)>,
 }
 
 #[derive(Default)]
@@ -153,15 +157,17 @@ impl<'r> LogReader<'r> {
         let source = Source { reader, bytes: Vec::new(), base: offset, at: offset, is_ended: false };
         LogReader {
             source,
-            parser: RecordParser::default(),
-            foreseen: (0..AHEAD).map(|_| RecordParser::default()).collect(),
-            foreseen_left: 0,
+            foreseen: (0..AHEAD).map(|_| (RecordParser::default(), 0)).collect(),
+            foreseen_count: 0,
+            foreseen_read: 0,
             is_covered: false,
+            block: (0, 0),
             block_end: 0,
             unfinished: None,
             transaction: None,
             commands: 0,
             valid: offset,
+            valid_in: None,
         }
     }
 
@@ -193,7 +199,7 @@ impl<'r> LogReader<'r> {
             commands: self.commands,
             is_covered: self.is_covered,
             is_torn,
-            unfinished: self.unfinished.filter(|(_, body)| self.valid > *body),
+            unfinished: self.valid_in.filter(|(_, body)| self.valid > *body),
         })
     }
 
@@ -271,6 +277,7 @@ impl<'r> LogReader<'r> {
             if crc64(seed, block) != checksum {
                 return Ok(Step::Stop(Stop::Broken("a block does not have its checksum")));
             }
+            self.block = (self.source.at, self.source.at + used);
             self.block_end = self.source.at + whole;
         } else {
             self.unfinished = Some((self.source.at, self.source.at + used));
@@ -286,21 +293,26 @@ impl<'r> LogReader<'r> {
     fn settle(&mut self) {
         if self.transaction.is_none() {
             self.valid = self.source.at;
+            self.valid_in = self.unfinished.or((self.valid < self.block_end).then_some(self.block));
         }
     }
 
     fn record<E: From<io::Error>>(&mut self, visit: &mut dyn Visitor<E>) -> Result<Step, E> {
-        let len = loop {
-            match self.parser.parse(self.source.rest()) {
-                Record::Complete(len) => break len,
+        while self.foreseen_read == self.foreseen_count {
+            let (count, next) = foresee(self.source.rest(), &mut self.foreseen, visit);
+            (self.foreseen_count, self.foreseen_read) = (count, 0);
+            match next {
+                _ if count > 0 => {}
                 Record::CutOff if self.source.more(READ_BYTES)? => {}
                 Record::CutOff => return Ok(Step::Stop(Stop::CutOff)),
-                Record::Broken(_) => {
-                    return Ok(Step::Stop(Stop::Broken("no command where there must be one")));
-                }
+                _ => return Ok(Step::Stop(Stop::Broken("no command where there must be one"))),
             }
+        }
+        let Some((parser, len)) = self.foreseen.get(self.foreseen_read) else {
+            return Ok(Step::Stop(Stop::End));
         };
-        let at = self.source.at;
+        self.foreseen_read += 1;
+        let (at, len) = (self.source.at, *len);
         let bytes = self.source.rest().get(..len).unwrap_or_default();
         if self.unfinished.is_some() && has_hole(bytes, at) {
             return Ok(Step::Stop(Stop::CutOff));
@@ -308,11 +320,7 @@ impl<'r> LogReader<'r> {
         if self.unfinished.is_none() && self.is_covered && at + len as u64 > self.block_end {
             return Ok(Step::Stop(Stop::Broken("a command that reaches over the end of its block")));
         }
-        if self.foreseen_left == 0 {
-            self.foreseen_left = foresee(self.source.rest(), &mut self.foreseen, visit);
-        }
-        self.foreseen_left -= 1;
-        let args = self.parser.args(bytes);
+        let args = parser.args(bytes);
         let word = args.at(0);
         let (is_multi, is_exec) = (word.eq_ignore_ascii_case(b"MULTI"), word.eq_ignore_ascii_case(b"EXEC"));
         match (&mut self.transaction, is_multi, is_exec) {
@@ -338,18 +346,26 @@ impl<'r> LogReader<'r> {
     }
 }
 
-/// Shows the next commands, as far as they are there; at least one is.
-fn foresee<E>(mut rest: &[u8], parsers: &mut [RecordParser], visit: &mut dyn Visitor<E>) -> usize {
+/// Parses the next commands, as far as they are there, and shows them; how many, and what comes behind them unless there was
+/// no room for more.
+fn foresee<E>(
+    mut rest: &[u8],
+    foreseen: &mut [(RecordParser, usize)],
+    visit: &mut dyn Visitor<E>,
+) -> (usize, Record) {
     let mut records: Vec<(&RecordParser, &[u8])> = Vec::with_capacity(AHEAD);
-    for parser in parsers {
-        let Record::Complete(len) = parser.parse(rest) else { break };
+    let mut next = Record::CutOff;
+    for (parser, whole) in foreseen {
+        next = parser.parse(rest);
+        let Record::Complete(len) = next else { break };
         let (record, behind) = rest.split_at(len);
+        *whole = len;
         records.push((parser, record));
         rest = behind;
     }
     let args: Vec<Args<'_>> = records.iter().map(|(parser, record)| parser.args(record)).collect();
     visit.foresee(&args);
-    args.len().max(1)
+    (args.len(), next)
 }
 
 /// Whether one of the disk's sectors is all zeros within these bytes, which begin at `offset` of the file.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checksum;
 use super::load::{LoadError, reopen, settle};
 use super::names::Names;
 use super::read::{LogReader, Stop, Verdict};
@@ -387,4 +388,29 @@ fn once_a_second_means_a_second() {
     bench.now_ns.set(bench.now_ns.get() + 1_000_000_000);
     bench.turn();
     assert_eq!(bench.acknowledged(), 2);
+}
+
+/// Blocks end where commits do, but a file from elsewhere may hold others under right checksums: what stays of such a block gets a
+/// line of its own, so that the file can be written on.
+#[test]
+fn a_whole_block_that_ends_inside_a_command_is_cut_with_its_line() {
+    let disk = Simulated::new();
+    let commands = b"*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+    for at in 15..commands.len() {
+        for second in [b"".as_slice(), &commands[at..]] {
+            let mut file = checksum::start_line(0);
+            for block in [&commands[..at], second] {
+                let line = checksum::block_line(file.len() as u64, 0, block);
+                file.extend_from_slice(&line);
+                file.extend_from_slice(block);
+            }
+            let path = Path::new(PATH);
+            disk.create(path).expect("create").write_all(&file).expect("written");
+            let (found, verdict) = read(&disk, path);
+            assert_eq!(found.len(), 1, "at {at}");
+            super::load::cut(&disk, path, &verdict).expect("cut");
+            let (again, verdict) = read(&disk, path);
+            assert_eq!((again, verdict.stop), (found, Stop::End), "at {at}");
+        }
+    }
 }

@@ -17,7 +17,7 @@
 //! for a while. So two groups of clients that take turns become one, and a lone client waits for nobody. How long is a
 //! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
-//! *Once a second* (`everysec`). Written about every two milliseconds, synced when a second has passed since the last
+//! *Once a second* (`everysec`). Written about every five milliseconds, synced when a second has passed since the last
 //! sync began; what is appended meanwhile waits in the journal's queue.
 //!
 //! **Invariant:** a commit is called durable only after a sync of the file that it is in, begun after it was written
@@ -37,7 +37,7 @@ use crate::keyspace::JournalOffset;
 use crate::persist::storage::File;
 
 /// Pause between writes that need not be durable at once: long enough to make them few, short against a second.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 /// Bound of the whole wait for more commits under `always`.
 const GROUP_MAX_NS: u64 = 20_000_000;
 /// Between two tries after a failure.
@@ -47,7 +47,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// A sync that takes longer is counted as a delay.
 const DELAYED_NS: u64 = 2_000_000_000;
 /// Longer records are written beside their checksum line instead of behind a copy of it.
-const COPY_MAX_BYTES: usize = 64 << 10;
+const COPY_MAX_BYTES: usize = 4 << 10;
 
 /// A file that is open for appending.
 pub struct OpenLog {
@@ -329,6 +329,9 @@ impl Writer {
             }
             self.recovered(journal);
         }
+        // What comes while this is written can wait for the next turn, unless clients wait for it.
+        let upto =
+            if settings.fsync == AppendFsync::Always { JournalOffset(u64::MAX) } else { journal.end() };
         for _ in 0..PIECES_MAX {
             let piece = journal.take(std::mem::take(&mut self.spare));
             match piece {
@@ -342,6 +345,9 @@ impl Writer {
                 return;
             }
             journal.progress(self.written, self.durable);
+            if self.written >= upto {
+                return;
+            }
         }
     }
 

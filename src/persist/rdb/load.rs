@@ -1,4 +1,4 @@
-//! Loading a snapshot file: parsed key by key, put in by the batch.
+//! Loading a snapshot file: parsed key by key, put in by the batch ([`super::insert`]).
 //!
 //! What Redis refuses to start with is refused: a damaged file, data of unknown modules, a database that is not there, a
 //! key twice. Keys that have expired meanwhile, and keys of long ago without elements, are passed over and counted.
@@ -6,24 +6,21 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::Saver;
+use super::insert::Inserters;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::{CmdError, Engine};
 use crate::keyspace::entry::string_entry;
-use crate::keyspace::load::Arrival;
-use crate::keyspace::{AccessClock, DbIndex, Entry, LockSet, View};
+use crate::keyspace::{AccessClock, DbIndex, Entry, View};
 use crate::rdb::read::{Error, Item, Key, Limits, Loaded as Value, Options, Reader};
 use crate::rdb::write::file::Access;
 use crate::script::{Functions, library};
 use crate::value::string::Encoding;
-
-/// Keys put in under one lock.
-const BATCH_KEYS: usize = 512;
 
 /// Why a file was not loaded. What it held up to there may be in the keyspace.
 #[derive(Debug, thiserror::Error)]
@@ -136,48 +133,32 @@ pub fn load<R: Read>(
     view: &mut View<'_>,
     engine: &Engine,
     config: &Config,
-    mut reader: Reader<R>,
+    reader: Reader<R>,
     manner: Manner,
 ) -> Result<Loaded, LoadError> {
-    let mut loader = Loader {
-        view,
-        engine,
-        manner,
-        now: engine.time.now_ms(),
-        db: DbIndex(0),
-        batch: Vec::with_capacity(BATCH_KEYS),
-        loaded: Loaded::default(),
-        modules: BTreeMap::new(),
-        delay: Duration::from_micros(u64::try_from(config.key_load_delay).unwrap_or(0)),
-    };
-    loop {
-        match reader.next_item()? {
-            Item::Aux(name, text) => tell_of(name, text),
-            Item::SelectDb(db) => loader.select(db)?,
-            Item::ResizeDb(keys, _) => loader.expect(keys),
-            Item::SlotInfo { .. } => {}
-            Item::Function(code) => {
-                add_functions(engine, config, code, manner.replaces)?;
-                loader.loaded.functions += 1;
-            }
-            Item::Module { name, .. } => *loader.modules.entry(name).or_default() += 1,
-            Item::Key(key) => loader.add(key),
-            Item::EmptyKey(name) => {
-                loader.loaded.empty += 1;
-                tracing::info!("Passed over the key '{}', which has no elements", name.escape_ascii());
-            }
-            Item::End => {
-                loader.put_in()?;
-                loader.loaded.bytes = reader.offset();
-                loader.tell_of_modules();
-                return Ok(loader.loaded);
-            }
-        }
-        if loader.batch.len() >= BATCH_KEYS {
-            loader.put_in()?;
-            engine.gauges.loading_loaded_bytes.store(reader.offset(), Relaxed);
-        }
-    }
+    let refusal = OnceLock::new();
+    let loaded = std::thread::scope(|scope| {
+        let mut loader = Loader {
+            engine,
+            manner,
+            now: engine.time.now_ms(),
+            clock: engine.keyspace.access_clock(),
+            db: DbIndex(0),
+            inserters: Inserters::begin(scope, view, manner.replaces, &refusal),
+            loaded: Loaded::default(),
+            modules: BTreeMap::new(),
+            delay: Duration::from_micros(u64::try_from(config.key_load_delay).unwrap_or(0)),
+        };
+        let read = loader.read_all(config, reader);
+        loader.inserters.finish();
+        read
+    })?;
+    refuse(refusal.get().map(Vec::as_slice))?;
+    Ok(loaded)
+}
+
+fn refuse(twice: Option<&[u8]>) -> Result<(), LoadError> {
+    twice.map_or(Ok(()), |name| Err(LoadError::Twice(name.escape_ascii().to_string())))
 }
 
 /// Adds a library of functions. `replaces`: one of its name goes, else that is an error.
@@ -191,20 +172,51 @@ fn add_functions(engine: &Engine, config: &Config, code: &[u8], replaces: bool) 
     added.map_err(|error| LoadError::Function(String::from_utf8_lossy(&error.line()).into_owned()))
 }
 
-struct Loader<'l, 'k> {
-    view: &'l mut View<'k>,
+struct Loader<'l, 'k, 's> {
     engine: &'l Engine,
     manner: Manner,
     now: UnixMs,
+    clock: AccessClock,
     db: DbIndex,
-    batch: Vec<Arrival>,
+    inserters: Inserters<'l, 'k, 's>,
     loaded: Loaded,
     /// How often data of each module was passed over.
     modules: BTreeMap<String, u64>,
     delay: Duration,
 }
 
-impl Loader<'_, '_> {
+impl<'k: 's, 's> Loader<'_, 'k, 's> {
+    fn read_all<R: Read>(&mut self, config: &Config, mut reader: Reader<R>) -> Result<Loaded, LoadError> {
+        loop {
+            match reader.next_item()? {
+                Item::Aux(name, text) => tell_of(name, text),
+                Item::SelectDb(db) => self.select(db)?,
+                Item::ResizeDb(keys, _) => self.expect(keys),
+                Item::SlotInfo { .. } => {}
+                Item::Function(code) => {
+                    add_functions(self.engine, config, code, self.manner.replaces)?;
+                    self.loaded.functions += 1;
+                }
+                Item::Module { name, .. } => *self.modules.entry(name).or_default() += 1,
+                Item::Key(key) => {
+                    if self.add(key) {
+                        refuse(self.inserters.refused())?;
+                        self.engine.gauges.loading_loaded_bytes.store(reader.offset(), Relaxed);
+                    }
+                }
+                Item::EmptyKey(name) => {
+                    self.loaded.empty += 1;
+                    tracing::info!("Passed over the key '{}', which has no elements", name.escape_ascii());
+                }
+                Item::End => {
+                    self.loaded.bytes = reader.offset();
+                    self.tell_of_modules();
+                    return Ok(std::mem::take(&mut self.loaded));
+                }
+            }
+        }
+    }
+
     fn select(&mut self, db: u64) -> Result<(), LoadError> {
         let databases = self.engine.keyspace.databases();
         match u16::try_from(db) {
@@ -220,14 +232,7 @@ impl Loader<'_, '_> {
         const KEY_MIN_BYTES: u64 = 5;
         let total = self.engine.gauges.loading_total_bytes.load(Relaxed);
         let keys = usize::try_from(keys.min(total / KEY_MIN_BYTES)).unwrap_or(0);
-        let held = self.view.holds_all();
-        if !held {
-            self.view.lock_blocking(&LockSet::All);
-        }
-        self.view.expect(self.db, keys);
-        if !held {
-            self.view.release();
-        }
+        self.inserters.expect(self.db, keys);
     }
 
     fn tell_of_modules(&self) {
@@ -238,25 +243,19 @@ impl Loader<'_, '_> {
         }
     }
 
-    fn add(&mut self, key: Key<'_>) {
+    /// Whether a batch of keys went on its way with it.
+    #[inline]
+    fn add(&mut self, key: Key<'_>) -> bool {
         if self.manner.drops_expired && key.deadline.is_some_and(|deadline| deadline < self.now.0) {
             self.loaded.expired += 1;
-            return;
+            return false;
         }
-        let entry = entry_of(key, self.view.access_clock(), self.now);
-        self.batch.push(self.engine.keyspace.arrival(self.db, entry));
-    }
-
-    fn put_in(&mut self) -> Result<(), LoadError> {
-        self.loaded.keys += self.batch.len() as u64;
+        let entry = entry_of(key, self.clock, self.now);
+        self.loaded.keys += 1;
         if !self.delay.is_zero() {
-            std::thread::sleep(self.delay.saturating_mul(self.batch.len() as u32));
+            std::thread::sleep(self.delay);
         }
-        let refused = self.view.load(&mut self.batch, self.manner.replaces);
-        match refused.first() {
-            Some(arrival) => Err(LoadError::Twice(arrival.key().escape_ascii().to_string())),
-            None => Ok(()),
-        }
+        self.inserters.add(self.engine.keyspace.arrival(self.db, entry))
     }
 }
 

@@ -12,6 +12,7 @@
 //! `stop-writes-on-bgsave-error` says so: data that can't be saved should not grow unnoticed.
 
 pub mod check;
+mod insert;
 pub mod load;
 pub mod status;
 
@@ -148,12 +149,15 @@ impl Saver {
         self.is_given_up.store(true, Ordering::Release);
     }
 
-    /// All data was thrown away (FLUSHALL): what is being saved of it is given up, and where save points ask for saves the file
-    /// is replaced soon.
-    pub fn forget(&self, config: &Config) {
-        self.give_up();
-        if !config.save.is_empty() {
-            self.schedule();
+    /// All data was thrown away (FLUSHALL): replaces the file by one of what there is now, behind a save that was given up.
+    /// Blocks this thread until that is done or has failed. If another kind of snapshot is under way, the file is
+    /// replaced soon after it.
+    pub fn start_over(&self, engine: &Arc<Engine>) {
+        self.wait();
+        match self.save(engine) {
+            // What the disk refused was logged.
+            Ok(_) | Err(SaveError::Disk(_)) => {}
+            Err(SaveError::AlreadySaving | SaveError::OtherSnapshot) => self.schedule(),
         }
     }
 

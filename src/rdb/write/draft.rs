@@ -5,7 +5,8 @@
 //! afterwards       out    00 03 6b 65 79 c3 2f 40 5a …                  texts compressed, big values walked
 //! ```
 //!
-//! Putting down costs a copy of what is small and a reference of what is big; compressing and walking cost no lock.
+//! Putting down costs a copy of what is small and a reference of what is big; compressing and walking cost no lock. A value that
+//! takes long to write gets a draft of its own, to be written when nobody waits for drafts any more.
 
 use super::file::{self, Head};
 use super::value::{Format, Handle, needs_field_deadlines};
@@ -21,6 +22,9 @@ const PIECE_MAX_BYTES: usize = 1024;
 /// Tables of more elements are put down by reference.
 const TABLE_MAX_LEN: usize = 16;
 
+/// Values of about so many bytes take some milliseconds to write.
+const HUGE_BYTES: usize = 1 << 20;
+
 /// See the module's head.
 #[derive(Default)]
 pub struct Draft {
@@ -29,6 +33,8 @@ pub struct Draft {
     holes: Vec<Hole>,
     keys: usize,
     version: u32,
+    /// Keys with huge values, each in a draft of its own.
+    huge: Vec<Draft>,
 }
 
 /// Something in the bytes that is to be written in another way.
@@ -51,6 +57,22 @@ impl Draft {
 
     /// Puts a key down.
     pub fn push(&mut self, entry: &mut Blob<Value>, head: Head) {
+        if entry.value_mut().is_some_and(|value| value.heap_bytes(1) >= HUGE_BYTES) {
+            let mut own = Draft::new(self.format);
+            own.put(entry, head);
+            self.version = self.version.max(own.version);
+            self.huge.push(own);
+        } else {
+            self.put(entry, head);
+        }
+    }
+
+    /// The keys with huge values, which are no part of this draft any more.
+    pub fn take_huge(&mut self) -> Vec<Draft> {
+        std::mem::take(&mut self.huge)
+    }
+
+    fn put(&mut self, entry: &mut Blob<Value>, head: Head) {
         self.keys += 1;
         let kind = if let Some(value) = entry.value_mut().filter(|value| is_big(value)) {
             let handle = Handle::of(value);
@@ -75,7 +97,7 @@ impl Draft {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.huge.is_empty()
     }
 
     /// The version that its content needs.

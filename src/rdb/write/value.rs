@@ -13,11 +13,12 @@
 //! Packed forms are in memory what they are in files, so they are copied.
 
 use super::{Output, push_double, push_length, push_ms};
+use crate::config::Config;
 use crate::ds::blob::Payload;
 use crate::ds::listpack::{Digits, ListPack};
 use crate::ds::quicklist::Node;
 use crate::ds::table::Frozen;
-use crate::rdb::{kind, node};
+use crate::rdb::{VERSION_COMMON, VERSION_FIELD_DEADLINES, kind, node};
 use crate::value::hash::raw::{self, Raw};
 use crate::value::hash::{self, Hash};
 use crate::value::list::List;
@@ -33,13 +34,21 @@ pub struct Format {
     pub version: u32,
 }
 
-impl Default for Format {
-    fn default() -> Format {
-        Format { version: super::super::VERSION_COMMON }
+impl Format {
+    /// As the configuration has it. The latest version needs nothing but what is there: such content makes it a later one.
+    pub fn of(config: &Config) -> Format {
+        let version = config.rdb_save_version;
+        Format { version: if version >= VERSION_FIELD_DEADLINES { VERSION_COMMON } else { version } }
     }
 }
 
-/// Whether a type is only known from [`crate::rdb::VERSION_FIELD_DEADLINES`] on.
+impl Default for Format {
+    fn default() -> Format {
+        Format { version: VERSION_COMMON }
+    }
+}
+
+/// Whether a type is only known from [`VERSION_FIELD_DEADLINES`] on.
 pub fn needs_field_deadlines(kind: u8) -> bool {
     matches!(kind, kind::HASH_METADATA | kind::HASH_LISTPACK_EX)
 }

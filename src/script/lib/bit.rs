@@ -36,7 +36,8 @@ fn number(bits: u32) -> Results {
 
 fn fold(args: &Arguments<'_>, join: fn(u32, u32) -> u32) -> Results {
     let mut result = bits(args, 0)?;
-    for index in 1..args.len() {
+    // The last one first: it is the one that is named if several are wrong.
+    for index in (1..args.len()).rev() {
         result = join(result, bits(args, index)?);
     }
     number(result)

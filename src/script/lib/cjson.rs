@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::super::convert::c_text;
 use super::{Arguments, DEPTH_MAX, Fault, Results, add, one};
 
 /// The options of one instance.
@@ -109,7 +110,7 @@ fn add_options(lua: &Lua, table: &Table, options: &Shared) -> mlua::Result<()> {
         "encode_keep_buffer",
         with(|options, args| {
             few_arguments(args, 1)?;
-            if let Some(flag) = flag(args, 0)? {
+            if let Some(flag) = flag(args)? {
                 options.keep_buffer = flag;
             }
             one(Value::Boolean(options.keep_buffer))
@@ -121,7 +122,7 @@ fn add_options(lua: &Lua, table: &Table, options: &Shared) -> mlua::Result<()> {
         "decode_invalid_numbers",
         with(|options, args| {
             few_arguments(args, 1)?;
-            if let Some(flag) = flag(args, 0)? {
+            if let Some(flag) = flag(args)? {
                 options.decode_invalid = flag;
             }
             one(Value::Boolean(options.decode_invalid))
@@ -131,23 +132,10 @@ fn add_options(lua: &Lua, table: &Table, options: &Shared) -> mlua::Result<()> {
     add(lua, table, "encode_invalid_numbers", move |lua, args| {
         few_arguments(args, 1)?;
         let mut options = shared.borrow_mut();
-        match args.get(0) {
-            Some(Value::String(word)) => {
-                options.encode_invalid = match &*word.as_bytes() {
-                    b"off" => Invalid::Refused,
-                    b"on" => Invalid::Printed,
-                    b"null" => Invalid::Null,
-                    other => {
-                        let other = String::from_utf8_lossy(other);
-                        return Err(args.bad(0, &format!("invalid option '{other}'")));
-                    }
-                }
-            }
-            _ => {
-                if let Some(flag) = flag(args, 0)? {
-                    options.encode_invalid = if flag { Invalid::Printed } else { Invalid::Refused };
-                }
-            }
+        const FORMS: [Invalid; 3] = [Invalid::Refused, Invalid::Printed, Invalid::Null];
+        let form = choice(args, &["off", "on", "null"])?;
+        if let Some(form) = form.and_then(|index| FORMS.get(index)) {
+            options.encode_invalid = *form;
         }
         one(match options.encode_invalid {
             Invalid::Null => Value::String(lua.create_string("null")?),
@@ -158,7 +146,7 @@ fn add_options(lua: &Lua, table: &Table, options: &Shared) -> mlua::Result<()> {
 
 fn sparse_array(options: &mut Options, args: &Arguments<'_>) -> Results {
     few_arguments(args, 3)?;
-    if let Some(convert) = flag(args, 0)? {
+    if let Some(convert) = flag(args)? {
         options.sparse_convert = convert;
     }
     if let Some(ratio) = whole(args, 1, 0, i64::from(i32::MAX))? {
@@ -192,19 +180,30 @@ fn whole(args: &Arguments<'_>, index: usize, min: i64, max: i64) -> Result<Optio
     if args.get(index).is_none_or(Value::is_nil) {
         return Ok(None);
     }
-    let number = args.number(index)? as i64;
+    let number = i64::from(args.int(index)?);
     if (min..=max).contains(&number) {
         Ok(Some(number))
     } else {
-        Err(args.bad(index, &format!("expected integer between {min} and {max}")))
+        // The original names the first one, whichever it is.
+        Err(args.bad(0, format!("expected integer between {min} and {max}")))
+    }
+}
+
+/// Which of the words is given, if any; a boolean is the first or the second of them.
+fn choice(args: &Arguments<'_>, words: &[&str]) -> Result<Option<usize>, Fault> {
+    match args.get(0) {
+        None | Some(Value::Nil) => Ok(None),
+        Some(Value::Boolean(flag)) => Ok(Some(usize::from(*flag))),
+        Some(_) => {
+            let text = args.text(args.lua, 0)?;
+            let text = c_text(&text.as_bytes()).to_vec();
+            let found = words.iter().position(|word| word.as_bytes() == text);
+            found.map(Some).ok_or_else(|| args.bad(0, [b"invalid option '", &*text, b"'"].concat()))
+        }
     }
 }
 
 /// A boolean, if one is given.
-fn flag(args: &Arguments<'_>, index: usize) -> Result<Option<bool>, Fault> {
-    match args.get(index) {
-        None | Some(Value::Nil) => Ok(None),
-        Some(Value::Boolean(flag)) => Ok(Some(*flag)),
-        Some(_) => Err(args.expected(index, "boolean")),
-    }
+fn flag(args: &Arguments<'_>) -> Result<Option<bool>, Fault> {
+    Ok(choice(args, &["off", "on"])?.map(|index| index == 1))
 }

@@ -32,7 +32,7 @@ pub(super) fn table(lua: &Lua) -> mlua::Result<Table> {
 }
 
 fn pack(lua: &Lua, args: &Arguments<'_>) -> Results {
-    let refuse = |why: &str| Err(Fault::Text(format!("bad argument #0 to 'pack' ({why})")));
+    let refuse = |why: &str| Err(Fault::from(format!("bad argument #0 to 'pack' ({why})")));
     match args.len() {
         0 => return refuse("MessagePack pack needs input."),
         len if len > ARGUMENTS_MAX => return refuse("Too many arguments for MessagePack pack."),

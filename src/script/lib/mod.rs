@@ -12,6 +12,8 @@ mod structs;
 
 use mlua::{Function, Lua, LuaString, MultiValue, Table, Value};
 
+use super::convert::{c_text, truncated};
+
 /// Levels of tables in tables that a library follows.
 const DEPTH_MAX: usize = 1500;
 
@@ -21,7 +23,7 @@ pub const RAISING: &str = "raising";
 /// Why a function failed.
 pub(super) enum Fault {
     /// The message without its place.
-    Text(String),
+    Text(Vec<u8>),
     Lua(mlua::Error),
 }
 
@@ -33,17 +35,17 @@ impl From<mlua::Error> for Fault {
 
 impl From<String> for Fault {
     fn from(text: String) -> Fault {
-        Fault::Text(text)
+        Fault::Text(text.into_bytes())
     }
 }
 
 impl From<&str> for Fault {
     fn from(text: &str) -> Fault {
-        Fault::Text(text.to_owned())
+        Fault::Text(text.as_bytes().to_vec())
     }
 }
 
-type Results = Result<MultiValue, Fault>;
+pub(super) type Results = Result<MultiValue, Fault>;
 
 /// A table of each library, by its name.
 pub fn tables(lua: &Lua) -> mlua::Result<Table> {
@@ -56,20 +58,20 @@ pub fn tables(lua: &Lua) -> mlua::Result<Table> {
 }
 
 /// Puts a function into a library.
-fn add(
+pub(super) fn add(
     lua: &Lua,
     library: &Table,
     name: &'static str,
     function: impl Fn(&Lua, &Arguments<'_>) -> Results + 'static,
 ) -> mlua::Result<()> {
     let answer = lua.create_function(move |lua, values: MultiValue| {
-        match function(lua, &Arguments { name, values: &values }) {
+        match function(lua, &Arguments { lua, values: &values }) {
             Ok(mut results) => {
                 results.push_front(Value::Boolean(false));
                 Ok(results)
             }
             Err(Fault::Text(text)) => {
-                let text = lua.create_string(place(lua) + &text)?;
+                let text = lua.create_string([place(lua).as_bytes(), &text].concat())?;
                 Ok(MultiValue::from_iter([Value::Boolean(true), Value::String(text)]))
             }
             Err(Fault::Lua(error)) => Err(error),
@@ -88,13 +90,13 @@ fn place(lua: &Lua) -> String {
 }
 
 /// The arguments of a call.
-struct Arguments<'a> {
-    name: &'static str,
+pub(super) struct Arguments<'a> {
+    lua: &'a Lua,
     values: &'a MultiValue,
 }
 
 impl Arguments<'_> {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.values.len()
     }
 
@@ -103,26 +105,38 @@ impl Arguments<'_> {
         self.values.get(index)
     }
 
-    /// `bad argument #1 to 'f' (why)`
-    fn bad(&self, index: usize, why: &str) -> Fault {
-        Fault::Text(format!("bad argument #{} to '{}' ({why})", index + 1, self.name))
+    /// `bad argument #1 to 'f' (why)`, with the name by which the script has called.
+    pub(super) fn bad(&self, index: usize, why: impl AsRef<[u8]>) -> Fault {
+        let called = self.lua.inspect_stack(1, |frame| frame.names().name.map(|name| name.into_owned()));
+        let called = called.flatten().unwrap_or_else(|| "?".to_owned());
+        let before = format!("bad argument #{} to '{called}' (", index + 1);
+        Fault::Text([before.as_bytes(), c_text(why.as_ref()), b")"].concat())
     }
 
     fn expected(&self, index: usize, what: &str) -> Fault {
         let got = self.get(index).map_or("no value", Value::type_name);
-        let got = if matches!(self.get(index), Some(Value::Integer(_))) { "number" } else { got };
-        self.bad(index, &format!("{what} expected, got {got}"))
+        let got = match self.get(index) {
+            Some(Value::Integer(_)) => "number",
+            Some(Value::LightUserData(_)) => "userdata",
+            _ => got,
+        };
+        self.bad(index, format!("{what} expected, got {got}"))
     }
 
     /// A number, or a string that is one.
-    fn number(&self, index: usize) -> Result<f64, Fault> {
+    pub(super) fn number(&self, index: usize) -> Result<f64, Fault> {
         let number = match self.get(index) {
             Some(Value::Integer(number)) => Some(*number as f64),
             Some(Value::Number(number)) => Some(*number),
-            Some(Value::String(text)) => crate::base::float::parse_f64(text.as_bytes().trim_ascii()),
+            Some(text @ Value::String(_)) => self.lua.coerce_number(text.clone())?,
             _ => None,
         };
         number.ok_or_else(|| self.expected(index, "number"))
+    }
+
+    /// A number as C makes an `int` of it: first one of 64 bits, then the low 32 of these.
+    pub(super) fn int(&self, index: usize) -> Result<i32, Fault> {
+        Ok(truncated(self.number(index)?) as i32)
     }
 
     /// A string, or a number as its text.
@@ -137,6 +151,6 @@ impl Arguments<'_> {
     }
 }
 
-fn one(value: Value) -> Results {
+pub(super) fn one(value: Value) -> Results {
     Ok(MultiValue::from_iter([value]))
 }

@@ -7,6 +7,7 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::super::convert::truncated;
 use super::{Arguments, Fault, Results, add, one};
 
 /// Most bytes of an integer.
@@ -30,6 +31,8 @@ struct Format<'f> {
     at: usize,
     is_big: bool,
     align: usize,
+    /// Letters that mean nothing are passed over.
+    is_lenient: bool,
 }
 
 /// One option and its size.
@@ -41,7 +44,7 @@ struct Item {
 
 impl<'f> Format<'f> {
     fn new(text: &'f [u8]) -> Format<'f> {
-        Format { text, at: 0, is_big: false, align: 1 }
+        Format { text, at: 0, is_big: false, align: 1, is_lenient: false }
     }
 
     fn number(&mut self, otherwise: usize) -> Result<usize, Fault> {
@@ -82,8 +85,9 @@ impl<'f> Format<'f> {
                     self.align = align;
                     continue;
                 }
+                other if self.is_lenient && other.is_ascii_alphanumeric() => continue,
                 other => {
-                    return Err(args.bad(0, &format!("invalid format option '{}'", other as char)));
+                    return Err(args.bad(0, format!("invalid format option '{}'", other as char)));
                 }
             };
             return Ok(Some(Item { option, size }));
@@ -154,7 +158,12 @@ fn push<const N: usize>(out: &mut Vec<u8>, mut bytes: [u8; N], is_big: bool) {
 }
 
 fn push_integer(out: &mut Vec<u8>, number: f64, size: usize, is_big: bool) {
-    let bits = if number < 0.0 { (number as i64).cast_unsigned() } else { number as u64 };
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    // As machines do it that know signed numbers only: the upper half of the range apart.
+    let bits = match number >= HALF {
+        true => truncated(number - HALF).cast_unsigned() ^ (1 << 63),
+        false => truncated(number).cast_unsigned(),
+    };
     let start = out.len();
     out.extend((0..size).map(|byte| bits.checked_shr(8 * byte as u32).unwrap_or(0) as u8));
     if is_big && let Some(written) = out.get_mut(start..) {
@@ -244,21 +253,23 @@ fn unpack(lua: &Lua, args: &Arguments<'_>) -> Results {
     Ok(MultiValue::from_vec(results))
 }
 
-/// The number in some bytes; of more than eight the low ones count.
+/// The number in some bytes, one at least; of more than eight the low ones count.
 fn integer(bytes: &[u8], is_big: bool, is_signed: bool) -> f64 {
     let join = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
     let bits = if is_big { bytes.iter().fold(0, join) } else { bytes.iter().rev().fold(0, join) };
     if !is_signed {
         return bits as f64;
     }
-    let unused = 64 - 8 * bytes.len().clamp(1, 8) as u32;
-    ((bits << unused).cast_signed() >> unused) as f64
+    // From the sign on all bits are set; where that is beyond the number the machine counts places modulo 64.
+    let above = u64::MAX.wrapping_shl(8 * bytes.len() as u32 - 1);
+    let extended = if bits & above != 0 { bits | above } else { bits };
+    extended.cast_signed() as f64
 }
 
 fn size(lua: &Lua, args: &Arguments<'_>) -> Results {
     let text = args.text(lua, 0)?;
     let text = text.as_bytes();
-    let mut format = Format::new(&text);
+    let mut format = Format { is_lenient: true, ..Format::new(&text) };
     let mut total: usize = 0;
     while let Some(item) = format.next(args)? {
         total += format.padding(total, item);

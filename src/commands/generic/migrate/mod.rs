@@ -22,11 +22,12 @@ use crate::base::num::parse_i64;
 use crate::dispatch::options::int;
 use crate::dispatch::wait::Awaited;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, WriteCx};
+use crate::rdb::write::Format;
 use crate::resp::Args;
 use crate::spec::keys::InvalidKeys;
 use crate::spec::{AclCategories, Arg, BeginSearch, CommandFlags, FindKeys, Group, KeyFlags, KeySpec};
 use settle::{Job, Parcel};
-use target::Address;
+use target::{Address, Form};
 
 /// How often a key is sent that changes each time.
 pub const ROUNDS_MAX: usize = 8;
@@ -181,8 +182,7 @@ fn migrate(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
             timeout_ms: u64::try_from(timeout_ms).ok().filter(|&ms| ms > 0).unwrap_or(TIMEOUT_DEFAULT_MS),
         },
         copies,
-        replaces,
-        compresses: cx.config.rdbcompression,
+        form: Form { replaces, compresses: cx.config.rdbcompression, format: Format::of(cx.config) },
         parcels,
     };
     let awaited = Awaited::elsewhere(move |engine, waiter| job.start(engine, waiter));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ROUNDS_MAX;
-use super::target::{Address, Failure, Target};
+use super::target::{Address, Failure, Form, Target};
 use crate::base::clock::Clock;
 use crate::dispatch::{Commit, Engine, Executor};
 use crate::keyspace::entry::kind_of;
@@ -51,8 +51,7 @@ pub(super) struct Job {
     pub from: DbIndex,
     pub address: Address,
     pub copies: bool,
-    pub replaces: bool,
-    pub compresses: bool,
+    pub form: Form,
     pub parcels: Vec<Parcel>,
 }
 
@@ -77,12 +76,11 @@ impl Job {
             Ok(target) => target,
             Err(failure) => return (Err(failure.line()), written),
         };
-        let (mut parcels, mut replaces) = (std::mem::take(&mut self.parcels), self.replaces);
+        let (mut parcels, mut form) = (std::mem::take(&mut self.parcels), self.form);
         for _ in 0..ROUNDS_MAX {
             let mut taken = Vec::new();
             let now = || engine.time.now_ms();
-            let sent =
-                target.send(&parcels, replaces, self.compresses, &now, &mut |parcel| taken.push(parcel));
+            let sent = target.send(&parcels, form, &now, &mut |parcel| taken.push(parcel));
             let changed = if self.copies { Vec::new() } else { self.remove(engine, &taken, &mut written) };
             if let Err(failure) | Ok(Some(failure)) = sent {
                 return (Err(failure.line()), written);
@@ -91,7 +89,7 @@ impl Job {
                 return (Ok(()), written);
             }
             // What lies there by now was put there by us.
-            (parcels, replaces) = (changed, true);
+            (parcels, form.replaces) = (changed, true);
         }
         let line = b"TRYAGAIN A key changed each time it was sent, it is on both servers".to_vec();
         (Err(line), written)

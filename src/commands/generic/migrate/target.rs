@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::settle::Parcel;
 use crate::base::clock::UnixMs;
 use crate::rdb::dump;
+use crate::rdb::write::Format;
 use crate::resp::push_record;
 
 /// Keys that are sent before their answers are read.
@@ -31,6 +32,16 @@ pub(super) struct Address {
     pub credentials: Vec<Vec<u8>>,
     /// Of every step.
     pub timeout_ms: u64,
+}
+
+/// How keys are sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// What has such a key is replaced.
+    pub replaces: bool,
+    pub compresses: bool,
+    /// What the other server must understand.
+    pub format: Format,
 }
 
 /// What went wrong, in the words of the reply.
@@ -83,15 +94,14 @@ impl Target {
     pub fn send<'p>(
         &mut self,
         parcels: &'p [Parcel],
-        replaces: bool,
-        compresses: bool,
+        form: Form,
         now: &dyn Fn() -> UnixMs,
         accepted: &mut dyn FnMut(&'p Parcel),
     ) -> Result<Option<Failure>, Failure> {
         let mut told = None;
         for some in parcels.chunks(PIPELINE) {
             for parcel in some {
-                push_parcel(&mut self.buffer, parcel, replaces, compresses, now());
+                push_parcel(&mut self.buffer, parcel, form, now());
                 if self.buffer.len() >= CHUNK_BYTES {
                     self.flush()?;
                 }
@@ -155,15 +165,15 @@ fn connect(place: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
 }
 
 /// The command that makes the other server have what is here.
-fn push_parcel(out: &mut Vec<u8>, parcel: &Parcel, replaces: bool, compresses: bool, now: UnixMs) {
+fn push_parcel(out: &mut Vec<u8>, parcel: &Parcel, form: Form, now: UnixMs) {
     let Some(entry) = &parcel.entry else {
         return push_record(out, [b"DEL".as_slice(), &parcel.name].into_iter());
     };
     // One that expires meanwhile expires there.
     let ttl_ms = entry.deadline().map_or(0, |deadline| deadline.saturating_sub(now.0).max(1)).to_string();
     let mut payload = Vec::new();
-    dump::encode(&entry.payload(), compresses, &mut payload);
+    dump::encode_as(form.format, &entry.payload(), form.compresses, &mut payload);
     let words = [b"RESTORE".as_slice(), &parcel.name, ttl_ms.as_bytes(), &payload, b"REPLACE"];
-    let count = if replaces { words.len() } else { words.len() - 1 };
+    let count = if form.replaces { words.len() } else { words.len() - 1 };
     push_record(out, words.into_iter().take(count));
 }

@@ -14,6 +14,7 @@ mod keys;
 mod protocol;
 mod reload;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -21,7 +22,8 @@ use super::module::check_guard;
 use crate::base::num::parse_i64;
 use crate::config::parse_memory;
 use crate::dispatch::options::int;
-use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
+use crate::dispatch::wait::Awaited;
+use crate::dispatch::{AdminCx, CmdError, Command, Engine, Outcome, ReplySlot, Request};
 use crate::keyspace::ExpiryPolicy;
 use crate::persist::aof::Aof;
 use crate::spec::{CommandFlags, Group};
@@ -140,17 +142,21 @@ fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     }
 }
 
+/// Not on a worker: a rewrite that is under way is waited for.
 fn load_aof(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome {
     let failed = CmdError::text("ERR Error trying to load the AOF files, check server logs.");
-    let aof = cx.engine.parts.find::<Aof>().filter(|_| !cx.holds_all());
-    let Some(aof) = aof else { return Err(failed) };
-    if let Err(error) = aof.reload(cx.engine) {
-        tracing::error!("{error}");
-        // A part of the data is gone from memory: what is on the disk is the truth, and a restart finds it.
-        std::process::exit(1);
-    }
-    tracing::info!("Append Only File loaded by DEBUG LOADAOF");
-    Ok(reply.ok())
+    let Some(aof) = cx.engine.parts.find::<Aof>() else { return Err(failed) };
+    let work = move |engine: &Arc<Engine>| {
+        if let Err(error) = aof.reload(engine) {
+            tracing::error!("{error}");
+            // A part of the data is gone from memory: what is on the disk is the truth, and a restart finds it.
+            std::process::exit(1);
+        }
+        tracing::info!("Append Only File loaded by DEBUG LOADAOF");
+        Ok(())
+    };
+    let awaited = Awaited::work("ochre-loadaof", reply.proto(), work);
+    cx.wait(reply, awaited, failed)
 }
 
 /// Longest sleep: whoever wants the server to stand still for longer can stop the process.

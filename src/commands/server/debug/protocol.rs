@@ -40,7 +40,7 @@ pub(super) fn protocol(kind: &[u8], reply: ReplySlot<'_>) -> Outcome {
         b"verbatim" => |w| w.verbatim(b"txt", b"This is a verbatim\nstring"),
         b"true" => |w| w.boolean(true),
         b"false" => |w| w.boolean(false),
-        b"bignum" => |w| w.big_number("1234567999999999999999999999999999999"),
+        b"bignum" => |w| w.big_number(b"1234567999999999999999999999999999999"),
         _ => {
             return Err(CmdError::text(
                 "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|\

@@ -1,7 +1,12 @@
 //! DEBUG RELOAD: saves all data, forgets it, and loads it again; so a test sees what survives.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use crate::commands::server::save::saver;
-use crate::dispatch::{AdminCx, CmdError, Outcome, ReplySlot, Request};
+use crate::dispatch::wait::Awaited;
+use crate::dispatch::{AdminCx, CmdError, Engine, Outcome, ReplySlot, Request};
+use crate::keyspace::{LockSet, View};
 use crate::persist::forget_all;
 use crate::persist::rdb::load::Manner;
 
@@ -21,25 +26,27 @@ pub(super) fn reload(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             }
         }
     }
-    if cx.is_in_transaction() {
-        // It takes the locks that the transaction holds.
-        return Err(CmdError::text("ERR DEBUG RELOAD can't run inside a transaction"));
-    }
     let saver = saver(cx)?;
-    if saves {
-        saver.wait();
-        saver.save(cx.engine).map_err(|error| CmdError::owned(format!("ERR {error}")))?;
-    }
-    let (engine, config) = (std::sync::Arc::clone(cx.engine), cx.engine.config.snapshot());
     let manner = Manner { drops_expired: true, replaces: merges };
-    let loaded = cx.with_all(|view| {
-        if flushes {
-            forget_all(&engine, view);
+    let work = move |engine: &Arc<Engine>| {
+        if saves {
+            saver.wait();
+            saver.save(engine).map_err(|error| CmdError::owned(format!("ERR {error}")))?;
         }
-        saver.load_in(view, &engine, &config, manner)
-    })?;
-    match loaded {
-        Ok(Some(_)) => Ok(reply.ok()),
-        _ => Err(CmdError::text("ERR Error trying to load the RDB dump, check server logs")),
-    }
+        engine.lifecycle.loading.store(true, Ordering::SeqCst);
+        let mut view = View::new(&engine.keyspace, 0);
+        if flushes {
+            view.lock_blocking(&LockSet::All);
+            forget_all(engine, &mut view);
+            view.release();
+        }
+        let loaded = saver.load_in(&mut view, engine, &engine.config.snapshot(), manner);
+        engine.lifecycle.loading.store(false, Ordering::SeqCst);
+        match loaded {
+            Ok(Some(_)) => Ok(()),
+            _ => Err(CmdError::text("ERR Error trying to load the RDB dump, check server logs")),
+        }
+    };
+    let awaited = Awaited::work("ochre-reload", reply.proto(), work);
+    cx.wait(reply, awaited, CmdError::text("ERR DEBUG RELOAD can't run inside a transaction"))
 }

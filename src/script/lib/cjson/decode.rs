@@ -62,7 +62,7 @@ fn expected(what: &str, found: &Token) -> Fault {
         Kind::Text(_) => "T_STRING",
         Kind::Error(error) => error,
     };
-    Fault::Text(format!("Expected {what} but found {name} at character {}", found.at + 1))
+    format!("Expected {what} but found {name} at character {}", found.at + 1).into()
 }
 
 struct Reader<'t> {

@@ -33,7 +33,7 @@ fn cannot(value: &Value, why: &str) -> Fault {
         Value::LightUserData(_) => "userdata",
         other => other.type_name(),
     };
-    Fault::Text(format!("Cannot serialise {kind}: {why}"))
+    format!("Cannot serialise {kind}: {why}").into()
 }
 
 fn push_number(out: &mut Vec<u8>, number: f64, options: &Options) -> Result<(), Fault> {
@@ -87,9 +87,14 @@ fn push_table(out: &mut Vec<u8>, table: &Table, options: &Options, depth: usize)
 fn array_len(table: &Table, options: &Options) -> Result<Option<i64>, Fault> {
     let (mut len, mut elements) = (0_i64, 0_i64);
     for pair in table.pairs::<Value, Value>() {
-        match pair?.0 {
-            Value::Integer(index) if index > 0 => len = len.max(index),
+        let index = match pair?.0 {
+            Value::Integer(index) if index > 0 => index,
+            Value::Number(index) if index >= 1.0 && index.floor() == index => i64::MAX,
             _ => return Ok(None),
+        };
+        if index > len {
+            // The original keeps it in 32 bits, and what does not fit there is the least number.
+            len = i32::try_from(index).map_or(i64::from(i32::MIN), i64::from);
         }
         elements += 1;
     }
