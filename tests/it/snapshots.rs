@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::support::{connect, eventually, server};
+use super::support::{connect, effort, eventually, server};
 use super::wire::{Reply, Wire};
 use ochre::server::embed::Server;
 
@@ -213,4 +213,28 @@ fn loading_the_log_again_behind_a_rewrite_keeps_only_its_client_waiting() {
     });
     assert_eq!(asker.read().expect("a reply"), Reply::ok());
     assert_eq!(asker.ask("DEBUG DIGEST"), before);
+}
+
+/// Whoever holds shards may ask for a rewrite, or what has become of it, while one takes hold of all shards.
+#[test]
+fn rewrites_and_transactions_about_them_do_not_wait_for_each_other() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().to_str().expect("a path");
+    let server = server(&["--dir", path, "--io-threads", "3", "--appendonly", "yes", "--save", ""]);
+    std::thread::scope(|scope| {
+        for client in 0..3 {
+            let mut wire = connect(&server);
+            scope.spawn(move || {
+                for round in 0..60 * effort() {
+                    wire.ask("MULTI");
+                    wire.ask(&format!("SET key{client} {round}"));
+                    wire.ask("BGREWRITEAOF");
+                    wire.ask("INFO persistence");
+                    wire.ask("CONFIG SET appendfsync always");
+                    assert!(matches!(wire.ask("EXEC"), Reply::Array(replies) if replies.len() == 4));
+                    assert!(matches!(wire.ask("INFO"), Reply::Bulk(_)));
+                }
+            });
+        }
+    });
 }

@@ -10,8 +10,9 @@
 //! | random | [`random`] | any |
 //! | TTL | [`soonest`] | the one with the earliest deadline, found by the index of deadlines |
 //!
-//! Keys are spread over shards by a hash, so every shard is a fair sample of all keys: a victim is chosen inside one shard, under
-//! its lock alone, and the next one comes from the next shard. Who decides how many go, and when, is the dispatcher.
+//! Keys are spread over shards by a hash, so every few shards are a fair sample of all keys: a victim is chosen inside a
+//! [`group`] of them, under their locks alone, and the next one comes from the next group. One shard of many holds too few keys
+//! to choose from where all keys are few. Who decides how many go, and when, is the dispatcher.
 //!
 //! **Invariant:** a victim is removed as DEL would remove it: counts, deadlines and watchers know of it.
 
@@ -22,11 +23,13 @@ pub mod soonest;
 mod tests;
 
 use super::effects::{EventClass, What};
-use super::{DbIndex, Key, Shard, View, edit, reclaim};
+use super::view::Circumstances;
+use super::{DbIndex, Key, LockSet, Shard, ShardId, View, edit, reclaim};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::keyspace::{AccessClock, Db, Entry};
 use ranked::Rank;
+use smallvec::SmallVec;
 
 /// By what the victim is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,28 @@ pub struct EvictionPolicy {
     pub is_volatile: bool,
 }
 
+/// Shards that are chosen from together.
+const GROUP: usize = 8;
+
+/// How many groups there are of so many shards.
+pub fn group_count(shards: usize) -> usize {
+    shards.div_ceil(GROUP)
+}
+
+/// The shards of a group.
+pub fn group(number: usize, shards: usize) -> LockSet {
+    let first = number * GROUP;
+    LockSet::of((first..shards.min(first + GROUP)).map(|id| ShardId(id as u16)))
+}
+
+/// A key that may go.
+pub(super) struct Victim {
+    /// The greater, the sooner it goes.
+    rank: u64,
+    db: DbIndex,
+    key: Box<[u8]>,
+}
+
 /// What a choice depends on besides the data.
 pub(super) struct Choice<'c> {
     policy: EvictionPolicy,
@@ -65,8 +90,12 @@ impl View<'_> {
     /// Removes one key of the held shards; the bytes that it took, `None` when the policy lets none go. The effects are to be committed
     /// before the locks are released.
     pub fn evict_one(&mut self, policy: EvictionPolicy, samples: usize) -> Option<usize> {
-        let (mut shards, cx) = self.split_held();
-        shards.find_map(|shard| {
+        let held = self.shards().count();
+        // Together as many as one shard would give.
+        let samples = samples.div_ceil(held.max(1));
+        let mut victims: SmallVec<[(usize, Victim); GROUP]> = SmallVec::new();
+        let (shards, cx) = self.split_held();
+        for (at, shard) in shards.enumerate() {
             let choice = &mut Choice { policy, samples, now: cx.now, access: cx.access, rng: &mut cx.rng };
             let victim = match policy.order {
                 Order::Lru => ranked::victim(shard, choice, Rank::Idle),
@@ -74,19 +103,36 @@ impl View<'_> {
                 Order::Random => random::victim(shard, choice),
                 Order::Ttl => soonest::victim(shard, choice),
             };
-            let (db_index, key) = victim?;
-            let (db, audience) = shard.parts_mut(db_index);
-            let hash = db.table.seed().hash(&key);
-            let entry = db.remove(Key { bytes: &key, hash })?;
-            audience.touch(db_index, &key, &mut cx.ready);
-            if cx.observed {
-                // For the journal it is as if the key had died by itself: a DEL.
-                cx.effects.record(db_index, &key, What::Expired);
-                cx.effects.record(db_index, &key, What::Event(EventClass::Evicted, "evicted"));
+            victims.extend(victim.map(|victim| (at, victim)));
+        }
+        let best = victims.iter().map(|(at, victim)| (victim.rank, *at)).max()?.1;
+        let (shards, cx) = self.split_held();
+        let mut victims = victims.into_iter().peekable();
+        let mut freed = None;
+        for (at, shard) in shards.enumerate() {
+            match victims.next_if(|(of, _)| *of == at) {
+                Some((_, victim)) if at == best => freed = remove(shard, cx, &victim),
+                Some((_, other)) if matches!(policy.order, Order::Lru | Order::Lfu) => {
+                    ranked::keep(shard, &other);
+                }
+                _ => {}
             }
-            Some(discard(entry))
-        })
+        }
+        freed
     }
+}
+
+fn remove(shard: &mut Shard, cx: &mut Circumstances, victim: &Victim) -> Option<usize> {
+    let (db, audience) = shard.parts_mut(victim.db);
+    let hash = db.table.seed().hash(&victim.key);
+    let entry = db.remove(Key { bytes: &victim.key, hash })?;
+    audience.touch(victim.db, &victim.key, &mut cx.ready);
+    if cx.observed {
+        // For the journal it is as if the key had died by itself: a DEL.
+        cx.effects.record(victim.db, &victim.key, What::Expired);
+        cx.effects.record(victim.db, &victim.key, What::Event(EventClass::Evicted, "evicted"));
+    }
+    Some(discard(entry))
 }
 
 /// Frees a victim and tells its bytes. What is freed elsewhere counts as free from now on, or too many keys would go meanwhile.

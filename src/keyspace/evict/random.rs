@@ -1,9 +1,10 @@
 //! Random eviction: any key, with equal chances.
 
-use super::{Choice, database, sample};
-use crate::keyspace::{DbIndex, Shard};
+use super::{Choice, Victim, database, sample};
+use crate::keyspace::Shard;
 
-pub(super) fn victim(shard: &Shard, choice: &mut Choice<'_>) -> Option<(DbIndex, Box<[u8]>)> {
+pub(super) fn victim(shard: &Shard, choice: &mut Choice<'_>) -> Option<Victim> {
     let db = database(shard, choice)?;
-    Some((db, sample(shard.db(db), choice)?.key().into()))
+    let key = sample(shard.db(db), choice)?.key().into();
+    Some(Victim { rank: choice.rng.next_u64(), db, key })
 }

@@ -8,7 +8,7 @@
 //!                                                  └ used meanwhile: back into the pool with its new rank
 //! ```
 
-use super::{Choice, sample};
+use super::{Choice, Victim, sample};
 use crate::base::clock::UnixMs;
 use crate::keyspace::access::{idle_minutes, idle_seconds};
 use crate::keyspace::{AccessClock, DbIndex, Entry, Shard};
@@ -39,16 +39,10 @@ impl Rank {
     }
 }
 
-struct Candidate {
-    rank: u64,
-    db: DbIndex,
-    key: Box<[u8]>,
-}
-
 /// The best candidates so far; the best is the last.
 #[derive(Default)]
 pub(in crate::keyspace) struct Pool {
-    candidates: Vec<Candidate>,
+    candidates: Vec<Victim>,
     /// What the ranks mean, and whether only volatile keys were drawn.
     kind: Option<(Rank, bool)>,
 }
@@ -64,14 +58,15 @@ impl Pool {
             return;
         }
         let at = self.candidates.partition_point(|known| known.rank < rank);
-        self.candidates.insert(at, Candidate { rank, db, key: key.into() });
+        self.candidates.insert(at, Victim { rank, db, key: key.into() });
         if self.candidates.len() > POOL_LEN {
             self.candidates.remove(0);
         }
     }
 }
 
-pub(super) fn victim(shard: &mut Shard, choice: &mut Choice<'_>, rank: Rank) -> Option<(DbIndex, Box<[u8]>)> {
+/// The best candidate of a shard, which leaves the pool; [`keep`] puts it back when another shard has a better one.
+pub(super) fn victim(shard: &mut Shard, choice: &mut Choice<'_>, rank: Rank) -> Option<Victim> {
     let mut pool = std::mem::take(&mut shard.pool);
     let kind = Some((rank, choice.policy.is_volatile));
     if pool.kind != kind {
@@ -93,8 +88,13 @@ pub(super) fn victim(shard: &mut Shard, choice: &mut Choice<'_>, rank: Rank) -> 
     victim
 }
 
+/// Puts a candidate back.
+pub(super) fn keep(shard: &mut Shard, candidate: &Victim) {
+    shard.pool.offer(candidate.rank, candidate.db, &candidate.key);
+}
+
 /// Takes the best candidate that is still what it was.
-fn best(shard: &Shard, pool: &mut Pool, choice: &Choice<'_>, rank: Rank) -> Option<(DbIndex, Box<[u8]>)> {
+fn best(shard: &Shard, pool: &mut Pool, choice: &Choice<'_>, rank: Rank) -> Option<Victim> {
     // Each round takes a candidate for good, or gives one its right place; so there is an end.
     for _ in 0..2 * POOL_LEN {
         let candidate = pool.candidates.pop()?;
@@ -106,7 +106,7 @@ fn best(shard: &Shard, pool: &mut Pool, choice: &Choice<'_>, rank: Rank) -> Opti
         };
         let now = rank.of(entry, &choice.access, choice.now);
         if now >= candidate.rank || pool.candidates.last().is_none_or(|next| now >= next.rank) {
-            return Some((candidate.db, candidate.key));
+            return Some(Victim { rank: now, ..candidate });
         }
         pool.offer(now, candidate.db, &candidate.key);
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::checksum;
 use super::manifest::{Part, Role};
 use super::rewrite::push_entry;
-use super::{Aof, Desk};
+use super::{Aof, Desk, Files};
 use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::Engine;
@@ -59,17 +59,16 @@ pub(super) fn run(aof: &Arc<Aof>, engine: &Arc<Engine>) {
             }
             task
         };
-        let _alone = aof.job.lock();
+        let mut files = aof.files.lock();
         match task {
             Task::End => return,
             Task::Nothing => {}
             Task::Stop => {
-                let stopped = aof.stop_writer(&mut aof.desk.lock(), engine);
-                if let Err(error) = stopped {
+                if let Err(error) = aof.stop_writer(&mut files, engine) {
                     tracing::warn!("The AOF was switched off with its end unwritten: {error}");
                 }
             }
-            Task::Rewrite => aof.run_rewrite(engine),
+            Task::Rewrite => aof.run_rewrite(&mut files, engine),
         }
     }
 }
@@ -120,7 +119,7 @@ impl Aof {
         has_grown
     }
 
-    fn run_rewrite(self: &Arc<Self>, engine: &Arc<Engine>) {
+    fn run_rewrite(&self, files: &mut Files, engine: &Arc<Engine>) {
         let status = &self.status;
         status.is_rewriting.store(true, Ordering::Relaxed);
         self.note_rewrite_start(engine);
@@ -128,7 +127,7 @@ impl Aof {
         self.configure_writer(&config);
         let began_us = engine.time.monotonic_us();
         tracing::info!("Background append only file rewriting started");
-        let result = self.rewrite_now(engine, &config);
+        let result = self.rewrite_now(files, engine, &config);
         let now_us = engine.time.monotonic_us();
         status.last_rewrite_s.store(((now_us - began_us) / 1_000_000) as i64, Ordering::Relaxed);
         status.rewrites.fetch_add(1, Ordering::Relaxed);
@@ -166,83 +165,91 @@ impl Aof {
     }
 
     /// The steps of a rewrite; see the head of [`super`].
-    pub(super) fn rewrite_now(self: &Arc<Self>, engine: &Arc<Engine>, config: &Config) -> io::Result<()> {
+    fn rewrite_now(&self, files: &mut Files, engine: &Arc<Engine>, config: &Config) -> io::Result<()> {
         self.storage.create_dir(&self.names.folder)?;
-        let (cut, wanted) = {
-            let mut desk = self.desk.lock();
-            if !desk.is_on {
-                // What is there from an earlier time is history as soon as this is done.
-                desk.manifest = super::load::find_manifest(&*self.storage, &self.names)
-                    .map_err(|error| io::Error::other(error.to_string()))?
-                    .unwrap_or_default();
-            }
-            (self.cut(&mut desk, engine, config)?, desk.wanted)
+        if files.writer.is_none() {
+            // What is there from an earlier time is history as soon as this is done.
+            files.manifest = super::load::find_manifest(&*self.storage, &self.names)
+                .map_err(|error| io::Error::other(error.to_string()))?
+                .unwrap_or_default();
+        }
+        let (wanted, is_vouched) = {
+            let desk = self.desk.lock();
+            (desk.wanted, desk.is_vouched)
+        };
+        let cut = if wanted {
+            self.cut(files, engine, config, is_vouched)?
+        } else {
+            Cut::without_log(engine, config)?
         };
         let Cut { source, generation, offset, increment, temporary } = cut;
         let is_rdb = matches!(source, Source::Snapshot(_));
         let base = self.write_base(source, config, wanted, engine.time.now_ms().seconds());
         let base_bytes = base.inspect_err(|_| self.remove_temporaries_of(temporary.as_ref()))?;
-        let mut desk = self.desk.lock();
-        if desk.is_stopping || desk.wanted != wanted {
-            drop(desk);
+        if self.is_cancelled(wanted) {
             self.remove_temporaries_of(temporary.as_ref());
             return Err(io::Error::other("cancelled"));
         }
-        let number = desk.manifest.next_base();
+        let number = files.manifest.next_base();
         let base = Part::new(self.names.base(number, is_rdb), number, Role::Base);
-        let mut manifest = desk.manifest.clone();
+        let mut manifest = files.manifest.clone();
         if let Some((_, part)) = &temporary {
             manifest.increments.push(part.clone());
         }
         let first = increment.unwrap_or_else(|| manifest.next_increment());
         manifest.supersede(base.clone(), first);
         self.commit_manifest(&manifest, &base, temporary.as_ref())?;
-        desk.manifest = manifest;
-        desk.rewritten_bytes = base_bytes;
+        files.manifest = manifest;
         self.status.base_bytes.store(base_bytes, Ordering::Relaxed);
         self.status.earlier_bytes.store(base_bytes, Ordering::Relaxed);
-        if desk.is_on {
-            desk.is_vouched = true;
-            self.orders.vouch(generation, offset.0);
-            self.set_release(engine, config, &desk);
-            engine.journal.call();
+        {
+            let mut desk = self.desk.lock();
+            desk.rewritten_bytes = base_bytes;
+            if desk.is_on {
+                desk.is_vouched = true;
+                self.orders.vouch(generation, offset.0);
+                self.set_release(engine, config, &desk);
+                engine.journal.call();
+            }
         }
         if !config.aof_disable_auto_gc {
-            self.remove_history(&mut desk.manifest);
+            self.remove_history(&mut files.manifest);
         }
         Ok(())
     }
 
     /// Freezes the data set, and leads the journal into a new increment at the same moment.
-    fn cut(self: &Arc<Self>, desk: &mut Desk, engine: &Arc<Engine>, config: &Config) -> io::Result<Cut> {
-        if !desk.wanted {
-            let source = freeze(engine, config, || ())?.0;
-            let offset = JournalOffset(0);
-            return Ok(Cut { source, generation: 0, offset, increment: None, temporary: None });
-        }
-        let number = desk.manifest.next_increment();
+    fn cut(
+        &self,
+        files: &mut Files,
+        engine: &Arc<Engine>,
+        config: &Config,
+        is_vouched: bool,
+    ) -> io::Result<Cut> {
+        let is_on = files.writer.is_some();
+        let number = files.manifest.next_increment();
         let part = Part::new(self.names.increment(number), number, Role::Incremental);
-        let is_named = desk.is_on && desk.is_vouched;
+        let is_named = is_on && is_vouched;
         let name = if is_named { part.name.clone() } else { self.names.temporary_increment(number) };
         tracing::info!("Creating AOF incr file {name} on background rewrite");
         let path = self.names.path(&name);
         let log = self.create_log(engine, path, config)?;
         self.storage.sync_dir(&self.names.folder)?;
         if is_named {
-            let mut manifest = desk.manifest.clone();
+            let mut manifest = files.manifest.clone();
             manifest.increments.push(part.clone());
             self.persist(&manifest)?;
-            desk.manifest = manifest;
+            files.manifest = manifest;
             let before = self.status.total_bytes();
             self.status.earlier_bytes.store(before, Ordering::Relaxed);
         }
         let temporary = (!is_named).then_some((name, part));
-        let cut = if desk.is_on {
-            desk.generation += 1;
-            self.orders.hand_over(desk.generation, log);
-            freeze(engine, config, || engine.journal.cut(desk.generation))
+        let cut = if is_on {
+            files.generation += 1;
+            self.orders.hand_over(files.generation, log);
+            freeze(engine, config, || engine.journal.cut(files.generation))
         } else {
-            self.launch(desk, engine, log, config)?;
+            self.launch(files, engine, log, config, false)?;
             let cut = freeze(engine, config, || {
                 engine.journal.switch(true);
                 engine.update_observation();
@@ -250,12 +257,12 @@ impl Aof {
             });
             if cut.is_err() {
                 // A writer without a journal is of no use, and has written nothing.
-                let _ = self.stop_writer(desk, engine);
+                let _ = self.stop_writer(files, engine);
             }
             cut
         };
         let (source, offset) = cut?;
-        Ok(Cut { source, generation: desk.generation, offset, increment: Some(number), temporary })
+        Ok(Cut { source, generation: files.generation, offset, increment: Some(number), temporary })
     }
 
     /// Writes the base under its temporary name and syncs it; returns its bytes.
@@ -372,6 +379,14 @@ struct Cut {
     increment: Option<u64>,
     /// It has another name until the manifest names it.
     temporary: Option<(String, Part)>,
+}
+
+impl Cut {
+    /// The data set alone: there is no log that would go on.
+    fn without_log(engine: &Arc<Engine>, config: &Config) -> io::Result<Cut> {
+        let (source, ()) = freeze(engine, config, || ())?;
+        Ok(Cut { source, generation: 0, offset: JournalOffset(0), increment: None, temporary: None })
+    }
 }
 
 /// Writes a base in blocks.

@@ -60,25 +60,32 @@ pub struct Aof {
     pub status: Arc<Status>,
     desk: Mutex<Desk>,
     bell: Condvar,
-    /// Held while files are replaced or read again; taken before the desk.
-    job: Mutex<()>,
+    /// Held by whoever replaces files, or reads them again. Taken before shards and before the desk, never by a worker.
+    files: Mutex<Files>,
 }
 
-/// What is going on.
+/// The files that there are.
 #[derive(Default)]
-struct Desk {
+struct Files {
     manifest: Manifest,
     /// The writer's files are counted.
     generation: u64,
-    /// A writer runs.
-    is_on: bool,
-    /// A restart would load what the writer writes.
-    is_vouched: bool,
+    writer: Option<JoinHandle<io::Result<()>>>,
+}
+
+/// What is wanted, and what of it is so.
+///
+/// **Invariant:** held for moments. Workers take it while they hold shards, so under it nobody waits for shards, files or threads.
+#[derive(Default)]
+struct Desk {
     /// `appendonly`.
     wanted: bool,
     rewrite_wanted: bool,
     is_stopping: bool,
-    writer: Option<JoinHandle<io::Result<()>>>,
+    /// A writer runs. Changed by the holder of the files only, as is the next.
+    is_on: bool,
+    /// A restart would load what the writer writes.
+    is_vouched: bool,
     control: Option<JoinHandle<()>>,
     /// Monotonic ns before which nothing is tried again after a failure.
     next_try_ns: u64,
@@ -97,7 +104,7 @@ impl Aof {
             status: Arc::new(Status::new()),
             desk: Mutex::default(),
             bell: Condvar::new(),
-            job: Mutex::new(()),
+            files: Mutex::default(),
         });
         engine.parts.put(Arc::clone(&aof));
         aof
@@ -113,19 +120,24 @@ impl Aof {
             return Ok(());
         }
         let loaded = load::load(engine, &*self.storage, &self.names, &config)?;
-        self.start(engine, loaded, &config)
+        self.start(&mut self.files.lock(), engine, loaded, &config)
             .map_err(|error| LoadError::Disk { path: self.names.folder.clone(), error })
     }
 
     /// Opens the last increment, makes what is missing, and starts the threads.
-    fn start(self: &Arc<Self>, engine: &Arc<Engine>, loaded: Loaded, config: &Config) -> io::Result<()> {
-        let mut desk = self.desk.lock();
-        desk.wanted = true;
-        desk.manifest = loaded.manifest;
+    fn start(
+        self: &Arc<Self>,
+        files: &mut Files,
+        engine: &Arc<Engine>,
+        loaded: Loaded,
+        config: &Config,
+    ) -> io::Result<()> {
+        self.desk.lock().wanted = true;
+        files.manifest = loaded.manifest;
         self.storage.create_dir(&self.names.folder)?;
-        self.sweep(&mut desk.manifest);
+        self.sweep(&mut files.manifest);
         let mut is_new = false;
-        if desk.manifest.files().next().is_none() {
+        if files.manifest.files().next().is_none() {
             let name = self.names.base(1, config.aof_use_rdb_preamble);
             tracing::info!("Creating AOF base file {name} on server start");
             let mut file = self.storage.create(&self.names.path(&name))?;
@@ -139,36 +151,34 @@ impl Aof {
                 file.write_all(&bytes)?;
             }
             file.sync()?;
-            desk.manifest.base = Some(Part::new(name, 1, Role::Base));
+            files.manifest.base = Some(Part::new(name, 1, Role::Base));
             is_new = true;
         }
-        let log = match desk.manifest.increments.last() {
+        let log = match files.manifest.increments.last() {
             Some(part) => {
                 let path = self.names.path(&part.name);
                 let (len, is_covered) = (loaded.last_bytes, loaded.is_covered);
                 load::reopen(&*self.storage, path, len, is_covered, config.aof_checksum)?
             }
             None => {
-                let number = desk.manifest.next_increment();
+                let number = files.manifest.next_increment();
                 let name = self.names.increment(number);
                 tracing::info!("Creating AOF incr file {name} on server start");
                 let path = self.names.path(&name);
                 let log = self.create_log(engine, path, config)?;
-                desk.manifest.increments.push(Part::new(name, number, Role::Incremental));
+                files.manifest.increments.push(Part::new(name, number, Role::Incremental));
                 is_new = true;
                 log
             }
         };
         if is_new {
             self.storage.sync_dir(&self.names.folder)?;
-            self.persist(&desk.manifest)?;
+            self.persist(&files.manifest)?;
         }
         let total = loaded.earlier_bytes + log.len;
         self.status.earlier_bytes.store(loaded.earlier_bytes, Ordering::Relaxed);
         self.status.base_bytes.store(loaded.base_bytes, Ordering::Relaxed);
-        desk.rewritten_bytes = total;
-        desk.is_vouched = true;
-        self.launch(&mut desk, engine, log, config)?;
+        self.launch(files, engine, log, config, true)?;
         let offset = {
             let mut view = View::new(&engine.keyspace, 0);
             view.lock_blocking(&LockSet::All);
@@ -176,27 +186,32 @@ impl Aof {
             engine.update_observation();
             engine.journal.end()
         };
-        self.orders.vouch(desk.generation, offset.0);
+        self.orders.vouch(files.generation, offset.0);
+        let mut desk = self.desk.lock();
+        desk.rewritten_bytes = total;
         self.set_release(engine, config, &desk);
         self.hire_control(&mut desk, engine)
     }
 
     /// Starts a writer on `log`.
-    fn launch(&self, desk: &mut Desk, engine: &Arc<Engine>, log: OpenLog, config: &Config) -> io::Result<()> {
-        desk.generation += 1;
+    fn launch(
+        &self,
+        files: &mut Files,
+        engine: &Arc<Engine>,
+        log: OpenLog,
+        config: &Config,
+        is_vouched: bool,
+    ) -> io::Result<()> {
+        files.generation += 1;
         self.configure_writer(config);
-        self.orders.begin(desk.generation);
-        let writer = Writer::new(
-            log,
-            desk.generation,
-            desk.is_vouched,
-            Arc::clone(&self.orders),
-            Arc::clone(&self.status),
-        );
+        self.orders.begin(files.generation);
+        let (orders, status) = (Arc::clone(&self.orders), Arc::clone(&self.status));
+        let writer = Writer::new(log, files.generation, is_vouched, orders, status);
         let (engine, orders) = (Arc::clone(engine), Arc::clone(&self.orders));
         let thread = std::thread::Builder::new().name("ochre-aof".into());
-        desk.writer = Some(thread.spawn(move || run_writer(writer, &engine, &orders))?);
-        desk.is_on = true;
+        files.writer = Some(thread.spawn(move || run_writer(writer, &engine, &orders))?);
+        let mut desk = self.desk.lock();
+        (desk.is_on, desk.is_vouched) = (true, is_vouched);
         Ok(())
     }
 
@@ -326,18 +341,16 @@ impl Aof {
             // It panicked if this fails, and has said so.
             let _ = control.join();
         }
-        let mut desk = self.desk.lock();
-        if desk.is_on {
+        let mut files = self.files.lock();
+        if files.writer.is_some() {
             tracing::info!("Calling fsync() on the AOF file.");
         }
-        self.stop_writer(&mut desk, engine)
+        self.stop_writer(&mut files, engine)
     }
 
     /// Ends the journal and the writer.
-    fn stop_writer(&self, desk: &mut Desk, engine: &Engine) -> io::Result<()> {
-        if !desk.is_on {
-            return Ok(());
-        }
+    fn stop_writer(&self, files: &mut Files, engine: &Engine) -> io::Result<()> {
+        let Some(writer) = files.writer.take() else { return Ok(()) };
         {
             let mut view = View::new(&engine.keyspace, 0);
             view.lock_blocking(&LockSet::All);
@@ -346,15 +359,14 @@ impl Aof {
         }
         self.orders.stop();
         engine.journal.call();
-        let ended = desk.writer.take().map(JoinHandle::join);
-        (desk.is_on, desk.is_vouched) = (false, false);
+        let ended = writer.join();
+        {
+            let mut desk = self.desk.lock();
+            (desk.is_on, desk.is_vouched) = (false, false);
+        }
         engine.journal.reset();
         engine.journal.refuse(None);
-        match ended {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(io::Error::other("the writer of the append only file panicked")),
-            None => Ok(()),
-        }
+        ended.unwrap_or_else(|_| Err(io::Error::other("the writer of the append only file panicked")))
     }
 
     /// DEBUG LOADAOF: everything is written, forgotten, and loaded again.
@@ -364,20 +376,18 @@ impl Aof {
     pub fn reload(self: &Arc<Self>, engine: &Arc<Engine>) -> Result<(), LoadError> {
         let failed = |error| LoadError::Disk { path: self.names.folder.clone(), error };
         let config = engine.config.snapshot();
-        let _alone = self.job.lock();
+        let mut files = self.files.lock();
         engine.lifecycle.loading.store(true, Ordering::SeqCst);
-        let again = || {
-            let mut desk = self.desk.lock();
-            let was_on = desk.is_on;
-            self.stop_writer(&mut desk, engine).map_err(failed)?;
-            drop(desk);
+        let mut again = || {
+            let was_on = files.writer.is_some();
+            self.stop_writer(&mut files, engine).map_err(failed)?;
             {
                 let mut view = View::new(&engine.keyspace, 0);
                 view.lock_blocking(&LockSet::All);
                 forget_all(engine, &mut view);
             }
             let loaded = load::load(engine, &*self.storage, &self.names, &config)?;
-            if was_on { self.start(engine, loaded, &config).map_err(failed) } else { Ok(()) }
+            if was_on { self.start(&mut files, engine, loaded, &config).map_err(failed) } else { Ok(()) }
         };
         let loaded = again();
         engine.lifecycle.loading.store(false, Ordering::SeqCst);
