@@ -206,21 +206,21 @@ fn remove_keys(
     let (mut removed, mut freed) = (0_u64, 0_u64);
     let room = loop {
         let before = removed;
-        match view.lock(&evict::group(group, shards)) {
-            Ok(()) => {
-                view.begin(now, true);
-                // With many shards one key from each group in turn; with one, a few before the next look at the clock.
-                for _ in 0..if shards == 1 { KEYS_PER_LOOK } else { 1 } {
-                    let Some(bytes) = view.evict_one(policy, samples) else { break };
-                    (removed, freed) = (removed + 1, freed + bytes as u64);
-                    if freed >= wanted {
-                        break;
-                    }
+        let asked = evict::group(group, shards);
+        let count = asked.len();
+        if view.lock_free(asked) {
+            view.begin(now, true);
+            // With many shards one key from each group in turn; with one, a few before the next look at the clock.
+            for _ in 0..if shards == 1 { KEYS_PER_LOOK } else { 1 } {
+                let Some(bytes) = view.evict_one(policy, samples) else { break };
+                (removed, freed) = (removed + 1, freed + bytes as u64);
+                if freed >= wanted {
+                    break;
                 }
-                tell(engine, view);
             }
-            Err(_) => some_busy = true,
+            tell(engine, view);
         }
+        some_busy |= view.shards().count() < count;
         fruitless = if removed > before { 0 } else { fruitless + 1 };
         group = (group + 1) % groups;
         if removed > 0 && freed >= wanted {

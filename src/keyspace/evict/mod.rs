@@ -22,9 +22,11 @@ pub mod soonest;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use super::effects::{EventClass, What};
 use super::view::Circumstances;
-use super::{DbIndex, Key, LockSet, Shard, ShardId, View, edit, reclaim};
+use super::{DbIndex, Key, Shard, View, edit, reclaim};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::keyspace::{AccessClock, Db, Entry};
@@ -52,7 +54,7 @@ pub struct EvictionPolicy {
 }
 
 /// Shards that are chosen from together.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
 
 /// How many groups there are of so many shards.
 pub fn group_count(shards: usize) -> usize {
@@ -60,9 +62,9 @@ pub fn group_count(shards: usize) -> usize {
 }
 
 /// The shards of a group.
-pub fn group(number: usize, shards: usize) -> LockSet {
+pub fn group(number: usize, shards: usize) -> Range<usize> {
     let first = number * GROUP;
-    LockSet::of((first..shards.min(first + GROUP)).map(|id| ShardId(id as u16)))
+    first..shards.min(first + GROUP)
 }
 
 /// A key that may go.
@@ -90,9 +92,9 @@ impl View<'_> {
     /// Removes one key of the held shards; the bytes that it took, `None` when the policy lets none go. The effects are to be committed
     /// before the locks are released.
     pub fn evict_one(&mut self, policy: EvictionPolicy, samples: usize) -> Option<usize> {
-        let held = self.shards().count();
+        let held = self.shards().count().max(1);
         // Together as many as one shard would give.
-        let samples = samples.div_ceil(held.max(1));
+        let samples = samples.div_ceil(held);
         let mut victims: SmallVec<[(usize, Victim); GROUP]> = SmallVec::new();
         let (shards, cx) = self.split_held();
         for (at, shard) in shards.enumerate() {
@@ -105,7 +107,9 @@ impl View<'_> {
             };
             victims.extend(victim.map(|victim| (at, victim)));
         }
-        let best = victims.iter().map(|(at, victim)| (victim.rank, *at)).max()?.1;
+        // Many are equally unused: not always those of the same shard go.
+        let turn = cx.rng.index(held);
+        let best = victims.iter().max_by_key(|(at, victim)| (victim.rank, (at + turn) % held))?.0;
         let (shards, cx) = self.split_held();
         let mut victims = victims.into_iter().peekable();
         let mut freed = None;

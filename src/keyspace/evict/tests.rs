@@ -98,7 +98,7 @@ fn hit_ratios(order: Order, workers: usize) -> (f64, f64) {
         while len > CAPACITY {
             // As the dispatcher does: from one group after the other.
             turn = (turn + 1) % group_count(keyspace.shard_count());
-            view.lock_blocking(&group(turn, keyspace.shard_count()));
+            assert!(view.lock_free(group(turn, keyspace.shard_count())));
             len -= usize::from(view.evict_one(policy, 5).is_some());
         }
         view.forget_effects();
