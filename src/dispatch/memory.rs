@@ -25,7 +25,7 @@ use super::table::Registered;
 use crate::alloc;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::{Config, MaxmemoryPolicy};
-use crate::keyspace::{EvictionPolicy, Order, View, evict, reclaim};
+use crate::keyspace::{EvictionPolicy, LockSet, Order, ShardId, View, reclaim};
 use crate::resp::Output;
 use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 use crate::spec::CommandFlags;
@@ -195,10 +195,9 @@ fn remove_keys(
 ) -> Room {
     let limit_ns = time_limit_us(config.maxmemory_eviction_tenacity).saturating_mul(1000);
     let shards = engine.keyspace.shard_count();
-    let groups = evict::group_count(shards);
     let samples = config.maxmemory_samples as usize;
-    let mut group = view.rng().index(groups);
-    // Groups of shards in a row that had nothing to give, and whether one of them could not be asked.
+    let mut shard = view.rng().index(shards);
+    // Shards in a row that had nothing to give, and whether one of them could not be asked.
     let (mut fruitless, mut some_busy) = (0, false);
     // What is told of a removal takes memory itself until it is sent. So what goes is decided now, not by what is used
     // after each key, or telling of keys would be a reason to remove more of them.
@@ -206,27 +205,27 @@ fn remove_keys(
     let (mut removed, mut freed) = (0_u64, 0_u64);
     let room = loop {
         let before = removed;
-        let asked = evict::group(group, shards);
-        let count = asked.len();
-        if view.lock_free(asked) {
-            view.begin(now, true);
-            // With many shards one key from each group in turn; with one, a few before the next look at the clock.
-            for _ in 0..if shards == 1 { KEYS_PER_LOOK } else { 1 } {
-                let Some(bytes) = view.evict_one(policy, samples) else { break };
-                (removed, freed) = (removed + 1, freed + bytes as u64);
-                if freed >= wanted {
-                    break;
+        match view.lock(&LockSet::One(ShardId(shard as u16))) {
+            Ok(()) => {
+                view.begin(now, true);
+                // With many shards a draw from each in turn; with one, a few before the next look at the clock.
+                for _ in 0..if shards == 1 { KEYS_PER_LOOK } else { 1 } {
+                    let Some(bytes) = view.evict_one(policy, samples) else { break };
+                    (removed, freed) = (removed + 1, freed + bytes as u64);
+                    if freed >= wanted {
+                        break;
+                    }
                 }
+                tell(engine, view);
             }
-            tell(engine, view);
+            Err(_) => some_busy = true,
         }
-        some_busy |= view.shards().count() < count;
         fruitless = if removed > before { 0 } else { fruitless + 1 };
-        group = (group + 1) % groups;
+        shard = (shard + 1) % shards;
         if removed > 0 && freed >= wanted {
             break Room::Enough;
         }
-        if fruitless >= groups {
+        if fruitless >= shards {
             // Who is locked may have something to give; who asked everybody else in vain comes back later.
             break if some_busy { Room::Unfinished } else { Room::Impossible };
         }

@@ -120,6 +120,8 @@ pub struct Keyspace {
     snapshots: Arc<snapshot::Snapshots>,
     /// How many requests have ever waited for a key.
     waits: AtomicU64,
+    /// Candidates for eviction. Held for moments, under locks of shards.
+    pool: parking_lot::Mutex<evict::ranked::Pool>,
 }
 
 impl Keyspace {
@@ -143,6 +145,7 @@ impl Keyspace {
             deadline_moved: tokio::sync::Notify::new(),
             snapshots: Arc::default(),
             waits: AtomicU64::new(0),
+            pool: parking_lot::Mutex::default(),
         }
     }
 

@@ -5,7 +5,6 @@ use super::view::Circumstances;
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::audience::Audience;
 use crate::keyspace::entry::{Entry, is_expired};
-use crate::keyspace::evict::ranked::Pool;
 use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
@@ -21,8 +20,6 @@ pub struct Shard {
     pub(super) audience: Audience,
     /// Behind the last change of this shard in the journal.
     pub(super) last_write: JournalOffset,
-    /// Candidates for eviction.
-    pub(super) pool: Pool,
 }
 
 impl Shard {
@@ -32,7 +29,6 @@ impl Shard {
             dbs: (0..databases).map(db).collect(),
             audience: Audience::default(),
             last_write: JournalOffset(0),
-            pool: Pool::default(),
         }
     }
 

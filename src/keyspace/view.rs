@@ -18,7 +18,6 @@
 //!
 //! **Invariant:** views are not `Send` and exist only inside plain functions, so nothing awaits under a lock.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -218,17 +217,6 @@ impl<'k> View<'k> {
         };
         self.read_settings();
         locked
-    }
-
-    /// Holds those of `shards` that are free; whether there is one.
-    pub fn lock_free(&mut self, shards: Range<usize>) -> bool {
-        self.release();
-        let keyspace = self.keyspace;
-        let free =
-            shards.map(|id| ShardId(id as u16)).filter_map(|id| Some((id, keyspace.shard(id).try_lock()?)));
-        self.guards.extend(free);
-        self.read_settings();
-        !self.guards.is_empty()
     }
 
     /// Holds `set` after waiting for it in order; the script mutex can be busy, or a shard that is held for long.

@@ -57,9 +57,6 @@ struct Mailbox {
     waker: Option<Waker>,
 }
 
-/// Mail that the registry does not know of yet, per mailbox: many senders need not meet at its counter for every message.
-const UNCOUNTED_MAIL_BYTES: usize = 4096;
-
 /// See the module's head.
 pub struct Client {
     pub id: ClientId,
@@ -242,10 +239,11 @@ impl Client {
     pub fn send(&self, message: &Bytes) {
         let mut mailbox = self.mailbox.lock();
         mailbox.words.push_encoded(message);
-        let uncounted = mailbox.words.len() - mailbox.counted;
-        if uncounted > UNCOUNTED_MAIL_BYTES {
-            mailbox.counted += uncounted;
-            self.count_mail(uncounted as i64);
+        // What is allocated grows in leaps, so that many senders seldom meet at the registry's counter.
+        let held = mailbox.words.heap_bytes();
+        if held > mailbox.counted {
+            self.count_mail((held - mailbox.counted) as i64);
+            mailbox.counted = held;
         }
         // The owner takes the call back before it locks the mailbox: who finds it standing is read by the same look.
         if !self.called.load(Ordering::Relaxed) {

@@ -76,6 +76,8 @@ fn checked_len(len: usize, more: usize, limit_bytes: u64) -> Result<usize, CmdEr
 
 /// Writes `part` at `offset`, with zero bytes before it when the string is shorter.
 fn overwrite(bytes: &mut Vec<u8>, offset: usize, part: &[u8]) {
+    // All at once: a new string takes what it needs, and one that grows gets room for more.
+    bytes.reserve((offset + part.len()).saturating_sub(bytes.len()));
     if bytes.len() < offset {
         bytes.resize(offset, 0);
     }
@@ -105,6 +107,13 @@ mod tests {
             overwrite(&mut bytes, offset, part);
             assert_eq!(bytes, new);
         }
+    }
+
+    #[test]
+    fn a_new_string_takes_what_it_needs() {
+        let mut bytes = Vec::new();
+        overwrite(&mut bytes, 100_000, b"x");
+        assert_eq!(bytes.capacity(), 100_001);
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! Which key goes when memory is full.
 //!
 //! ```text
-//! over maxmemory ─▶ a shard, locked ─▶ victim by policy ─▶ removed, told as `evicted`, journalled as DEL ─▶ next shard …
+//! over maxmemory ─▶ a shard, locked: draw ─▶ victim by policy ─▶ its shard, locked: removed, told as `evicted`, journalled as DEL
 //! ```
 //!
 //! | family | file | the victim is |
 //! |---|---|---|
 //! | LRU, LFU | [`ranked`] | the worst of the best candidates that samples have found so far |
+//! | TTL | [`ranked`], [`soonest`] | the one with the earliest deadline, found by the index of deadlines of each shard |
 //! | random | [`random`] | any |
-//! | TTL | [`soonest`] | the one with the earliest deadline, found by the index of deadlines |
 //!
-//! Keys are spread over shards by a hash, so every few shards are a fair sample of all keys: a victim is chosen inside a
-//! [`group`] of them, under their locks alone, and the next one comes from the next group. One shard of many holds too few keys
-//! to choose from where all keys are few. Who decides how many go, and when, is the dispatcher.
+//! Keys are spread over shards by a hash, so every shard is a fair sample of all keys: candidates are drawn from one shard after
+//! the other. Who decides how many go, and when, is the dispatcher.
 //!
 //! **Invariant:** a victim is removed as DEL would remove it: counts, deadlines and watchers know of it.
 
@@ -22,16 +21,13 @@ pub mod soonest;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-
 use super::effects::{EventClass, What};
 use super::view::Circumstances;
-use super::{DbIndex, Key, Shard, View, edit, reclaim};
+use super::{DbIndex, Key, LockSet, Shard, View, edit, reclaim};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::keyspace::{AccessClock, Db, Entry};
 use ranked::Rank;
-use smallvec::SmallVec;
 
 /// By what the victim is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,28 +49,6 @@ pub struct EvictionPolicy {
     pub is_volatile: bool,
 }
 
-/// Shards that are chosen from together.
-const GROUP: usize = 16;
-
-/// How many groups there are of so many shards.
-pub fn group_count(shards: usize) -> usize {
-    shards.div_ceil(GROUP)
-}
-
-/// The shards of a group.
-pub fn group(number: usize, shards: usize) -> Range<usize> {
-    let first = number * GROUP;
-    first..shards.min(first + GROUP)
-}
-
-/// A key that may go.
-pub(super) struct Victim {
-    /// The greater, the sooner it goes.
-    rank: u64,
-    db: DbIndex,
-    key: Box<[u8]>,
-}
-
 /// What a choice depends on besides the data.
 pub(super) struct Choice<'c> {
     policy: EvictionPolicy,
@@ -89,52 +63,67 @@ pub(super) struct Choice<'c> {
 const VOLATILE_DRAWS: usize = 8;
 
 impl View<'_> {
-    /// Removes one key of the held shards; the bytes that it took, `None` when the policy lets none go. The effects are to be committed
-    /// before the locks are released.
+    /// Draws from the held shards, and removes the best of all candidates, whose shard is held then; the bytes that it took.
+    /// `None` when the policy lets none go, or somebody else holds those that it would. The effects are to be committed before
+    /// the locks are released.
     pub fn evict_one(&mut self, policy: EvictionPolicy, samples: usize) -> Option<usize> {
-        let held = self.shards().count().max(1);
-        // Together as many as one shard would give.
-        let samples = samples.div_ceil(held);
-        let mut victims: SmallVec<[(usize, Victim); GROUP]> = SmallVec::new();
-        let (shards, cx) = self.split_held();
-        for (at, shard) in shards.enumerate() {
-            let choice = &mut Choice { policy, samples, now: cx.now, access: cx.access, rng: &mut cx.rng };
-            let victim = match policy.order {
-                Order::Lru => ranked::victim(shard, choice, Rank::Idle),
-                Order::Lfu => ranked::victim(shard, choice, Rank::Unused),
-                Order::Random => random::victim(shard, choice),
-                Order::Ttl => soonest::victim(shard, choice),
-            };
-            victims.extend(victim.map(|victim| (at, victim)));
-        }
-        // Many are equally unused: not always those of the same shard go.
-        let turn = cx.rng.index(held);
-        let best = victims.iter().max_by_key(|(at, victim)| (victim.rank, (at + turn) % held))?.0;
-        let (shards, cx) = self.split_held();
-        let mut victims = victims.into_iter().peekable();
-        let mut freed = None;
-        for (at, shard) in shards.enumerate() {
-            match victims.next_if(|(of, _)| *of == at) {
-                Some((_, victim)) if at == best => freed = remove(shard, cx, &victim),
-                Some((_, other)) if matches!(policy.order, Order::Lru | Order::Lfu) => {
-                    ranked::keep(shard, &other);
-                }
-                _ => {}
+        let rank = match policy.order {
+            Order::Lru => Rank::Idle,
+            Order::Lfu => Rank::Unused,
+            Order::Ttl => Rank::Soonest,
+            Order::Random => return self.evict_any(policy, samples),
+        };
+        let keyspace = self.keyspace();
+        {
+            let mut pool = keyspace.pool.lock();
+            pool.be_for(rank, policy.is_volatile);
+            let (shards, cx) = self.split_held();
+            for shard in shards {
+                let (now, access) = (cx.now, cx.access);
+                let choice = &mut Choice { policy, samples, now, access, rng: &mut cx.rng };
+                ranked::draw(shard, choice, rank, &mut pool);
             }
         }
-        freed
+        // Each round takes a candidate for good, or gives one its right place; so there is an end.
+        for _ in 0..2 * ranked::POOL_LEN {
+            let (best, next) = keyspace.pool.lock().take()?;
+            let key = keyspace.key(&best.key);
+            if self.lock(&LockSet::One(keyspace.shard_of(key.hash()))).is_err() {
+                continue;
+            }
+            let (shard, cx) = self.split(key);
+            let found = shard.db(best.db).table.find(key.hash(), key.bytes());
+            let Some(entry) = found.filter(|entry| !policy.is_volatile || entry.deadline().is_some()) else {
+                continue;
+            };
+            let now = rank.of(entry, &cx.access, cx.now);
+            if now >= best.rank || next.is_none_or(|next| now >= next) {
+                return remove(shard, cx, best.db, key);
+            }
+            keyspace.pool.lock().offer(now, best.db, &best.key);
+        }
+        None
+    }
+
+    fn evict_any(&mut self, policy: EvictionPolicy, samples: usize) -> Option<usize> {
+        let keyspace = self.keyspace();
+        let (mut shards, cx) = self.split_held();
+        shards.find_map(|shard| {
+            let choice = &mut Choice { policy, samples, now: cx.now, access: cx.access, rng: &mut cx.rng };
+            let (db, name) = random::victim(shard, choice)?;
+            remove(shard, cx, db, keyspace.key(&name))
+        })
     }
 }
 
-fn remove(shard: &mut Shard, cx: &mut Circumstances, victim: &Victim) -> Option<usize> {
-    let (db, audience) = shard.parts_mut(victim.db);
-    let hash = db.table.seed().hash(&victim.key);
-    let entry = db.remove(Key { bytes: &victim.key, hash })?;
-    audience.touch(victim.db, &victim.key, &mut cx.ready);
+fn remove(shard: &mut Shard, cx: &mut Circumstances, index: DbIndex, key: Key<'_>) -> Option<usize> {
+    let (db, audience) = shard.parts_mut(index);
+    let entry = db.remove(key)?;
+    audience.touch(index, key.bytes(), &mut cx.ready);
     if cx.observed {
         // For the journal it is as if the key had died by itself: a DEL.
-        cx.effects.record(victim.db, &victim.key, What::Expired);
-        cx.effects.record(victim.db, &victim.key, What::Event(EventClass::Evicted, "evicted"));
+        cx.effects.record(index, key.bytes(), What::Expired);
+        cx.effects.record(index, key.bytes(), What::Event(EventClass::Evicted, "evicted"));
     }
     Some(discard(entry))
 }

@@ -1,10 +1,9 @@
 //! Random eviction: any key, with equal chances.
 
-use super::{Choice, Victim, database, sample};
-use crate::keyspace::Shard;
+use super::{Choice, database, sample};
+use crate::keyspace::{DbIndex, Shard};
 
-pub(super) fn victim(shard: &Shard, choice: &mut Choice<'_>) -> Option<Victim> {
+pub(super) fn victim(shard: &Shard, choice: &mut Choice<'_>) -> Option<(DbIndex, Box<[u8]>)> {
     let db = database(shard, choice)?;
-    let key = sample(shard.db(db), choice)?.key().into();
-    Some(Victim { rank: choice.rng.next_u64(), db, key })
+    Some((db, sample(shard.db(db), choice)?.key().into()))
 }

@@ -1,4 +1,5 @@
-//! Eviction by use: the longest unused (LRU) or the least used (LFU) key, as far as samples tell.
+//! Eviction by rank: the longest unused key (LRU), the least used (LFU), or the one with the earliest deadline (TTL), as far as
+//! samples tell.
 //!
 //! Nobody keeps all keys in the order of their use. A few are drawn at random instead, as Redis does, and the best candidates
 //! of all draws so far are remembered in a pool, so that a few draws per victim come close to the exact order:
@@ -7,14 +8,17 @@
 //! draw 5 ─▶ pool of 16 by rank ─▶ the worst: still there, still as unused? ─▶ victim
 //!                                                  └ used meanwhile: back into the pool with its new rank
 //! ```
+//!
+//! There is one pool for all shards: each of many holds too few keys to choose from, and sixteen names each would be much
+//! memory for a server that has none left.
 
-use super::{Choice, Victim, sample};
+use super::{Choice, sample, soonest};
 use crate::base::clock::UnixMs;
 use crate::keyspace::access::{idle_minutes, idle_seconds};
 use crate::keyspace::{AccessClock, DbIndex, Entry, Shard};
 
-/// Candidates remembered in each shard.
-const POOL_LEN: usize = 16;
+/// Candidates remembered.
+pub(super) const POOL_LEN: usize = 16;
 
 /// What makes a key a better victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +27,13 @@ pub(super) enum Rank {
     Idle,
     /// Few uses.
     Unused,
+    /// An early deadline.
+    Soonest,
 }
 
 impl Rank {
     /// The greater, the sooner it goes.
-    fn of(self, entry: &Entry, access: &AccessClock, now: UnixMs) -> u64 {
+    pub(super) fn of(self, entry: &Entry, access: &AccessClock, now: UnixMs) -> u64 {
         match self {
             Rank::Idle => idle_seconds(entry.clock(), now),
             Rank::Unused => {
@@ -35,20 +41,36 @@ impl Rank {
                 let unused = 255 - u64::from(access.frequency(entry.clock(), now).min(255));
                 unused << 16 | u64::from(idle_minutes(entry.clock(), now))
             }
+            Rank::Soonest => u64::MAX - entry.deadline().unwrap_or(u64::MAX),
         }
     }
+}
+
+/// A key that may go.
+pub(super) struct Candidate {
+    pub rank: u64,
+    pub db: DbIndex,
+    pub key: Box<[u8]>,
 }
 
 /// The best candidates so far; the best is the last.
 #[derive(Default)]
 pub(in crate::keyspace) struct Pool {
-    candidates: Vec<Victim>,
+    candidates: Vec<Candidate>,
     /// What the ranks mean, and whether only volatile keys were drawn.
     kind: Option<(Rank, bool)>,
 }
 
 impl Pool {
-    fn offer(&mut self, rank: u64, db: DbIndex, key: &[u8]) {
+    /// Begins anew if what it holds was drawn for something else.
+    pub(super) fn be_for(&mut self, rank: Rank, is_volatile: bool) {
+        let kind = Some((rank, is_volatile));
+        if self.kind != kind {
+            *self = Pool { candidates: Vec::new(), kind };
+        }
+    }
+
+    pub(super) fn offer(&mut self, rank: u64, db: DbIndex, key: &[u8]) {
         if self.candidates.len() >= POOL_LEN
             && self.candidates.first().is_some_and(|worst| rank <= worst.rank)
         {
@@ -58,59 +80,37 @@ impl Pool {
             return;
         }
         let at = self.candidates.partition_point(|known| known.rank < rank);
-        self.candidates.insert(at, Victim { rank, db, key: key.into() });
+        self.candidates.insert(at, Candidate { rank, db, key: key.into() });
         if self.candidates.len() > POOL_LEN {
             self.candidates.remove(0);
         }
     }
+
+    /// Takes the best, with the rank of the next best.
+    pub(super) fn take(&mut self) -> Option<(Candidate, Option<u64>)> {
+        let best = self.candidates.pop()?;
+        Some((best, self.candidates.last().map(|next| next.rank)))
+    }
 }
 
-/// The best candidate of a shard, which leaves the pool; [`keep`] puts it back when another shard has a better one.
-pub(super) fn victim(shard: &mut Shard, choice: &mut Choice<'_>, rank: Rank) -> Option<Victim> {
-    let mut pool = std::mem::take(&mut shard.pool);
-    let kind = Some((rank, choice.policy.is_volatile));
-    if pool.kind != kind {
-        pool = Pool { candidates: Vec::new(), kind };
-    }
-    let (now, access) = (choice.now, choice.access);
-    for index in 0..shard.databases() {
-        let db = shard.db(DbIndex(index));
-        if db.is_empty() {
+/// Draws from a shard.
+pub(super) fn draw(shard: &mut Shard, choice: &mut Choice<'_>, rank: Rank, pool: &mut Pool) {
+    for index in (0..shard.databases()).map(DbIndex) {
+        if shard.db(index).is_empty() {
             continue;
         }
+        if rank == Rank::Soonest {
+            if let Some((when, key)) = soonest::of(shard, index, choice) {
+                pool.offer(u64::MAX - when.0, index, &key);
+            }
+            continue;
+        }
+        let (now, access) = (choice.now, choice.access);
         for _ in 0..choice.samples {
-            let Some(entry) = sample(db, choice) else { break };
-            pool.offer(rank.of(entry, &access, now), DbIndex(index), entry.key());
+            let Some(entry) = sample(shard.db(index), choice) else { break };
+            pool.offer(rank.of(entry, &access, now), index, entry.key());
         }
     }
-    let victim = best(shard, &mut pool, choice, rank);
-    shard.pool = pool;
-    victim
-}
-
-/// Puts a candidate back.
-pub(super) fn keep(shard: &mut Shard, candidate: &Victim) {
-    shard.pool.offer(candidate.rank, candidate.db, &candidate.key);
-}
-
-/// Takes the best candidate that is still what it was.
-fn best(shard: &Shard, pool: &mut Pool, choice: &Choice<'_>, rank: Rank) -> Option<Victim> {
-    // Each round takes a candidate for good, or gives one its right place; so there is an end.
-    for _ in 0..2 * POOL_LEN {
-        let candidate = pool.candidates.pop()?;
-        let table = &shard.db(candidate.db).table;
-        let found = table.find(table.seed().hash(&candidate.key), &candidate.key);
-        let Some(entry) = found.filter(|entry| !choice.policy.is_volatile || entry.deadline().is_some())
-        else {
-            continue;
-        };
-        let now = rank.of(entry, &choice.access, choice.now);
-        if now >= candidate.rank || pool.candidates.last().is_none_or(|next| now >= next.rank) {
-            return Some(Victim { rank: now, ..candidate });
-        }
-        pool.offer(now, candidate.db, &candidate.key);
-    }
-    None
 }
 
 #[cfg(test)]

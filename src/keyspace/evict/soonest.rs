@@ -4,7 +4,7 @@
 //! the ones that it met, so a few looks are enough. A hash whose fields expire soon has a bound too without a deadline of its
 //! own: it may not go, and when such hashes hide the others, the earliest of some samples goes instead.
 
-use super::{Choice, Victim, sample};
+use super::{Choice, sample};
 use crate::base::clock::UnixMs;
 use crate::keyspace::{DbIndex, Entry, Shard};
 
@@ -13,21 +13,12 @@ const LOOKS: usize = 16;
 /// Buckets of one look.
 const LOOK_BUCKETS: usize = 16;
 
-pub(super) fn victim(shard: &mut Shard, choice: &mut Choice<'_>) -> Option<Victim> {
-    let mut earliest: Option<Victim> = None;
-    for index in 0..shard.databases() {
-        let db = DbIndex(index);
-        if shard.db(db).volatile() == 0 {
-            continue;
-        }
-        let found = of_database(shard, db).or_else(|| of_samples(shard, db, choice));
-        let Some((UnixMs(when), key)) = found else { continue };
-        let rank = u64::MAX - when;
-        if earliest.as_ref().is_none_or(|known| rank > known.rank) {
-            earliest = Some(Victim { rank, db, key });
-        }
+/// The key of a database that would expire soonest, and its deadline.
+pub(super) fn of(shard: &mut Shard, db: DbIndex, choice: &mut Choice<'_>) -> Option<(UnixMs, Box<[u8]>)> {
+    if shard.db(db).volatile() == 0 {
+        return None;
     }
-    earliest
+    of_database(shard, db).or_else(|| of_samples(shard, db, choice))
 }
 
 fn of_database(shard: &mut Shard, db: DbIndex) -> Option<(UnixMs, Box<[u8]>)> {

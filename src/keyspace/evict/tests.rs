@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 use crate::keyspace::entry::string_entry;
-use crate::keyspace::{Effect, EntryMut, Keyspace, LockSet, Ttl, WrongType};
+use crate::keyspace::{Effect, EntryMut, Keyspace, LockSet, ShardId, Ttl, WrongType};
 use crate::value::string::Encoding;
 
 const DB: DbIndex = DbIndex(0);
@@ -96,9 +96,9 @@ fn hit_ratios(order: Order, workers: usize) -> (f64, f64) {
             len += 1;
         }
         while len > CAPACITY {
-            // As the dispatcher does: from one group after the other.
-            turn = (turn + 1) % group_count(keyspace.shard_count());
-            assert!(view.lock_free(group(turn, keyspace.shard_count())));
+            // As the dispatcher does: from one shard after the other.
+            turn = (turn + 1) % keyspace.shard_count();
+            view.lock_blocking(&LockSet::One(ShardId(turn as u16)));
             len -= usize::from(view.evict_one(policy, 5).is_some());
         }
         view.forget_effects();
