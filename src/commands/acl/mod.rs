@@ -103,7 +103,16 @@ fn carry_out(engine: &Engine, consequences: &Consequences) {
             consequences.gone.iter().any(|gone| **gone == *user)
         };
         if leaving.contains(&client.id) || is_gone() {
+            leaving.insert(client.id);
             client.kill();
         }
     }
+    // Their workers close them in a moment; they hear nothing from now on.
+    let mut over = Vec::new();
+    engine.pubsub.for_each_subscription(|space, name, client| {
+        if leaving.contains(&client.id) {
+            over.push((space, name.to_vec(), client.id));
+        }
+    });
+    over.iter().for_each(|(space, name, client)| engine.pubsub.unsubscribe(*space, name, *client));
 }
