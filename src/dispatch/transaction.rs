@@ -52,6 +52,15 @@ pub(super) struct Gathered {
     reads: Vec<(usize, Box<[u8]>)>,
 }
 
+/// What a client that caches has read in a transaction.
+#[derive(Default)]
+struct Reads {
+    /// Keys that the transaction changed later.
+    outdated: Vec<Box<[u8]>>,
+    /// Keys that are as they were read.
+    current: Vec<Box<[u8]>>,
+}
+
 impl Gathered {
     pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects) {
         // A key that expires does so before the command that finds out.
@@ -66,11 +75,11 @@ impl Gathered {
         self.reads.push((self.effects.records.len(), key.into()));
     }
 
-    /// The keys that were read: those that were changed later, and those that are as they were read.
-    fn take_reads(&mut self) -> (Vec<Box<[u8]>>, Vec<Box<[u8]>>) {
-        let (mut outdated, mut current) = (Vec::new(), Vec::new());
+    /// The keys that were read.
+    fn take_reads(&mut self) -> Reads {
+        let mut reads = Reads::default();
         if self.reads.is_empty() {
-            return (outdated, current);
+            return reads;
         }
         let (mut flushed, mut changed) = (None, HashMap::new());
         for (at, record) in self.effects.records.iter().enumerate() {
@@ -82,9 +91,10 @@ impl Gathered {
         }
         for (seen, key) in self.reads.drain(..) {
             let last = changed.get(&*key).copied().max(flushed);
-            if last.is_some_and(|at| at >= seen) { outdated.push(key) } else { current.push(key) }
+            let is_outdated = last.is_some_and(|at| at >= seen);
+            if is_outdated { &mut reads.outdated } else { &mut reads.current }.push(key);
         }
-        (outdated, current)
+        reads
     }
 }
 
@@ -226,7 +236,7 @@ impl<'k> Executor<'k> {
         let done = run(self);
         let Some(mut gathered) = self.gathered.take() else { return done };
         // What it changed behind a read its own client hears of; what it changed before, it has read as it is.
-        let (outdated, current) = gathered.take_reads();
+        let Reads { outdated, current } = gathered.take_reads();
         outdated.iter().for_each(|key| self.remember(client, key));
         let has_done_nothing = gathered.commands.is_empty() && gathered.effects.records.is_empty();
         if !has_done_nothing && !self.is_abandoned {

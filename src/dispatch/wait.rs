@@ -117,6 +117,7 @@ impl Engine {
             Ending::TimedOut => out.writer(session.proto).null_array(),
             Ending::Unblocked => {
                 self.stats.error(UNBLOCKED);
+                bump(&stats.counters.error_replies, 1);
                 out.writer(session.proto).error(UNBLOCKED);
             }
             Ending::Left => {}

@@ -133,7 +133,7 @@ fn expression(chance: &mut Chance, kind: Kind, depth: usize) -> Node {
     let rules: Vec<_> = RULES.iter().filter(|(of, ..)| *of == kind).collect();
     let must_end = depth >= DEPTH_MAX || !chance.percent(70);
     if !leaves.is_empty() && (rules.is_empty() || must_end) {
-        return Node::leaf(*chance.pick::<&'static str>(leaves));
+        return Node::leaf(chance.pick::<&'static str>(leaves));
     }
     let (_, text, holes) = **chance.pick(&rules);
     // What can only be made of rules (calls, statements) ends all the same: their holes have leaves.
