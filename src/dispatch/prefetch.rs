@@ -43,10 +43,9 @@ impl Executor<'_> {
         }
         if self.view.is_beyond_caches(db) {
             if has_one_shard {
-                self.prefetch_requests(db, requests.clone());
-            } else {
-                self.view.prefetch(db, &keys);
+                self.keys_ahead(requests.clone(), usize::MAX, &mut keys);
             }
+            self.view.prefetch(db, &keys);
         }
         // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
         if self.prefetch_elements(db, requests.clone().take(1), Stage::Bucket) {
@@ -55,7 +54,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Fetches for requests whose shards are held.
+    /// Fetches for the commands of a log, whose shards are held.
     pub(super) fn prefetch_requests<'a>(&mut self, db: DbIndex, requests: impl Iterator<Item = Args<'a>>) {
         let mut keys = KeysAhead::new();
         self.keys_ahead(requests, usize::MAX, &mut keys);

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! ZREMRANGEBYRANK big 0 499999    tree: cut at once, O(log n)      index: still holds 500,000 that left
-//!                                 ── the sweep of expiry, 64 at a time ──▶ forgets them, then frees what was cut off
+//!                                 ── the sweep of expiry, a few at a time ──▶ forgets them, then frees what was cut off
 //! ```
 //!
 //! Taking many members out of the index would keep others waiting, so that is done little by little. As long as the
