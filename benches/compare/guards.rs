@@ -12,7 +12,7 @@ use crate::Plan;
 use crate::client::{Chance, Connection, request};
 use crate::report::Table;
 use crate::server::{Instance, Peer};
-use crate::tls::Pki;
+use crate::tls::{self, Pki};
 
 const STRANGERS: usize = 1_000;
 /// Between two bytes of those who dribble.
@@ -31,6 +31,7 @@ pub fn run(plan: &Plan) {
     strangers(plan);
     limits(plan);
     storm(plan);
+    tls::many(plan);
 }
 
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::fs::read_to_string;
 use std::sync::OnceLock;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Where servers run, and where this client runs.
@@ -45,6 +45,13 @@ pub fn move_process(pid: u32, cpu: usize) {
 /// Lets this thread, and what it starts, run on all CPUs again.
 pub fn move_anywhere() {
     let _ = sched_setaffinity(None, given());
+}
+
+/// Lets this process, and what it starts, have as many descriptors as it may.
+pub fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn only(cpu: usize) -> CpuSet {

@@ -25,6 +25,7 @@ const VALUE_BYTES: usize = 16;
 /// Connections under load.
 const CONNECTIONS: usize = 20;
 const IDLE_CONNECTIONS: usize = 1_000;
+const MANY_CONNECTIONS: usize = 10_000;
 const HANDSHAKES: usize = 1_000;
 
 type Stream = StreamOwned<ClientConnection, TcpStream>;
@@ -115,20 +116,42 @@ pub fn run(plan: &Plan) {
         let cpu = instance.cpu_seconds();
         (0..HANDSHAKES).for_each(|_| drop(connect(*addr, &config)));
         let handshake_ms = (instance.cpu_seconds() - cpu) / HANDSHAKES as f64 * 1e3;
-        let before = (instance.resident_bytes(), instance.used_bytes());
-        let open: Vec<Stream> = (0..IDLE_CONNECTIONS).map(|_| connect(*addr, &config)).collect();
-        let after = (instance.resident_bytes(), instance.used_bytes());
-        drop(open);
-        let each =
-            |after: u64, before: u64| (after.saturating_sub(before) / IDLE_CONNECTIONS as u64).to_string();
+        let [resident, used] = idle_bytes(instance, *addr, &config, IDLE_CONNECTIONS);
         table.row([
             peer.name.clone(),
-            each(after.0, before.0),
-            each(after.1, before.1),
+            resident.to_string(),
+            used.to_string(),
             format!("{handshake_ms:.3}"),
         ]);
     }
     table.print("TLS: 1,000 idle connections, 1,000 handshakes one after the other");
+}
+
+/// What each of ten thousand connections takes that only stay.
+pub fn many(plan: &Plan) {
+    machine::raise_descriptor_limit();
+    let pki = Pki::new();
+    let config = pki.client();
+    let mut table =
+        Table::new(["server", "RSS/idle connection", "used_memory/idle connection", "PING beside them", "bar"]);
+    for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
+        let Some((instance, addr)) = pki.start(peer) else { continue };
+        let mut own = instance.connect();
+        own.ask(&format!("CONFIG SET maxclients {}", MANY_CONNECTIONS + 100));
+        let [resident, used] = idle_bytes(&instance, addr, &config, MANY_CONNECTIONS);
+        let cells = [peer.name.clone(), resident.to_string(), used.to_string(), own.ask("PING")];
+        table.row(cells.into_iter().chain(["≤ 40,960 of RSS".into()]));
+    }
+    table.print("TLS: 10,000 idle connections");
+}
+
+/// Bytes of RSS and of used_memory for each of so many connections, while all are open.
+fn idle_bytes(instance: &Instance, addr: SocketAddr, config: &Arc<ClientConfig>, count: usize) -> [u64; 2] {
+    let bytes = || [instance.resident_bytes(), instance.used_bytes()];
+    let before = bytes();
+    let _open: Vec<Stream> = (0..count).map(|_| connect(addr, config)).collect();
+    let after = bytes();
+    [0, 1].map(|index| after[index].saturating_sub(before[index]) / count as u64)
 }
 
 /// CPU seconds of the server, and requests.

@@ -93,6 +93,8 @@ pub struct Client {
     pub(super) stranger_bytes: AtomicUsize,
     /// Bytes of its buffers that the registry counts.
     pub(super) counted_bytes: AtomicUsize,
+    /// Mail that its connection has taken and not yet counted among its buffers, in bytes.
+    taken_mail_bytes: AtomicUsize,
     /// Where the registry counts what waits in all mailboxes, once it knows the client.
     pub(super) mail_bytes: OnceLock<Arc<AtomicI64>>,
 }
@@ -153,6 +155,7 @@ impl Drop for Client {
     fn drop(&mut self) {
         // What nobody reads any more is no longer counted.
         self.take_mail(&mut Output::default());
+        self.settle_mail();
     }
 }
 
@@ -191,6 +194,7 @@ impl Client {
             stranger_since_us: AtomicU64::new(0),
             stranger_bytes: AtomicUsize::new(0),
             counted_bytes: AtomicUsize::new(0),
+            taken_mail_bytes: AtomicUsize::new(0),
             mail_bytes: OnceLock::new(),
         }
     }
@@ -277,16 +281,33 @@ impl Client {
         self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::SeqCst)
     }
 
-    /// Moves what was said to this client into its output.
+    /// Moves what was said to this client into its output. It counts as mail until the output is counted, so that it is never
+    /// taken for data meanwhile.
     pub fn take_mail(&self, output: &mut Output) {
         let mut mailbox = self.mailbox.lock();
         let words = std::mem::take(&mut mailbox.words);
         let counted = std::mem::take(&mut mailbox.counted);
         drop(mailbox);
         if counted > 0 {
-            self.count_mail(-(counted as i64));
+            let taken = self.taken_mail_bytes.load(Ordering::Relaxed);
+            self.taken_mail_bytes.store(taken + counted, Ordering::Relaxed);
         }
         output.append(words);
+    }
+
+    /// What was taken is among the buffers now, or sent; called by the owning worker only.
+    #[inline]
+    pub(super) fn settle_mail(&self) {
+        let taken = self.taken_mail_bytes.load(Ordering::Relaxed);
+        if taken > 0 {
+            self.taken_mail_bytes.store(0, Ordering::Relaxed);
+            self.count_mail(-(taken as i64));
+        }
+    }
+
+    /// Bytes of its buffers that the registry counts.
+    pub fn counted_bytes(&self) -> usize {
+        self.counted_bytes.load(Ordering::Relaxed)
     }
 
     pub fn is_killed(&self) -> bool {

@@ -70,6 +70,7 @@ impl Registry {
     pub fn count_buffers(&self, client: &Client, bytes: usize) -> bool {
         let before = client.counted_bytes.load(Ordering::Relaxed);
         if before == bytes {
+            client.settle_mail();
             return false;
         }
         client.counted_bytes.store(bytes, Ordering::Relaxed);
@@ -79,6 +80,7 @@ impl Registry {
         if large != was_large {
             self.large.fetch_add(large - was_large, Ordering::Relaxed);
         }
+        client.settle_mail();
         bytes > before
     }
 
@@ -97,10 +99,15 @@ impl Registry {
         u64::try_from(self.strangers.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// Bytes of large buffers and of messages that wait: what slow clients make grow.
-    pub fn large_buffer_bytes(&self) -> u64 {
-        let bytes = self.large.load(Ordering::Relaxed) + self.mail.load(Ordering::Relaxed);
+    /// Bytes of all clients' buffers, and of messages that are on their way to them.
+    pub fn held_bytes(&self) -> u64 {
+        let bytes = self.buffers.load(Ordering::Relaxed) + self.mail.load(Ordering::Relaxed);
         u64::try_from(bytes).unwrap_or(0)
+    }
+
+    /// What of clients' buffers goes beyond [`SMALL_BUFFERS_BYTES`] of each.
+    pub fn large_buffer_bytes(&self) -> u64 {
+        u64::try_from(self.large.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// Bytes of all clients' buffers.

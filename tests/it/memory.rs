@@ -19,6 +19,12 @@ fn limited(policy: &str, bytes: u64) -> (Process, Wire, u64) {
     (process, wire, limit)
 }
 
+fn port(wire: &mut Wire) -> u16 {
+    let Reply::Array(pair) = wire.ask("CONFIG GET port") else { panic!("no port") };
+    let Some(Reply::Bulk(port)) = pair.get(1) else { panic!("{pair:?}") };
+    String::from_utf8_lossy(port).parse().expect("a number")
+}
+
 fn oom() -> Reply {
     Reply::Error(b"OOM command not allowed when used memory > 'maxmemory'.".to_vec())
 }
@@ -92,10 +98,7 @@ fn clients_that_do_not_read_push_out_each_other_and_no_data() {
     }
     let keys: Vec<String> = (0..2000).map(|count| format!("key:{count}")).collect();
     let mget: Vec<&str> = std::iter::once("MGET").chain(keys.iter().map(String::as_str)).collect();
-    let port = wire.ask("CONFIG GET port");
-    let Reply::Array(port) = port else { panic!("{port:?}") };
-    let Some(Reply::Bulk(port)) = port.get(1) else { panic!("{port:?}") };
-    let port: u16 = String::from_utf8_lossy(port).parse().unwrap();
+    let port = port(&mut wire);
     let mut deaf: Vec<Wire> = (0..20).map(|_| Wire::connect(at(port))).collect();
     for client in &mut deaf {
         for _ in 0..8 {
@@ -123,4 +126,36 @@ fn what_clients_have_the_server_remember_counts_as_theirs() {
         assert!(is_closed, "{command}");
     }
     assert_eq!(number(&mut Wire::connect(at(port)), "evicted_clients"), 4);
+}
+
+#[test]
+fn telling_of_what_went_is_no_reason_for_more_to_go() {
+    const KEYS: u64 = 300;
+    let (_process, mut wire, _) = limited("allkeys-lru", 64 << 20);
+    wire.ask("CONFIG SET maxmemory-eviction-tenacity 100");
+    let port = port(&mut wire);
+    let mut trackers: Vec<Wire> = (0..10).map(|_| Wire::connect(at(port))).collect();
+    for tracker in &mut trackers {
+        tracker.ask("HELLO 3");
+        assert_eq!(tracker.ask("CLIENT TRACKING ON"), Reply::ok());
+    }
+    let name = "x".repeat(1_000);
+    for number in 0..KEYS {
+        let key = format!("{number}{name}");
+        wire.call(&["SET", &key, "x"]);
+        trackers.iter_mut().for_each(|tracker| drop(tracker.call(&["GET", &key])));
+    }
+    // Some 40 keys have to go, and ten clients hear of each.
+    let limit = number(&mut wire, "used_memory") - 40_000;
+    assert_eq!(wire.ask(&format!("CONFIG SET maxmemory {limit}")), Reply::ok());
+    for _ in 0..20 {
+        wire.ask("SET one value");
+    }
+    let evicted = number(&mut wire, "evicted_keys");
+    assert!((10..=60).contains(&evicted), "{evicted}");
+    let Reply::Integer(left) = wire.ask("DBSIZE") else { panic!("no DBSIZE") };
+    assert!(left >= 200, "{left}");
+    for tracker in &mut trackers {
+        assert!(tracker.read().is_ok_and(|message| matches!(message, Reply::Push(_))));
+    }
 }

@@ -193,7 +193,10 @@ fn emit_rest(facts: &Facts<'_>, memory: &Memory, out: &mut dyn Emitter) {
             (Field::gauge("mem_clients_slaves", "Bytes of replicas' buffers"), zero),
             (Field::gauge("mem_clients_normal", "Bytes of clients' buffers"), Value::Uint(memory.clients)),
             (Field::gauge("mem_cluster_links", "Bytes of links in the cluster"), zero),
-            (Field::gauge("mem_aof_buffer", "Bytes that wait for the append only file"), zero),
+            (
+                Field::gauge("mem_aof_buffer", "Bytes that wait for the append only file"),
+                Value::Uint(facts.engine.journal.backlog_bytes()),
+            ),
             (Field::info("mem_allocator", "The allocator"), Value::Text("jemalloc")),
             (Field::gauge("mem_overhead_db_hashtable_rehashing", "Bytes of tables being replaced"), zero),
             (Field::gauge("active_defrag_running", "Whether memory is being defragmented"), zero),
