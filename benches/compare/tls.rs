@@ -117,12 +117,7 @@ pub fn run(plan: &Plan) {
         (0..HANDSHAKES).for_each(|_| drop(connect(*addr, &config)));
         let handshake_ms = (instance.cpu_seconds() - cpu) / HANDSHAKES as f64 * 1e3;
         let [resident, used] = idle_bytes(instance, *addr, &config, IDLE_CONNECTIONS);
-        table.row([
-            peer.name.clone(),
-            resident.to_string(),
-            used.to_string(),
-            format!("{handshake_ms:.3}"),
-        ]);
+        table.row([peer.name.clone(), resident.to_string(), used.to_string(), format!("{handshake_ms:.3}")]);
     }
     table.print("TLS: 1,000 idle connections, 1,000 handshakes one after the other");
 }
@@ -132,8 +127,13 @@ pub fn many(plan: &Plan) {
     machine::raise_descriptor_limit();
     let pki = Pki::new();
     let config = pki.client();
-    let mut table =
-        Table::new(["server", "RSS/idle connection", "used_memory/idle connection", "PING beside them", "bar"]);
+    let mut table = Table::new([
+        "server",
+        "RSS/idle connection",
+        "used_memory/idle connection",
+        "PING beside them",
+        "bar",
+    ]);
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
         let Some((instance, addr)) = pki.start(peer) else { continue };
         let mut own = instance.connect();

@@ -185,6 +185,7 @@ impl Engine {
         session.publish();
         self.tracking.start(&tracker);
         self.update_observation();
+        session.shared.usage.prefix_bytes.store(tracker.heap_bytes(), Ordering::Relaxed);
         session.tracking = Some(tracker);
     }
 
@@ -193,6 +194,7 @@ impl Engine {
         session.caching = false;
         if session.tracking.take().is_some() {
             self.tracking.stop(session.id());
+            session.shared.usage.prefix_bytes.store(0, Ordering::Relaxed);
             self.update_observation();
         }
     }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | values on their way to be freed | they are gone |
 //! | buffers of clients | `maxmemory-clients` is their budget ([`evict_clients`]): who reads slowly pushes out other clients, not data |
+//! | the few buffers that workers keep for the next client | there is a bound to them |
 //! | messages on their way to clients | telling of what went would be a reason for more to go |
 //! | commands on their way to the append-only file | the same; and their queue has a bound |
 //!
@@ -155,7 +156,7 @@ pub fn uncounted_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
             small + unsent.min(SMALL_BUFFERS_BYTES) as u64
         }
     };
-    of_clients + engine.journal.backlog_bytes()
+    of_clients + engine.stats.spare_buffer_bytes() as u64 + engine.journal.backlog_bytes()
 }
 
 /// Whether more is used than `maxmemory` allows.

@@ -5,7 +5,7 @@
 //! moment and they are subtracted.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -96,6 +96,8 @@ pub struct CommandTotals {
 #[repr(align(128))]
 pub struct WorkerStats {
     pub counters: Counters,
+    /// Bytes of buffers that it keeps for the next client.
+    pub spare_buffer_bytes: AtomicUsize,
     commands: Box<[CommandCell]>,
 }
 
@@ -143,6 +145,7 @@ impl Stats {
     pub fn new(writers: usize, ids: usize) -> Stats {
         let worker = |_| WorkerStats {
             counters: Counters::default(),
+            spare_buffer_bytes: AtomicUsize::new(0),
             commands: (0..ids).map(|_| CommandCell::default()).collect(),
         };
         let base = Base { totals: Totals::default(), commands: vec![CommandTotals::default(); ids] };
@@ -152,6 +155,11 @@ impl Stats {
     /// The set of one worker; only that worker may write it.
     pub fn worker(&self, index: usize) -> &WorkerStats {
         &self.workers[index]
+    }
+
+    /// Bytes of buffers that workers keep for clients.
+    pub fn spare_buffer_bytes(&self) -> usize {
+        self.workers.iter().map(|worker| worker.spare_buffer_bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Since the start.

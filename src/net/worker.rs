@@ -176,12 +176,19 @@ impl Worker {
     }
 
     pub fn take_buffer(&self) -> Vec<u8> {
-        self.spare_buffers.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(SPARE_BUFFER_BYTES))
+        let Some(buffer) = self.spare_buffers.borrow_mut().pop() else {
+            return Vec::with_capacity(SPARE_BUFFER_BYTES);
+        };
+        let kept = &self.stats().spare_buffer_bytes;
+        kept.store(kept.load(Ordering::Relaxed) - buffer.capacity(), Ordering::Relaxed);
+        buffer
     }
 
     pub fn give_buffer(&self, buffer: Vec<u8>) {
         let mut spare = self.spare_buffers.borrow_mut();
         if spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
+            let kept = &self.stats().spare_buffer_bytes;
+            kept.store(kept.load(Ordering::Relaxed) + buffer.capacity(), Ordering::Relaxed);
             spare.push(buffer);
         }
     }

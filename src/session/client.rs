@@ -134,13 +134,15 @@ pub struct Usage {
     pub shard_channels: AtomicUsize,
     /// What these take.
     pub subscription_bytes: AtomicUsize,
+    /// What the prefixes take that it tracks.
+    pub prefix_bytes: AtomicUsize,
 }
 
 impl Usage {
-    /// What a client has the server remember: queued requests, watched keys, names it listens to.
+    /// What a client has the server remember: queued requests, watched keys, names it listens to, prefixes it tracks.
     #[inline]
     pub fn remembered_bytes(&self) -> usize {
-        let parts = [&self.queued_bytes, &self.watch_bytes, &self.subscription_bytes];
+        let parts = [&self.queued_bytes, &self.watch_bytes, &self.subscription_bytes, &self.prefix_bytes];
         parts.map(|bytes| bytes.load(Ordering::Relaxed)).iter().sum()
     }
 }

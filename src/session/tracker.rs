@@ -18,6 +18,9 @@ pub enum Scope {
     Broadcast,
 }
 
+/// What a prefix takes besides its bytes, with the client that it leads to.
+const PREFIX_BYTES: usize = 128;
+
 /// What CLIENT TRACKING ON said.
 pub struct Tracker {
     pub client: Arc<Client>,
@@ -34,6 +37,11 @@ pub struct Tracker {
 impl Tracker {
     pub fn new(client: Arc<Client>, scope: Scope, no_loop: bool, redirect: Option<ClientId>) -> Tracker {
         Tracker { client, scope, no_loop, redirect, prefixes: Vec::new(), is_broken: AtomicBool::new(false) }
+    }
+
+    /// What its prefixes take, about: each is kept twice, here and where changes look for it.
+    pub fn heap_bytes(&self) -> usize {
+        self.prefixes.iter().map(|prefix| 2 * prefix.len() + PREFIX_BYTES).sum()
     }
 
     /// Who hears it instead: 0 when nobody, -1 when nothing is tracked.

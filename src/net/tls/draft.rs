@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::files::{self, Stamp};
 use super::sessions::Sessions;
@@ -54,18 +56,38 @@ impl Draft {
             None => builder.with_no_client_auth(),
         };
         let password = config.tls_key_file_pass.as_ref().map(Secret::expose);
-        let mut server = builder
-            .with_single_cert(files::chain(&certificate)?, files::key(&key, password)?)
+        let pair = pair(files::chain(&certificate)?, files::key(&key, password)?, &provider)
             .map_err(|error| unusable(&certificate, &error))?;
+        let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
         server.ignore_client_order = config.tls_prefer_server_ciphers;
         remember_sessions(&mut server, config, time);
         Ok(Draft { terms: Terms::new(Arc::new(server), config.tls_auth_clients_user), stamps })
     }
 }
 
-fn unusable(certificate: &Path, error: &rustls::Error) -> String {
+/// A certificate with its key.
+///
+/// What `openssl x509 -req` signs without extensions is of version 1, which rustls does not look into, though it can be shown
+/// to clients like any other: the key is then looked for among its bytes, where it stands in the same form.
+pub(super) fn pair(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Error> {
+    let pair = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
+    match pair.keys_match() {
+        Err(Error::InvalidCertificate(CertificateError::Other(_))) => {
+            let key = pair.key.public_key().ok_or(InconsistentKeys::Unknown)?;
+            let is_there = memchr::memmem::find(pair.end_entity_cert()?, key.as_ref()).is_some();
+            if is_there { Ok(pair) } else { Err(InconsistentKeys::KeyMismatch.into()) }
+        }
+        matched => matched.map(|()| pair),
+    }
+}
+
+fn unusable(certificate: &Path, error: &Error) -> String {
     match error {
-        rustls::Error::InconsistentKeys(_) => {
+        Error::InconsistentKeys(_) => {
             format!("{}: the certificate does not belong to the key of tls-key-file", certificate.display())
         }
         other => format!("{}: {other}", certificate.display()),

@@ -2,7 +2,7 @@
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 
-use super::{auto, ciphers, files, peer};
+use super::{auto, ciphers, draft, files, peer};
 use crate::base::clock::{Time, UnixMs};
 
 fn selected(ciphers: &str) -> Vec<String> {
@@ -56,6 +56,35 @@ fn an_encrypted_key_needs_its_password() {
     assert!(files::key(&path, None).unwrap_err().contains("tls-key-file-pass"));
     std::fs::write(&path, "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n").unwrap();
     assert!(files::key(&path, Some(b"secret")).unwrap_err().contains("openssl pkcs8"));
+}
+
+/// A key made for this test and its certificate of version 1, by `openssl x509 -req -signkey`.
+const KEY_OF_VERSION_1: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAa8Fe3Oleg9kqWN/\n\
+buDxURSAnfKctsuk3qeDtVGBc0ShRANCAAQUwmdu/oj9NFjY2QYiKvuiYnuoFBDT\n\
+9fd5uy0l5CJpYtL1TklyTu1EufGf+fcnDlSmwtkQ6zhP3LWjCTwgcuyA";
+const OF_VERSION_1: &str = "MIIBJDCBywIUQAglhxCNhzTELhNM8ZJreLmMRRgwCgYIKoZIzj0EAwIwFDESMBAG\n\
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjAyMjQ1M1oYDzIxMjYxMDI5MDIyNDUz\n\
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+AAQUwmdu/oj9NFjY2QYiKvuiYnuoFBDT9fd5uy0l5CJpYtL1TklyTu1EufGf+fcn\n\
+DlSmwtkQ6zhP3LWjCTwgcuyAMAoGCCqGSM49BAMCA0gAMEUCICG3zh+HJiExiQON\n\
+8xQjVt+RdvdgGzo+UokaFngzK9RgAiEAgCkDyQ8RIu0MM/hBeMRLkBdfYIIZ/BGD\n\
+/Po4fmkJfec=";
+
+#[test]
+fn certificates_of_version_1_are_served_with_their_own_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |label: &str, text: &str| {
+        let path = folder.path().join(label);
+        std::fs::write(&path, format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")).unwrap();
+        path
+    };
+    let provider = rustls::crypto::ring::default_provider();
+    let pair = |key: &str| {
+        let chain = files::chain(&file("CERTIFICATE", OF_VERSION_1)).unwrap();
+        draft::pair(chain, files::key(&file("PRIVATE KEY", key), None).unwrap(), &provider)
+    };
+    assert!(pair(KEY_OF_VERSION_1).is_ok());
+    assert!(matches!(pair(PLAIN), Err(rustls::Error::InconsistentKeys(_))));
 }
 
 #[test]
