@@ -10,13 +10,13 @@
 //! | not counted | because |
 //! |---|---|
 //! | values on their way to be freed | they are gone |
-//! | buffers of clients | `maxmemory-clients` is their budget ([`evict_clients`]): who reads slowly pushes out other clients, not data |
-//! | the few buffers that workers keep for the next client | there is a bound to them |
+//! | buffers of clients beyond 64 KB each | `maxmemory-clients` is their budget ([`evict_clients`]): who reads slowly pushes out other clients, not data |
 //! | messages on their way to clients | telling of what went would be a reason for more to go |
-//! | commands on their way to the append-only file | the same; and their queue has a bound |
+//! | what such messages made of the few buffers that workers keep | there is a bound to them |
+//! | commands on their way to the append-only file | as messages; and their queue has a bound |
 //!
-//! With `maxmemory-clients 0` clients have no budget. Then what one keeps back beyond 64 KB counts, as in Redis, so that there is
-//! a bound to memory at all.
+//! With `maxmemory-clients 0` clients have no budget. Then what they keep back counts, as in Redis, so that there is a bound to
+//! memory at all.
 //!
 //! **Invariant:** no lock is waited for: a shard that is busy is passed over.
 
@@ -37,7 +37,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::keyspace::{EvictionPolicy, LockSet, Order, ShardId, View, reclaim};
 use crate::resp::Output;
-use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
+use crate::session::{Session, bump};
 use crate::spec::CommandFlags;
 
 /// Smallest limit for clients, so that somebody can always speak to the server.
@@ -145,32 +145,26 @@ pub fn clients_limit(config: &Config) -> Option<u64> {
     }
 }
 
-/// Bytes on their way to clients and to the disk that `maxmemory` does not count; `unsent` are those that the caller has not
-/// told of yet.
-pub fn uncounted_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
-    let clients = &engine.clients;
-    let of_clients = match clients_limit(config) {
-        Some(_) => clients.held_bytes() + unsent as u64,
-        None => {
-            let small = clients.held_bytes().saturating_sub(clients.large_buffer_bytes());
-            small + unsent.min(SMALL_BUFFERS_BYTES) as u64
-        }
-    };
-    of_clients + engine.stats.spare_buffer_bytes() as u64 + engine.journal.backlog_bytes()
+/// Bytes on their way to clients and to the disk that `maxmemory` does not count; `untold` are those of a large output that the
+/// registry of clients does not know of yet.
+pub fn uncounted_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
+    let large = clients_limit(config).map_or(0, |_| engine.clients.large_buffer_bytes() + untold as u64);
+    let spare = engine.stats.grown_spare_bytes() as u64;
+    large + engine.clients.mail_bytes() + spare + engine.journal.backlog_bytes()
 }
 
 /// Whether more is used than `maxmemory` allows.
-pub(super) fn is_exceeded(engine: &Engine, config: &Config, unsent: usize) -> bool {
-    excess_bytes(engine, config, unsent) > 0
+pub(super) fn is_exceeded(engine: &Engine, config: &Config, untold: usize) -> bool {
+    excess_bytes(engine, config, untold) > 0
 }
 
 /// How much more is used than `maxmemory` allows.
-fn excess_bytes(engine: &Engine, config: &Config, unsent: usize) -> u64 {
+fn excess_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
     let used = alloc::allocated_bytes() as u64;
     if used <= config.maxmemory {
         return 0;
     }
-    let uncounted = reclaim::pending_bytes() as u64 + uncounted_bytes(engine, config, unsent);
+    let uncounted = reclaim::pending_bytes() as u64 + uncounted_bytes(engine, config, untold);
     used.saturating_sub(uncounted).saturating_sub(config.maxmemory)
 }
 
@@ -182,13 +176,13 @@ pub fn make_room(
     view: &mut View<'_>,
     stats: &WorkerStats,
     now: UnixMs,
-    unsent: usize,
+    untold: usize,
 ) -> Room {
     if config.maxmemory == 0 || engine.pause.is_paused() {
         // While clients are paused the data stays as it is.
         return Room::Enough;
     }
-    if !is_exceeded(engine, config, unsent) {
+    if !is_exceeded(engine, config, untold) {
         if engine.eviction.exceeded_since_us.load(Relaxed) != 0 {
             engine.eviction.note(Room::Enough, engine.time.monotonic_us());
         }
@@ -197,7 +191,7 @@ pub fn make_room(
     let began_ns = engine.time.monotonic_ns();
     let room = match policy(config) {
         None => Room::Impossible,
-        Some(policy) => remove_keys(engine, config, view, stats, now, unsent, policy, began_ns),
+        Some(policy) => remove_keys(engine, config, view, stats, now, untold, policy, began_ns),
     };
     let ended_ns = engine.time.monotonic_ns();
     engine.eviction.note(room, ended_ns / 1000);
@@ -219,7 +213,7 @@ fn remove_keys(
     view: &mut View<'_>,
     stats: &WorkerStats,
     now: UnixMs,
-    unsent: usize,
+    untold: usize,
     policy: EvictionPolicy,
     began_ns: u64,
 ) -> Room {
@@ -231,7 +225,7 @@ fn remove_keys(
     let (mut fruitless, mut some_busy) = (0, false);
     // What is told of a removal takes memory itself until it is sent. So what goes is decided now, not by what is used
     // after each key, or telling of keys would be a reason to remove more of them.
-    let wanted = excess_bytes(engine, config, unsent);
+    let wanted = excess_bytes(engine, config, untold);
     let (mut removed, mut freed) = (0_u64, 0_u64);
     let room = loop {
         let before = removed;
@@ -289,8 +283,8 @@ impl Executor<'_> {
         out: &Output,
     ) -> Result<(), CmdError> {
         let (now, config) = (self.now(), self.config());
-        let unsent = out.heap_bytes().saturating_sub(session.shared.counted_bytes());
-        match make_room(self.engine, config, &mut self.view, self.stats, now, unsent) {
+        let untold = session.shared.untold_bytes(out.heap_bytes());
+        match make_room(self.engine, config, &mut self.view, self.stats, now, untold) {
             Room::Impossible if needs_memory(session, registered) => Err(CmdError::OutOfMemory),
             _ => Ok(()),
         }

@@ -96,8 +96,8 @@ pub struct CommandTotals {
 #[repr(align(128))]
 pub struct WorkerStats {
     pub counters: Counters,
-    /// Bytes of buffers that it keeps for the next client.
-    pub spare_buffer_bytes: AtomicUsize,
+    /// What the buffers that it keeps for the next client have grown by, in bytes.
+    pub grown_spare_bytes: AtomicUsize,
     commands: Box<[CommandCell]>,
 }
 
@@ -145,7 +145,7 @@ impl Stats {
     pub fn new(writers: usize, ids: usize) -> Stats {
         let worker = |_| WorkerStats {
             counters: Counters::default(),
-            spare_buffer_bytes: AtomicUsize::new(0),
+            grown_spare_bytes: AtomicUsize::new(0),
             commands: (0..ids).map(|_| CommandCell::default()).collect(),
         };
         let base = Base { totals: Totals::default(), commands: vec![CommandTotals::default(); ids] };
@@ -157,9 +157,9 @@ impl Stats {
         &self.workers[index]
     }
 
-    /// Bytes of buffers that workers keep for clients.
-    pub fn spare_buffer_bytes(&self) -> usize {
-        self.workers.iter().map(|worker| worker.spare_buffer_bytes.load(Ordering::Relaxed)).sum()
+    /// What the buffers that workers keep for clients have grown by, in bytes.
+    pub fn grown_spare_bytes(&self) -> usize {
+        self.workers.iter().map(|worker| worker.grown_spare_bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Since the start.

@@ -298,6 +298,13 @@ impl Connection {
         if !self.session.authenticated {
             // A stranger gets what it uses, not room to grow.
             self.input.reserve_exact(bytes.len());
+        } else if let Some(end) = self.decoder.awaited_end() {
+            // Room doubles, but the last time it grows to what is announced.
+            let needed = self.input.len() + bytes.len();
+            if needed > self.input.capacity() {
+                let room = end.min(2 * self.input.capacity()).max(needed);
+                self.input.reserve_exact(room - self.input.len());
+            }
         }
         self.input.extend_from_slice(bytes);
     }
@@ -555,7 +562,7 @@ impl Connection {
     fn count_buffers(&self) {
         let held = self.buffer_bytes() + self.stream.heap_bytes();
         let engine = &self.worker.engine;
-        if engine.clients.count_buffers(&self.session.shared, held) {
+        if engine.clients.count_buffers(&self.session.shared, held, self.output.heap_bytes()) {
             evict_clients(engine, &self.worker.config(), self.worker.stats());
         }
     }

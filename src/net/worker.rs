@@ -99,6 +99,11 @@ pub struct Worker {
     attack_logged_us: Cell<Option<u64>>,
 }
 
+/// What a buffer has grown by since it was made, in bytes.
+fn growth(buffer: &Vec<u8>) -> usize {
+    buffer.capacity().saturating_sub(SPARE_BUFFER_BYTES)
+}
+
 impl Worker {
     fn new(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>) -> Worker {
         let config = engine.config.snapshot();
@@ -179,16 +184,16 @@ impl Worker {
         let Some(buffer) = self.spare_buffers.borrow_mut().pop() else {
             return Vec::with_capacity(SPARE_BUFFER_BYTES);
         };
-        let kept = &self.stats().spare_buffer_bytes;
-        kept.store(kept.load(Ordering::Relaxed) - buffer.capacity(), Ordering::Relaxed);
+        let grown = &self.stats().grown_spare_bytes;
+        grown.store(grown.load(Ordering::Relaxed) - growth(&buffer), Ordering::Relaxed);
         buffer
     }
 
     pub fn give_buffer(&self, buffer: Vec<u8>) {
         let mut spare = self.spare_buffers.borrow_mut();
         if spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
-            let kept = &self.stats().spare_buffer_bytes;
-            kept.store(kept.load(Ordering::Relaxed) + buffer.capacity(), Ordering::Relaxed);
+            let grown = &self.stats().grown_spare_bytes;
+            grown.store(grown.load(Ordering::Relaxed) + growth(&buffer), Ordering::Relaxed);
             spare.push(buffer);
         }
     }

@@ -221,6 +221,12 @@ impl Decoder {
         }
     }
 
+    /// Where the argument ends that is there in part, counted from the first byte that was not consumed; `None` when its length
+    /// is not known.
+    pub fn awaited_end(&self) -> Option<usize> {
+        self.bulk_len.map(|len| self.position.saturating_add(len).saturating_add(2))
+    }
+
     /// Heap bytes held by the lists of arguments.
     pub fn heap_bytes(&self) -> usize {
         self.spans.capacity() * size_of::<Span>()

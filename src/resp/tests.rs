@@ -84,6 +84,15 @@ fn huge_announcements_allocate_nothing() {
 }
 
 #[test]
+fn it_is_known_where_an_argument_ends() {
+    let mut decoder = Decoder::default();
+    let begun = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$900\r\nvvv";
+    assert_eq!(decoder.awaited_end(), None);
+    assert!(matches!(decoder.decode(begun, &Limits::default(), 1), Decoded::Incomplete));
+    assert_eq!(decoder.awaited_end(), Some(begun.len() - 3 + 902));
+}
+
+#[test]
 fn strangers_get_small_requests_only() {
     let limits = Limits { unauthenticated: true, ..Limits::default() };
     let error = decode_all(b"*11\r\n", 5, &limits).unwrap_err();

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::keyspace::DbIndex;
 use crate::keyspace::waiters::Waiter;
 use crate::resp::{Output, Proto};
-use crate::session::{Subscriptions, Transaction, Watch};
+use crate::session::{SMALL_BUFFERS_BYTES, Subscriptions, Transaction, Watch};
 
 /// Number of a client; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,9 +91,10 @@ pub struct Client {
     stranger_since_us: AtomicU64,
     /// What the registry counts of it among strangers, in bytes.
     pub(super) stranger_bytes: AtomicUsize,
-    /// Bytes of its buffers that the registry counts.
+    /// Bytes of its buffers that the registry counts, and what of them it counts as large.
     pub(super) counted_bytes: AtomicUsize,
-    /// Mail that its connection has taken and not yet counted among its buffers, in bytes.
+    pub(super) large_bytes: AtomicUsize,
+    /// Mail that its connection has taken and not sent yet, in bytes.
     taken_mail_bytes: AtomicUsize,
     /// Where the registry counts what waits in all mailboxes, once it knows the client.
     pub(super) mail_bytes: OnceLock<Arc<AtomicI64>>,
@@ -157,7 +158,7 @@ impl Drop for Client {
     fn drop(&mut self) {
         // What nobody reads any more is no longer counted.
         self.take_mail(&mut Output::default());
-        self.settle_mail();
+        self.settle_mail(0);
     }
 }
 
@@ -196,6 +197,7 @@ impl Client {
             stranger_since_us: AtomicU64::new(0),
             stranger_bytes: AtomicUsize::new(0),
             counted_bytes: AtomicUsize::new(0),
+            large_bytes: AtomicUsize::new(0),
             taken_mail_bytes: AtomicUsize::new(0),
             mail_bytes: OnceLock::new(),
         }
@@ -283,8 +285,8 @@ impl Client {
         self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::SeqCst)
     }
 
-    /// Moves what was said to this client into its output. It counts as mail until the output is counted, so that it is never
-    /// taken for data meanwhile.
+    /// Moves what was said to this client into its output. It counts as mail until it is sent, or known to
+    /// be what the client does not read.
     pub fn take_mail(&self, output: &mut Output) {
         let mut mailbox = self.mailbox.lock();
         let words = std::mem::take(&mut mailbox.words);
@@ -297,19 +299,23 @@ impl Client {
         output.append(words);
     }
 
-    /// What was taken is among the buffers now, or sent; called by the owning worker only.
+    /// Only so many bytes are unsent: what of the mail was taken and is not among them has gone. Answers what has not and still
+    /// counts as mail: of a client that does not read no more than is nothing unusual. Called by the owning worker only.
     #[inline]
-    pub(super) fn settle_mail(&self) {
+    pub(super) fn settle_mail(&self, unsent: usize) -> usize {
         let taken = self.taken_mail_bytes.load(Ordering::Relaxed);
-        if taken > 0 {
-            self.taken_mail_bytes.store(0, Ordering::Relaxed);
-            self.count_mail(-(taken as i64));
+        let left = taken.min(unsent).min(SMALL_BUFFERS_BYTES);
+        if left < taken {
+            self.taken_mail_bytes.store(left, Ordering::Relaxed);
+            self.count_mail(left as i64 - taken as i64);
         }
+        left
     }
 
-    /// Bytes of its buffers that the registry counts.
-    pub fn counted_bytes(&self) -> usize {
-        self.counted_bytes.load(Ordering::Relaxed)
+    /// What of so many bytes of output the registry does not count as large buffers or mail yet; asked by the owning worker only.
+    pub fn untold_bytes(&self, output: usize) -> usize {
+        let known = self.large_bytes.load(Ordering::Relaxed) + self.taken_mail_bytes.load(Ordering::Relaxed);
+        output.saturating_sub(known + SMALL_BUFFERS_BYTES)
     }
 
     pub fn is_killed(&self) -> bool {

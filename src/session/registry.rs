@@ -20,9 +20,9 @@ pub struct Registry {
     buffers: AtomicI64,
     /// The same of strangers alone, with what a connection takes itself.
     strangers: AtomicI64,
-    /// What of these goes beyond [`SMALL_BUFFERS_BYTES`] of each client.
+    /// What of these goes beyond [`SMALL_BUFFERS_BYTES`] of each client, without mail.
     large: AtomicI64,
-    /// Bytes of messages that wait in mailboxes.
+    /// Bytes of messages that wait in mailboxes, or were taken out and not sent yet.
     mail: Arc<AtomicI64>,
 }
 
@@ -40,7 +40,7 @@ impl Registry {
 
     pub fn remove(&self, id: ClientId) {
         if let Some((_, client)) = self.clients.remove(&id) {
-            self.count_buffers(&client, 0);
+            self.count_buffers(&client, 0, 0);
             self.count_stranger(&client, 0);
         }
     }
@@ -64,23 +64,23 @@ impl Registry {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Tells how many bytes a client's buffers have now; called by the client's worker only. Whether these are more than
-    /// before.
+    /// Tells how many bytes a client's buffers have now, and how many of these are unsent; called by the client's worker only.
+    /// Whether the former are more than before.
     #[inline]
-    pub fn count_buffers(&self, client: &Client, bytes: usize) -> bool {
+    pub fn count_buffers(&self, client: &Client, bytes: usize, unsent: usize) -> bool {
+        let mail = client.settle_mail(unsent);
         let before = client.counted_bytes.load(Ordering::Relaxed);
         if before == bytes {
-            client.settle_mail();
             return false;
         }
         client.counted_bytes.store(bytes, Ordering::Relaxed);
         self.buffers.fetch_add(bytes as i64 - before as i64, Ordering::Relaxed);
-        let [large, was_large] =
-            [bytes, before].map(|bytes| bytes.saturating_sub(SMALL_BUFFERS_BYTES) as i64);
+        let large = bytes.saturating_sub(mail + SMALL_BUFFERS_BYTES);
+        let was_large = client.large_bytes.load(Ordering::Relaxed);
         if large != was_large {
-            self.large.fetch_add(large - was_large, Ordering::Relaxed);
+            client.large_bytes.store(large, Ordering::Relaxed);
+            self.large.fetch_add(large as i64 - was_large as i64, Ordering::Relaxed);
         }
-        client.settle_mail();
         bytes > before
     }
 
@@ -99,13 +99,12 @@ impl Registry {
         u64::try_from(self.strangers.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// Bytes of all clients' buffers, and of messages that are on their way to them.
-    pub fn held_bytes(&self) -> u64 {
-        let bytes = self.buffers.load(Ordering::Relaxed) + self.mail.load(Ordering::Relaxed);
-        u64::try_from(bytes).unwrap_or(0)
+    /// Bytes of messages that are on their way to clients.
+    pub fn mail_bytes(&self) -> u64 {
+        u64::try_from(self.mail.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    /// What of clients' buffers goes beyond [`SMALL_BUFFERS_BYTES`] of each.
+    /// What else of clients' buffers goes beyond [`SMALL_BUFFERS_BYTES`] of each: what slow clients make grow.
     pub fn large_buffer_bytes(&self) -> u64 {
         u64::try_from(self.large.load(Ordering::Relaxed)).unwrap_or(0)
     }

@@ -163,3 +163,22 @@ fn telling_of_what_went_is_no_reason_for_more_to_go() {
         assert!(tracker.read().is_ok_and(|message| matches!(message, Reply::Push(_))));
     }
 }
+
+#[test]
+fn a_long_argument_takes_little_more_than_its_bytes() {
+    const BYTES: u64 = 1_200_000;
+    let (_process, mut wire, _) = limited("noeviction", 64 << 20);
+    let mut slow = Wire::connect(at(port(&mut wire)));
+    slow.ask("CLIENT SETNAME slow");
+    slow.send_raw(format!("*2\r\n${BYTES}\r\n").as_bytes()).unwrap();
+    slow.send_raw(&vec![b'x'; BYTES as usize]).unwrap();
+    let mut field = |name: &str| -> u64 {
+        let Reply::Bulk(list) = wire.ask("CLIENT LIST") else { panic!("no list") };
+        let list = String::from_utf8_lossy(&list).into_owned();
+        let line = list.lines().find(|line| line.contains("name=slow")).expect("it is connected");
+        let value = line.split(' ').find_map(|field| field.strip_prefix(name));
+        value.and_then(|digits| digits.parse().ok()).expect("a number")
+    };
+    super::support::eventually("all has come", || field("qbuf=") >= BYTES);
+    assert!(field("tot-mem=") < BYTES + (64 << 10));
+}
