@@ -59,6 +59,12 @@ impl<'k> Executor<'k> {
         }
     }
 
+    /// Runs a request again that waited. Monitors have seen it when it came.
+    pub(super) fn call_again(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        let failed = self.answer(session, request, out);
+        self.account(session, request, failed, self.accounts);
+    }
+
     fn call_admin(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
         let is_alone = self.gathered.is_none();
         if is_alone {

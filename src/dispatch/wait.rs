@@ -237,7 +237,8 @@ impl<'k> Executor<'k> {
             Err(error) => self.refuse(&mut session, Some(registered), &error, &mut out),
             Ok(()) => {
                 self.view.begin(self.now(), session.no_touch);
-                self.call(&mut session, &Request { command: registered, args, keys: &keys }, &mut out);
+                let request = Request { command: registered, args, keys: &keys };
+                self.call_again(&mut session, &request, &mut out);
             }
         }
         if self.awaited.take().is_none() {

@@ -527,6 +527,10 @@ impl Connection {
         if self.input.is_empty() {
             self.decoder.shrink();
         }
+        if self.output.is_empty() && self.output.heap_bytes() > 0 {
+            // There was nothing to answer: half a request came.
+            self.worker.give_buffer(self.output.take_buffer());
+        }
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
         if !self.input.is_empty() && usage.request_began_us.load(Ordering::Relaxed) == 0 {
             usage

@@ -90,6 +90,8 @@ pub struct Worker {
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
     spare_buffers: RefCell<Vec<Vec<u8>>>,
+    /// Buffers that were taken and not given back: only so many are kept. What messages were sent from was nobody's to give.
+    lent_buffers: Cell<usize>,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
     config: RefCell<(u64, Arc<Config>)>,
@@ -114,6 +116,7 @@ impl Worker {
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
             spare_buffers: RefCell::default(),
+            lent_buffers: Cell::new(0),
             scratch: RefCell::default(),
             config: RefCell::new((version, config)),
             rng: RefCell::new(Rng::from_os()),
@@ -181,6 +184,7 @@ impl Worker {
     }
 
     pub fn take_buffer(&self) -> Vec<u8> {
+        self.lent_buffers.set(self.lent_buffers.get() + 1);
         let Some(buffer) = self.spare_buffers.borrow_mut().pop() else {
             return Vec::with_capacity(SPARE_BUFFER_BYTES);
         };
@@ -190,8 +194,12 @@ impl Worker {
     }
 
     pub fn give_buffer(&self, buffer: Vec<u8>) {
+        let Some(lent) = self.lent_buffers.get().checked_sub(1).filter(|_| buffer.capacity() > 0) else {
+            return;
+        };
+        self.lent_buffers.set(lent);
         let mut spare = self.spare_buffers.borrow_mut();
-        if spare.len() < SPARE_BUFFERS && (1..=SPARE_BUFFER_MAX_BYTES).contains(&buffer.capacity()) {
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_MAX_BYTES {
             let grown = &self.stats().grown_spare_bytes;
             grown.store(grown.load(Ordering::Relaxed) + growth(&buffer), Ordering::Relaxed);
             spare.push(buffer);

@@ -226,3 +226,23 @@ fn await_blocked(wire: &mut Wire, count: usize) {
     let line = format!("blocked_clients:{count}\r\n");
     eventually("clients wait", || clients(wire).contains(&line));
 }
+
+#[test]
+fn monitors_see_a_request_that_waited_once() {
+    let server = server(&[]);
+    let (mut monitor, mut waiting, mut pushing) = (connect(&server), connect(&server), connect(&server));
+    assert_eq!(monitor.ask("MONITOR"), Reply::ok());
+    waiting.send(&["BLPOP", "queue", "0"]).unwrap();
+    let mut shown = |word: &str| {
+        let Ok(Reply::Status(line)) = monitor.read() else { panic!("no line") };
+        let line = String::from_utf8_lossy(&line).into_owned();
+        assert!(line.contains(word), "{word}: {line}");
+    };
+    // It is shown when it begins to wait.
+    shown("\"BLPOP\" \"queue\" \"0\"");
+    assert_eq!(pushing.ask("RPUSH queue element"), Reply::Integer(1));
+    assert!(matches!(waiting.read(), Ok(Reply::Array(_))));
+    pushing.ask("PING");
+    shown("\"RPUSH\"");
+    shown("\"PING\"");
+}
