@@ -81,7 +81,8 @@ pub(super) fn pair(
             let is_there = memchr::memmem::find(pair.end_entity_cert()?, key.as_ref()).is_some();
             if is_there { Ok(pair) } else { Err(InconsistentKeys::KeyMismatch.into()) }
         }
-        matched => matched.map(|()| pair),
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(pair),
+        Err(error) => Err(error),
     }
 }
 
