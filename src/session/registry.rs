@@ -128,9 +128,9 @@ impl Registry {
         clients.into_iter()
     }
 
-    /// Every client, oldest first: the order of CLIENT LIST.
+    /// Every client, oldest first, as CLIENT LIST shows them: without those who are closed as soon as their worker gets to it.
     pub fn by_age(&self) -> Vec<Arc<Client>> {
-        let mut clients: Vec<_> = self.iter().collect();
+        let mut clients: Vec<_> = self.iter().filter(|client| !client.is_killed()).collect();
         clients.sort_unstable_by_key(|client| client.id);
         clients
     }

@@ -349,3 +349,17 @@ fn a_panic_ends_its_connection_and_nothing_else() {
     }
     eventually("the connections are gone", || server.engine.clients.len() == 4);
 }
+
+#[test]
+fn who_is_closed_is_listed_no_more() {
+    let server = server(&["--io-threads", "4"]);
+    let mut own = connect(&server);
+    for _ in 0..100 {
+        let mut other = connect(&server);
+        let Reply::Integer(id) = other.ask("CLIENT ID") else { panic!("no id") };
+        assert_eq!(own.ask(&format!("CLIENT KILL ID {id}")), Reply::Integer(1));
+        let Reply::Bulk(list) = own.ask("CLIENT LIST") else { panic!("no list") };
+        let list = String::from_utf8_lossy(&list).into_owned();
+        assert!(!list.lines().any(|line| line.starts_with(&format!("id={id} "))), "{list}");
+    }
+}
