@@ -118,7 +118,6 @@ fn hit_ratios_are_within_two_points_of_the_exact_orders() {
     for order in [Order::Lru, Order::Lfu] {
         for workers in [1, 2] {
             let (ours, exact) = hit_ratios(order, workers);
-            eprintln!("{order:?}, {workers} workers: hits {ours:.2} %, exact order {exact:.2} %");
             assert!(ours > exact - 2.0, "{order:?} with {workers} workers: {ours} against {exact}");
         }
     }
