@@ -106,6 +106,7 @@ impl<S: Slot> Table<S> {
     ) {
         let mut taken = Vec::new();
         for index in buckets {
+            self.prefetch_chain(route.bucket(index));
             self.extract(route.bucket(index), &mut is_taken, &mut taken);
         }
         if !taken.is_empty() {
@@ -216,14 +217,8 @@ impl<S: Slot> Table<S> {
 
     /// Hints that all entries of a bucket will be read.
     pub(super) fn prefetch_chain(&self, bucket: NonNull<Bucket>) {
-        let mut k = 0;
         // SAFETY: as in `for_each_in_bucket`.
-        unsafe {
-            while let Some(place) = bucket::nth(bucket, k) {
-                crate::ds::prefetch::read(*place.slot());
-                k += 1;
-            }
-        }
+        unsafe { bucket::prefetch_all(bucket) };
     }
 }
 
@@ -282,7 +277,13 @@ impl<'t, S: Slot> Iterator for Iter<'t, S> {
                     // SAFETY: as above.
                     return Some(unsafe { &*place.slot().cast() });
                 }
-                None => (self.bucket, self.entry) = (self.bucket + 1, 0),
+                None => {
+                    (self.bucket, self.entry) = (self.bucket + 1, 0);
+                    if self.bucket + 1 < route.shape.buckets() {
+                        // SAFETY: as above.
+                        unsafe { bucket::prefetch_all(route.bucket(self.bucket + 1)) };
+                    }
+                }
             }
         }
     }
