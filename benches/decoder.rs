@@ -21,9 +21,7 @@ fn decode(decoder: &mut Decoder, bytes: &[u8]) -> usize {
         let rest = &bytes[consumed..];
         let decoded = decoder.decode(rest, &limits, 16);
         let count = decoder.len();
-        for index in 0..count {
-            black_box(decoder.args(index, rest));
-        }
+        decoder.requests(rest).for_each(|args| _ = black_box(args));
         requests += count;
         consumed += decoder.consume(count);
         if decoded != Decoded::Full {

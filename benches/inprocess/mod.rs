@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ochre::base::clock::Time;
 use ochre::config::{Config, Startup, Store};
 use ochre::dispatch::exec::Attempts;
-use ochre::dispatch::{Engine, Executor, Step};
+use ochre::dispatch::{Engine, Executor, Plan, Step};
 use ochre::resp::{Decoded, Decoder, Limits, Output};
 use ochre::session::{Client, Session, Transport};
 
@@ -53,12 +53,14 @@ impl InProcess {
             let rest = &bytes[consumed..];
             let decoded = self.decoder.decode(rest, &limits, AHEAD);
             let count = self.decoder.len();
-            executor.prefetch(self.session.db, (0..count).map(|index| self.decoder.args(index, rest)));
-            for index in 0..count {
-                let args = self.decoder.args(index, rest);
-                let step = executor.run(&mut self.session, args, &mut self.attempts, &mut self.output);
+            let mut plan = Plan::default();
+            executor.plan(self.decoder.requests(rest), &mut plan);
+            executor.prefetch(self.session.db, &plan);
+            for planned in plan.iter() {
+                let step = executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output);
                 assert_eq!(step, Step::Done);
             }
+            drop(plan);
             consumed += self.decoder.consume(count);
             if decoded != Decoded::Full {
                 break;

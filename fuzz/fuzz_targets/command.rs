@@ -13,6 +13,7 @@ use ochre::base::clock::{Time, UnixMs};
 use ochre::commands::FAMILIES;
 use ochre::config::{Startup, Stdin, Store};
 use ochre::dispatch::exec::{Attempts, Executor, Step};
+use ochre::dispatch::Plan;
 use ochre::dispatch::sink::{Commit, Sink};
 use ochre::resp::{Output, OwnedArgs};
 use ochre::session::{Client, Session, Transport};
@@ -85,7 +86,10 @@ fuzz_target!(|lines: Vec<Line>| {
         let config = engine.config.snapshot();
         let mut executor = Executor::new(&engine, &config, engine.stats.worker(0), 7);
         let mut out = Output::default();
-        let step = executor.run(&mut session, request.as_args(), &mut Attempts::default(), &mut out);
+        let mut plan = Plan::default();
+        executor.plan([request.as_args()].into_iter(), &mut plan);
+        let planned = plan.iter().next().expect("one request was planned");
+        let step = executor.run(&mut session, &planned, &mut Attempts::default(), &mut out);
         drop(executor);
         if step == Step::CrossProtocol {
             return;

@@ -33,9 +33,8 @@ fn requests(bytes: &[u8], cuts: &[u8], limits: &Limits) -> Requests {
             // Now and then not all that is complete runs.
             let ran = if most == 3 { decoder.len().min(2) } else { decoder.len() };
             let left = decoder.len() - ran;
-            for index in 0..ran {
-                found.push(decoder.args(index, held).iter().map(<[u8]>::to_vec).collect());
-            }
+            let requests = decoder.requests(held).take(ran);
+            found.extend(requests.map(|args| args.iter().map(<[u8]>::to_vec).collect()));
             begin += decoder.consume(ran);
             match decoded {
                 _ if left > 0 => {}

@@ -1,18 +1,24 @@
 //! What stands between a request and its run, and what a client hears whose request does not run.
 //!
-//! Each gate answers one question about a request and its client; [`Executor::run`](super::Executor::run) asks them in their
-//! order. A request that is refused dooms the transaction that it was to be a part of.
+//! Each gate answers one question about a request and its client, in this order:
+//!
+//! ```text
+//! user → disk and loading → memory → subscriber → long scripts → MULTI queue → pause → snapshot
+//! ```
+//!
+//! A request that is refused dooms the transaction that it was to be a part of.
 
 use std::sync::atomic::Ordering;
 
-use super::command::Handler;
+use super::command::{Handler, Request};
 use super::error::CmdError;
-use super::exec::{Executor, Step};
+use super::exec::{Attempts, Executor, Parked, Step};
 use super::pause::PauseMode;
 use super::table::Registered;
 use super::transaction::{Control, refused_exec};
-use crate::base::clock::{Clock, UnixMs};
-use crate::resp::{Args, Output};
+use crate::base::clock::UnixMs;
+use crate::keyspace::Busy;
+use crate::resp::{Args, Output, Proto};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 
@@ -21,9 +27,87 @@ const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it
 pub const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 impl Executor<'_> {
+    /// Whether something may stand between a client's requests and their run. Nearly always nothing does, so one look at
+    /// everything together is all that it costs.
+    #[inline]
+    pub(super) fn is_guarded(&self, session: &Session) -> bool {
+        let engine = self.engine;
+        !session.may_do_everything(self.acl_version)
+            | engine.journal.is_refusing()
+            | engine.lifecycle.is_obstructed()
+            | (self.config.maxmemory > 0)
+            | session.is_subscriber()
+            | engine.long_scripts.any()
+            | session.transaction.is_some()
+            | engine.pause.is_paused()
+            | engine.keyspace.is_choked()
+    }
+
+    /// Asks the gates in their order; what became of the request when one of them did not let it through.
+    pub(super) fn stop_at_gates(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        attempts: &mut Attempts,
+        out: &mut Output,
+    ) -> Option<Step> {
+        let (registered, args) = (request.command, &request.args);
+        if !session.may_do_everything(self.acl_version)
+            && let Err(error) = self.check_access(session, registered, args)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Some(Step::Done);
+        }
+        if (self.engine.journal.is_refusing() || self.engine.lifecycle.is_obstructed())
+            && let Some(error) = self.objection_of_state(session, registered)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Some(Step::Done);
+        }
+        if self.config.maxmemory > 0 {
+            let room = self.make_room(session, registered, out);
+            // Some key may have gone, whatever becomes of the request.
+            self.serve(attempts);
+            if let Err(error) = room {
+                self.refuse_queued(session, Some(registered), error, out);
+                return Some(Step::Done);
+            }
+        }
+        if session.is_subscriber() && session.proto == Proto::Resp2 && !registered.command.while_subscribed {
+            self.refuse_subscriber(session, registered, out);
+            return Some(Step::Done);
+        }
+        if self.engine.long_scripts.any()
+            && let Some(error) = self.objection_of_script(registered)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Some(Step::Done);
+        }
+        if let Some(transaction) = session.transaction.as_deref_mut()
+            && registered.command.is_queued
+        {
+            let queued = self.queue(transaction, registered, args);
+            self.answer_queued(session, registered, queued, out);
+            return Some(Step::Done);
+        }
+        if self.engine.pause.is_paused() && self.must_wait(session, registered, args, self.now()) {
+            self.view.release();
+            return Some(Step::Parked(Parked::Pause));
+        }
+        if self.engine.keyspace.is_choked() && writes(session, registered) {
+            self.view.release();
+            return Some(Step::Parked(Parked::Lock(Busy::Snapshot)));
+        }
+        None
+    }
+
     /// Answers a request that was not admitted.
     #[cold]
     pub(super) fn turn_away(&mut self, session: &mut Session, args: &Args<'_>, out: &mut Output) -> Step {
+        if args.is_empty() {
+            // Redis passes over a request without words silently.
+            return Step::Done;
+        }
         let found = self.find(args.at(0));
         if found.is_none() && is_http(args.at(0)) {
             return Step::CrossProtocol;
@@ -170,7 +254,7 @@ impl Executor<'_> {
         if session.reply_mode == ReplyMode::SkipNext {
             session.reply_mode = ReplyMode::On;
         }
-        self.last_ns = self.engine.time.monotonic_ns();
+        self.tick();
     }
 
     #[cold]

@@ -8,6 +8,7 @@
 //! handler can touch follows from its kind ([`cx`]); that it answers exactly once from [`ReplySlot`].
 
 pub mod access;
+mod call;
 pub mod client_line;
 pub mod command;
 pub mod cx;
@@ -23,6 +24,7 @@ pub mod notify;
 pub mod options;
 pub mod parts;
 pub mod pause;
+pub mod plan;
 pub mod prefetch;
 pub mod redact;
 pub mod replay;
@@ -42,6 +44,7 @@ pub use error::CmdError;
 pub use exec::{Executor, Parked, Step};
 pub use gauges::Gauges;
 pub use parts::Parts;
+pub use plan::{Plan, Planned};
 pub use replay::ReplayError;
 pub use reply::{Replied, ReplySlot};
 pub use script::ScriptCx;

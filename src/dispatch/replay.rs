@@ -5,7 +5,8 @@
 //! the commands run at the beginning of time, only the access clocks of keys are set to now.
 
 use super::command::{Handler, Request};
-use super::exec::{Executor, Keys};
+use super::exec::Executor;
+use super::plan::{Keys, Plan};
 use super::reply::ReplySlot;
 use crate::base::clock::UnixMs;
 use crate::keyspace::{DbIndex, LockSet};
@@ -75,7 +76,9 @@ impl Executor<'_> {
     /// [`Executor::release`].
     pub fn foresee_replay(&mut self, db: DbIndex, commands: &[Args<'_>]) {
         self.view.lock_blocking_for(&LockSet::All);
-        self.prefetch_requests(db, commands.iter().copied());
+        let mut plan = Plan::default();
+        self.plan(commands.iter().copied(), &mut plan);
+        self.view.prefetch(db, plan.keys());
     }
 
     /// SELECT of a log.

@@ -58,7 +58,7 @@ impl<'o> ReplySlot<'o> {
     }
 
     pub fn ok(self) -> Replied {
-        self.status("OK")
+        self.write(|w| w.ok())
     }
 
     pub fn status(self, text: &str) -> Replied {

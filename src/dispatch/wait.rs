@@ -21,7 +21,8 @@ use super::CmdError;
 use super::command::Request;
 use super::cx::ReadCx;
 use super::engine::Engine;
-use super::exec::{Attempts, Executor, Keys};
+use super::exec::{Attempts, Executor};
+use super::plan::Keys;
 use super::reply::{Replied, ReplySlot};
 use super::stats::WorkerStats;
 use crate::base::clock::UnixMs;
@@ -167,7 +168,9 @@ impl ReadCx<'_, '_> {
 
 impl<'k> Executor<'k> {
     /// Puts a request to sleep: under the locks of its keys, so that no change is missed.
-    pub(super) fn fall_asleep(&mut self, session: &mut Session, request: &Request<'_>, awaited: Awaited) {
+    #[cold]
+    pub(super) fn fall_asleep(&mut self, session: &mut Session, request: &Request<'_>) {
+        let Some(awaited) = self.awaited.take() else { return };
         let pending = Pending {
             args: awaited.again.unwrap_or_else(|| request.args.to_owned()),
             db: session.db,

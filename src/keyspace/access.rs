@@ -73,12 +73,8 @@ impl AccessClock {
         if self.lfu { minutes(now) << 8 | u32::from(counter) } else { self.initial(now) }
     }
 
-    /// The clock of an entry that is used now.
-    #[inline]
-    pub fn touched(&self, clock: u32, now: UnixMs, rng: &mut Rng) -> u32 {
-        if !self.lfu {
-            return lru_seconds(now);
-        }
+    /// The clock of an entry that is used now, under an LFU policy. Under the others it is [`lru_seconds`].
+    pub fn counted_up(&self, clock: u32, now: UnixMs, rng: &mut Rng) -> u32 {
         let counter = self.grown(self.frequency(clock, now), rng);
         minutes(now) << 8 | counter
     }

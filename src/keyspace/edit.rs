@@ -217,7 +217,7 @@ struct Closed {
 }
 
 impl<'t, 'c> EntryMut<'t, 'c> {
-    #[inline]
+    #[inline(always)] // What it builds is used up at once where it is inlined.
     fn open(db: &'t mut Db, db_index: DbIndex, key: Key<'t>, cx: &'c mut Circumstances) -> Self {
         let mut expired = false;
         let slot = match db.table.entry(key.hash(), key.bytes()) {
@@ -246,7 +246,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         }
     }
 
-    #[inline]
+    #[inline(always)] // As above.
     fn close(mut self) -> Closed {
         let is_boxed = self.slot.entry().is_some_and(Entry::is_boxed);
         let emptied = is_boxed && self.changed && self.close_collection();
@@ -364,7 +364,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             self.touch();
         } else {
             let mut new = Entry::boxed(self.key.bytes(), T::default().into_value(), None, 0);
-            new.set_clock(self.cx.access.initial(self.cx.used_at));
+            new.set_clock(self.cx.new_clock());
             self.insert(new);
         }
         let value = self.slot.entry_mut().and_then(Entry::value_mut).and_then(T::of_mut);
@@ -377,7 +377,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         self.changed = true;
         let deadline = self.resolve(ttl);
         let mut new = Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0);
-        new.set_clock(self.cx.access.initial(self.cx.used_at));
+        new.set_clock(self.cx.new_clock());
         match self.slot.entry_mut() {
             Some(entry) => discard(std::mem::replace(entry, new)),
             None => self.insert(new),
@@ -395,30 +395,25 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     pub fn set_string_encoded(&mut self, value: &[u8], encoding: Encoding, ttl: Ttl) {
         self.changed = true;
         let deadline = self.resolve(ttl);
-        let clock = self.cx.access.initial(self.cx.used_at);
         let key = self.key.bytes();
         match self.slot.entry_mut() {
-            Some(entry)
-                if matches!(entry.payload(), Payload::Inline(_))
-                    && Entry::can_inline(key.len(), value.len()) =>
-            {
+            Some(entry) if !entry.is_boxed() && Entry::can_inline(key.len(), value.len()) => {
                 entry.set_inline(value);
-                if entry.deadline() != deadline {
+                if deadline.is_some() || entry.deadline().is_some() {
                     entry.set_deadline(deadline);
                 }
                 entry.set_meta(encoding as u8);
-                let clock = self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng);
-                entry.set_clock(clock);
+                self.cx.touch(entry);
             }
             Some(entry) => {
-                let clock = self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng);
+                let clock = self.cx.used_clock(entry.clock());
                 let mut new = string_entry(key, value, encoding, deadline);
                 new.set_clock(clock);
                 discard(std::mem::replace(entry, new));
             }
             None => {
                 let mut new = string_entry(key, value, encoding, deadline);
-                new.set_clock(clock);
+                new.set_clock(self.cx.new_clock());
                 self.insert(new);
             }
         }
@@ -474,11 +469,11 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         let mut new = Entry::boxed(self.key.bytes(), value, deadline, Encoding::Raw as u8);
         match self.slot.entry_mut() {
             Some(entry) => {
-                new.set_clock(self.cx.access.touched(entry.clock(), self.cx.used_at, &mut self.cx.rng));
+                new.set_clock(self.cx.used_clock(entry.clock()));
                 discard(std::mem::replace(entry, new));
             }
             None => {
-                new.set_clock(self.cx.access.initial(self.cx.used_at));
+                new.set_clock(self.cx.new_clock());
                 self.insert(new);
             }
         }

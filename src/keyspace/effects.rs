@@ -142,6 +142,14 @@ impl Effects {
         self.changes > 0 || self.is_forced
     }
 
+    /// Whether nothing happened beside lookups.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        (self.changes | self.expired | self.expired_elements) == 0
+            && !self.is_forced
+            && self.records.is_empty()
+    }
+
     pub(super) fn record(&mut self, db: DbIndex, key: &[u8], what: What) {
         self.records.push(EffectRecord { db, key: key.into(), what });
     }

@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
-use super::access::AccessClock;
+use super::access::{AccessClock, lru_seconds};
 use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
@@ -81,6 +81,8 @@ pub(super) struct Circumstances {
     pub now: UnixMs,
     /// The time that keys are marked with as last used: now, except in a replay.
     pub used_at: UnixMs,
+    /// That time as an LRU policy keeps it.
+    pub lru_seconds: u32,
     pub effects: Effects,
     pub access: AccessClock,
     /// CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -107,6 +109,7 @@ impl<'k> View<'k> {
             cx: Circumstances {
                 now: UnixMs(0),
                 used_at: UnixMs(0),
+                lru_seconds: 0,
                 effects: Effects::default(),
                 access: keyspace.access.load(),
                 no_touch: false,
@@ -123,8 +126,9 @@ impl<'k> View<'k> {
     /// Sets the circumstances of the next command.
     #[inline]
     pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
-        self.cx.now = now;
-        self.cx.used_at = now;
+        if self.cx.now != now {
+            self.cx.set_now(now, now);
+        }
         self.cx.no_touch = no_touch;
         // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
         self.read_observed();
@@ -133,8 +137,7 @@ impl<'k> View<'k> {
     /// The next command is one of a log: it runs at the beginning of time, when nothing has expired yet.
     #[inline]
     pub fn begin_replay(&mut self, now: UnixMs) {
-        self.cx.now = UnixMs(0);
-        self.cx.used_at = now;
+        self.cx.set_now(UnixMs(0), now);
         self.cx.no_touch = false;
     }
 
@@ -185,6 +188,13 @@ impl<'k> View<'k> {
         std::mem::take(&mut self.cx.effects)
     }
 
+    /// How many hits and misses the command had since the last call.
+    #[inline]
+    pub fn take_lookups(&mut self) -> (u64, u64) {
+        let effects = &mut self.cx.effects;
+        (std::mem::take(&mut effects.hits), std::mem::take(&mut effects.misses))
+    }
+
     /// Drops what was counted, keeping the buffer of records.
     #[inline]
     pub fn forget_effects(&mut self) {
@@ -204,6 +214,12 @@ impl<'k> View<'k> {
     #[inline]
     pub fn lock(&mut self, set: &LockSet) -> Result<(), Busy> {
         if self.covers(set) { Ok(()) } else { self.lock_afresh(set) }
+    }
+
+    /// Whether a shard is held.
+    #[inline]
+    pub fn holds(&self, shard: ShardId) -> bool {
+        self.guards.len() == self.keyspace.shards.len() || self.position(shard).is_some()
     }
 
     fn lock_afresh(&mut self, set: &LockSet) -> Result<(), Busy> {
@@ -390,8 +406,8 @@ impl<'k> View<'k> {
     fn covers(&self, set: &LockSet) -> bool {
         match set {
             LockSet::Nothing => true,
-            _ if self.guards.len() == self.keyspace.shards.len() => true,
-            LockSet::One(id) => self.position(*id).is_some(),
+            LockSet::One(id) => self.holds(*id),
+            _ if self.holds_all() => true,
             LockSet::Many(ids) => ids.iter().all(|&id| self.position(id).is_some()),
             LockSet::All => false,
         }
@@ -622,7 +638,7 @@ impl Drop for View<'_> {
 }
 
 /// The entry unless it is behind its deadline; removes it then, if the policy lets us.
-#[inline]
+#[inline(always)] // The compiler thinks it too long for the few places that matter.
 fn live<'s>(
     shard: &'s mut Shard,
     cx: &mut Circumstances,
@@ -649,15 +665,37 @@ fn live<'s>(
 }
 
 impl Circumstances {
+    fn set_now(&mut self, now: UnixMs, used_at: UnixMs) {
+        self.now = now;
+        self.used_at = used_at;
+        self.lru_seconds = lru_seconds(used_at);
+    }
+
     /// Notes a use of an entry. Its line of memory is only written when the clock has moved: a key that two workers
     /// read all the time would otherwise travel between their caches all the time.
     #[inline]
     pub fn touch(&mut self, entry: &mut Entry) {
         let clock = entry.clock();
-        let touched = self.access.touched(clock, self.used_at, &mut self.rng);
+        let touched = self.used_clock(clock);
         if touched != clock {
             entry.set_clock(touched);
         }
+    }
+
+    /// The clock of an entry that is used now, and was `clock` before.
+    #[inline]
+    pub fn used_clock(&mut self, clock: u32) -> u32 {
+        if self.access.lfu {
+            self.access.counted_up(clock, self.used_at, &mut self.rng)
+        } else {
+            self.lru_seconds
+        }
+    }
+
+    /// The clock of an entry that is new now.
+    #[inline]
+    pub fn new_clock(&self) -> u32 {
+        if self.access.lfu { self.access.initial(self.used_at) } else { self.lru_seconds }
     }
 
     #[cold]

@@ -33,7 +33,7 @@ use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;
 use crate::dispatch::slices::{self, Ground};
-use crate::dispatch::{Executor, Parked, Step};
+use crate::dispatch::{Executor, Parked, Plan, Step};
 use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::Ending;
 use crate::resp::{Decoded, Decoder, Limits, Output};
@@ -438,16 +438,13 @@ impl Connection {
 
     /// Runs the requests that are decoded, in order; returns how many ran and why the next one did not.
     fn run_complete(&mut self, executor: &mut Executor<'_>, bytes: &[u8]) -> (usize, Option<Stop>) {
-        let decoder = &self.decoder;
-        if decoder.len() > 1 {
-            executor.prefetch(self.session.db, (0..decoder.len()).map(|index| decoder.args(index, bytes)));
+        let mut plan = Plan::default();
+        executor.plan(self.decoder.requests(bytes), &mut plan);
+        if plan.len() > 1 {
+            executor.prefetch(self.session.db, &plan);
         }
-        for index in 0..decoder.len() {
-            let args = decoder.args(index, bytes);
-            if args.is_empty() {
-                continue;
-            }
-            match executor.run(&mut self.session, args, &mut self.attempts, &mut self.output) {
+        for (index, planned) in plan.iter().enumerate() {
+            match executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output) {
                 Step::Done
                     if self.session.close_after_reply || executor.is_stale() || self.output.is_over() =>
                 {
@@ -464,7 +461,7 @@ impl Connection {
                 Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
             }
         }
-        (decoder.len(), None)
+        (plan.len(), None)
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {

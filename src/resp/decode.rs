@@ -143,31 +143,24 @@ impl Decoder {
     /// left as it was, for the thorough way.
     #[inline]
     fn decode_plain(&mut self, bytes: &[u8], limits: &Limits) -> bool {
-        let begin = self.position;
-        let [b'*', count @ b'1'..=b'9', b'\r', _, ..] = bytes.get(begin..).unwrap_or_default() else {
+        let rest = bytes.get(self.position..).unwrap_or_default();
+        let Some((count @ 1..=9, mut rest)) = short_line(rest, b'*') else { return false };
+        if bytes.len() > u32::MAX as usize || limits.unauthenticated {
             return false;
-        };
+        }
         let spans_before = self.spans.len();
-        let mut at = begin + 4;
-        for _ in b'0'..*count {
-            let (len, start) = match bytes.get(at..).unwrap_or_default() {
-                [b'$', one @ b'0'..=b'9', b'\r', _, ..] => (usize::from(one - b'0'), at + 4),
-                [b'$', ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', _, ..] => {
-                    (usize::from(ten - b'0') * 10 + usize::from(one - b'0'), at + 5)
-                }
-                _ => {
-                    self.spans.truncate(spans_before);
-                    return false;
-                }
+        for _ in 0..count {
+            let bulk = short_line(rest, b'$');
+            let Some((len, behind, next)) =
+                bulk.and_then(|(len, behind)| Some((len, behind, behind.get(len as usize + 2..)?)))
+            else {
+                self.spans.truncate(spans_before);
+                return false;
             };
-            at = start + len + 2;
-            self.spans.push(Span { start: start as u32, len: len as u32 });
+            self.spans.push(Span { start: (bytes.len() - behind.len()) as u32, len });
+            rest = next;
         }
-        if at > bytes.len() || at > u32::MAX as usize || limits.unauthenticated {
-            self.spans.truncate(spans_before);
-            return false;
-        }
-        self.position = at;
+        self.position = bytes.len() - rest.len();
         true
     }
 
@@ -181,14 +174,16 @@ impl Decoder {
         self.complete.is_empty()
     }
 
-    /// The complete request number `index`; `bytes` is the slice that [`Decoder::decode`] was given.
+    /// The complete requests; `bytes` is the slice that [`Decoder::decode`] was given.
     #[inline]
-    pub fn args<'a>(&'a self, index: usize, bytes: &'a [u8]) -> Args<'a> {
-        let first =
-            index.checked_sub(1).and_then(|before| self.complete.get(before)).map_or(0, |c| c.spans_end);
-        let Some(complete) = self.complete.get(index) else { return Args::new(bytes, &[]) };
-        let spans = self.spans.get(first as usize..complete.spans_end as usize).unwrap_or_default();
-        Args::new(if complete.is_inline { &self.inline } else { bytes }, spans)
+    pub fn requests<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Args<'a>> {
+        let mut spans_begin = 0;
+        self.complete.iter().map(move |complete| {
+            let spans_end = complete.spans_end as usize;
+            let spans = self.spans.get(spans_begin..spans_end).unwrap_or_default();
+            spans_begin = spans_end;
+            Args::new(if complete.is_inline { &self.inline } else { bytes }, spans)
+        })
     }
 
     /// Offset behind request number `index`.
@@ -327,6 +322,22 @@ impl Decoder {
         self.position += len + 2;
         Ok(Some(Span { start, len: len as u32 }))
     }
+}
+
+/// The number in a line of `marker` and one digit or two, and what stands behind it: four bytes are compared at once.
+#[inline]
+fn short_line(line: &[u8], marker: u8) -> Option<(u32, &[u8])> {
+    let (head, behind) = line.split_first_chunk::<4>()?;
+    let head = u32::from_le_bytes(*head);
+    // Equal bytes become 0, and a digit its value.
+    let one = head ^ u32::from_le_bytes([marker, b'0', b'\r', b'\n']);
+    if one & 0xffff_00ff == 0 && one < 10 << 8 {
+        return Some((one >> 8, behind));
+    }
+    let two = head ^ u32::from_le_bytes([marker, b'0', b'0', b'\r']);
+    let (ten, one) = (two >> 8 & 0xff, two >> 16 & 0xff);
+    let is_short = two & 0xff00_00ff == 0 && (1..10).contains(&ten) && one < 10;
+    is_short.then(|| Some((ten * 10 + one, behind.get(1..)?)))?
 }
 
 /// Reads the decimal number that begins at `from` and ends with CR, plus one byte behind the CR.

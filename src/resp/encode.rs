@@ -278,6 +278,12 @@ impl Writer<'_> {
         self.proto == Proto::Resp3
     }
 
+    /// `+OK`.
+    #[inline]
+    pub fn ok(&mut self) {
+        self.raw(b"+OK\r\n");
+    }
+
     /// `+text`.
     #[inline]
     pub fn status(&mut self, text: &str) {
@@ -318,9 +324,9 @@ impl Writer<'_> {
         if !self.out.has_room() {
             return;
         }
-        self.header(b'$', value.len() as i64);
         let tail = &mut self.out.tail;
-        tail.reserve(value.len() + 2);
+        tail.reserve(value.len() + HEADER_MAX_BYTES + 2);
+        push_header(tail, b'$', value.len() as i64);
         tail.extend_from_slice(value);
         tail.extend_from_slice(b"\r\n");
     }
@@ -480,7 +486,10 @@ impl Writer<'_> {
     }
 }
 
-#[inline]
+/// Longest marker and number with its line end.
+const HEADER_MAX_BYTES: usize = 1 + 20 + 2;
+
+#[inline(always)] // Most of it falls away where the value is known to be a length.
 fn push_header(into: &mut Vec<u8>, marker: u8, value: i64) {
     // Lengths and counts of one or two digits are most of what a server says.
     match u8::try_from(value) {

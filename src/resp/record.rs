@@ -165,8 +165,8 @@ mod tests {
         ] {
             let mut decoder = Decoder::default();
             decoder.decode(text.as_bytes(), &limits, 4);
-            for index in 0..decoder.len() {
-                assert_eq!(decoder.args(index, text.as_bytes()).as_record(), None, "{text}");
+            for args in decoder.requests(text.as_bytes()) {
+                assert_eq!(args.as_record(), None, "{text}");
             }
         }
     }

@@ -13,9 +13,7 @@ fn decode_all(bytes: &[u8], step: usize, limits: &Limits) -> Result<Vec<Vec<Vec<
     loop {
         let window = &bytes[start..end];
         let decoded = decoder.decode(window, limits, 3);
-        for index in 0..decoder.len() {
-            requests.push(decoder.args(index, window).iter().map(<[u8]>::to_vec).collect());
-        }
+        requests.extend(decoder.requests(window).map(|args| args.iter().map(<[u8]>::to_vec).collect()));
         start += decoder.consume(decoder.len());
         match decoded {
             Decoded::Full => {}
@@ -51,11 +49,11 @@ fn requests_that_did_not_run_are_decoded_again() {
     let taken = decoder.consume(1);
     let rest = &stream[taken..];
     assert_eq!(decoder.decode(rest, &Limits::default(), 8), Decoded::Incomplete);
-    assert_eq!(decoder.args(0, rest).at(0), b"b");
+    assert_eq!(decoder.requests(rest).next().unwrap().at(0), b"b");
     let taken = decoder.consume(1);
     let whole = [&rest[taken..], b"\r\nd\r\n"].concat();
     assert_eq!(decoder.decode(&whole, &Limits::default(), 8), Decoded::Incomplete);
-    assert_eq!(decoder.args(0, &whole).iter().collect::<Vec<_>>(), [b"c", b"d"]);
+    assert_eq!(decoder.requests(&whole).next().unwrap().iter().collect::<Vec<_>>(), [b"c", b"d"]);
 }
 
 #[test]

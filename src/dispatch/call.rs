@@ -1,0 +1,349 @@
+//! Runs a request whose locks are held: its handler, and what follows from it.
+//!
+//! ```text
+//! handler → reply, or the error instead → effects to whoever listens → statistics, slow log
+//! ```
+//!
+//! Requests about keys take a short way through this; commands about the server, scripts and transactions have more around them.
+
+use smallvec::SmallVec;
+
+use super::command::{Handler, Request};
+use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
+use super::error::CmdError;
+use super::exec::Executor;
+use super::redact::shown;
+use super::reply::ReplySlot;
+use super::sink::Commit;
+use super::{Outcome, monitor};
+use crate::base::clock::Clock;
+use crate::config::Config;
+use crate::keyspace::{DbIndex, Effects, JournalOffset};
+use crate::resp::{Args, Output, OwnedArgs};
+use crate::session::{ClientId, ReplyMode, Session, bump};
+use crate::spec::CommandFlags;
+
+/// What durations are recorded for, as the configuration says.
+#[derive(Clone, Copy)]
+pub(super) struct Accounts {
+    /// `latency-tracking`
+    has_histogram: bool,
+    /// From here on, in ns, a request is one for the slow log, or a latency event.
+    slow_ns: u64,
+}
+
+impl Accounts {
+    pub(super) fn of(config: &Config) -> Accounts {
+        let slowlog_us = u64::try_from(config.slowlog_log_slower_than).ok();
+        let event_ms = Some(config.latency_monitor_threshold).filter(|&threshold_ms| threshold_ms > 0);
+        let slowlog_ns = slowlog_us.map_or(u64::MAX, |us| us.saturating_mul(1000));
+        let event_ns = event_ms.map_or(u64::MAX, |ms| ms.saturating_mul(1_000_000));
+        Accounts { has_histogram: config.latency_tracking, slow_ns: slowlog_ns.min(event_ns) }
+    }
+}
+
+impl<'k> Executor<'k> {
+    /// Runs a request under its locks, and answers it.
+    #[inline]
+    pub(super) fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        match request.command.command.handler {
+            Handler::Admin(_) => self.call_admin(session, request, out),
+            Handler::Script(_) => self.call_script(session, request, out),
+            _ => {
+                let failed = self.answer(session, request, out);
+                self.account(session, request, failed, self.accounts);
+                if self.engine.monitors.any() {
+                    monitor::feed(self.engine, session, request.command, &request.args, self.in_script);
+                }
+            }
+        }
+    }
+
+    fn call_admin(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        let is_alone = self.gathered.is_none();
+        if is_alone {
+            // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds all
+            // locks already.
+            self.view.release();
+        }
+        let seen = self.view.seen();
+        let failed = self.answer(session, request, out);
+        if self.obstacle.is_some() {
+            return;
+        }
+        if is_alone {
+            // It may have changed what a view assumes while it holds a lock.
+            self.view.release();
+            // Looking at the server is not looking at data: an operator must see in when the disk hangs.
+            self.view.forget_seen(seen);
+        }
+        self.note_changed_settings();
+        // CONFIG SET itself is accounted for under what it set.
+        let accounts = Accounts::of(&self.engine.config.snapshot());
+        self.account(session, request, failed, accounts);
+        if self.engine.monitors.any() {
+            monitor::feed(self.engine, session, request.command, &request.args, self.in_script);
+        }
+    }
+
+    fn call_script(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        if self.engine.monitors.any() {
+            // Before what it runs.
+            monitor::feed(self.engine, session, request.command, &request.args, false);
+        }
+        let failed = self.answer(session, request, out);
+        if self.obstacle.is_none() {
+            self.account(session, request, failed, self.accounts);
+        }
+    }
+
+    /// Runs the handler, and tells who listens what it did; whether it failed. When it could not run because of what is held for
+    /// long, that is the obstacle, and nothing happened.
+    #[inline(always)] // Nearly all calls come from one place.
+    fn answer(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) -> bool {
+        let mark = out.mark();
+        if self.gathered.is_none() {
+            // What EXEC or a script runs was not sent as a request of its own.
+            session.shared.set_last_command(request.command.id);
+            if session.reply_mode == ReplyMode::SkipNext {
+                session.reply_mode = ReplyMode::Skip;
+            }
+        }
+        if !self.rewrites.is_empty() {
+            // A command that failed after it had asked for another form leaves it behind.
+            self.rewrites.clear();
+        }
+        let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
+        let failed = outcome.is_err();
+        if let Err(error) = outcome {
+            out.truncate(mark);
+            if let CmdError::HeldLong(busy) = error
+                && self.gathered.is_none()
+            {
+                self.view.release();
+                self.obstacle = Some(busy);
+                return failed;
+            }
+            self.write_error(session, &error, out);
+        }
+        if session.reply_mode != ReplyMode::On {
+            self.silence(session, request, failed, mark, out);
+        }
+        self.finish(session, request);
+        if session.tracking.is_some() {
+            // Behind its own effects: a key that it found expired is not news to it.
+            self.remember_read(session, request);
+        }
+        failed
+    }
+
+    /// Takes a reply back that CLIENT REPLY drops.
+    #[cold]
+    fn silence(
+        &self,
+        session: &mut Session,
+        request: &Request<'_>,
+        failed: bool,
+        mark: usize,
+        out: &mut Output,
+    ) {
+        if self.awaited.is_some() || self.gathered.is_some() || session.reply_mode == ReplyMode::SkipNext {
+            // It comes later, and so does what CLIENT REPLY does to it; or it is a part of a transaction's; or it is that of
+            // CLIENT REPLY SKIP itself, which has none.
+            return;
+        }
+        if failed || !request.command.command.is_pushed() {
+            out.truncate(mark);
+        }
+        if session.reply_mode == ReplyMode::Skip {
+            session.reply_mode = ReplyMode::On;
+        }
+    }
+
+    #[inline(always)] // As above.
+    pub(super) fn handle(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
+        match request.command.command.handler {
+            Handler::Read(run) => run(&mut self.write_cx(session).read, request, reply),
+            Handler::Write(run) => run(&mut self.write_cx(session), request, reply),
+            Handler::Session(run) => {
+                let now = self.view.now();
+                let mut cx = SessionCx { session, engine: self.engine, config: self.config, now };
+                run(&mut cx, request, reply)
+            }
+            Handler::Admin(run) => {
+                let in_transaction = self.gathered.is_some();
+                let Executor { view, engine, config, awaited, .. } = self;
+                run(&mut AdminCx { view, session, engine, config, in_transaction, awaited }, request, reply)
+            }
+            Handler::Script(run) => {
+                let began_ns = self.last_ns;
+                let done = self.with_script(session, |cx| run(cx, request, reply));
+                // It took as long as all that it ran.
+                self.last_ns = began_ns;
+                done
+            }
+            Handler::Control(control) => self.control(control, session, request, reply),
+            Handler::Container => Err(request.arity_error()),
+        }
+    }
+
+    /// What a command that writes may reach; one that reads is lent its inner part.
+    #[inline]
+    fn write_cx<'c>(&'c mut self, session: &'c mut Session) -> WriteCx<'c, 'k> {
+        let read = ReadCx {
+            view: &mut self.view,
+            session,
+            engine: self.engine,
+            config: self.config,
+            may_wait: self.gathered.is_none(),
+            awaited: &mut self.awaited,
+            in_script: self.in_script,
+        };
+        WriteCx { read, rewrites: &mut self.rewrites }
+    }
+
+    /// Remembers what a client that caches has read, while nobody can change it.
+    #[cold]
+    fn remember_read(&mut self, session: &mut Session, request: &Request<'_>) {
+        let command = request.command.command;
+        let Some(tracker) = &session.tracking else { return };
+        // Of a script the keys count that it has read, not those that it announces.
+        let is_read = command.spec.flags.contains(CommandFlags::READONLY)
+            && !matches!(command.handler, Handler::Script(_));
+        if is_read && tracker.remembers(session.caching) {
+            for key in request.keys() {
+                match &mut self.gathered {
+                    Some(gathered) => gathered.note_read(key.bytes()),
+                    None => self.remember(session.id(), key.bytes()),
+                }
+            }
+        }
+        // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
+        let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
+        if !is_client && self.gathered.is_none() && session.transaction.is_none() {
+            session.caching = false;
+        }
+    }
+
+    /// Remembers that a client has read a key.
+    pub(super) fn remember(&self, client: ClientId, key: &[u8]) {
+        let max_keys = self.config.tracking_table_max_keys;
+        self.engine.tracking.remember(client, key, max_keys, &self.engine.clients);
+    }
+
+    /// Hands the effects to whoever listens, while the locks are still held.
+    #[inline]
+    fn finish(&mut self, session: &Session, request: &Request<'_>) {
+        let counters = &self.stats.counters;
+        let (hits, misses) = self.view.take_lookups();
+        bump(&counters.keyspace_hits, hits);
+        bump(&counters.keyspace_misses, misses);
+        let effects = self.view.effects();
+        if effects.is_empty() {
+            return;
+        }
+        bump(&counters.expired_keys, effects.expired);
+        bump(&counters.changes, effects.changes);
+        // A change that nobody is told of still is journalled.
+        if effects.records.is_empty() && !(effects.is_repeated() && self.view.is_observed()) {
+            self.view.forget_effects();
+            return;
+        }
+        self.commit(session, request);
+    }
+
+    fn commit(&mut self, session: &Session, request: &Request<'_>) {
+        let effects = self.view.effects();
+        debug_assert!(
+            !effects.is_repeated() || !request.command.command.must_rewrite || !self.rewrites.is_empty(),
+            "{} changed something that its repetition would not repeat, and gave no other form",
+            request.command.full_name
+        );
+        let repeats_itself = effects.is_repeated() && self.rewrites.is_empty() && self.gathered.is_none();
+        if repeats_itself && effects.records.is_empty() && !self.engine.sinks.any() {
+            // The usual case of a server with an append-only file: nobody else is told. A shorter way to the same.
+            self.view.forget_effects();
+            if let Some(offset) = self.engine.journal.append_one(session.db, &request.args) {
+                self.view.note_write(offset);
+                self.depends = self.depends.max(offset);
+            }
+            return;
+        }
+        let effects = self.view.take_effects();
+        if repeats_itself {
+            let (commands, client) = ([(session.db, request.args)], Some(session.id()));
+            return self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+        }
+        self.commit_other(session, request, effects);
+    }
+
+    #[cold]
+    fn commit_other(&mut self, session: &Session, request: &Request<'_>, effects: Effects) {
+        let rewrites = std::mem::take(&mut self.rewrites);
+        let commands: SmallVec<[Args<'_>; 2]> = if !effects.is_repeated() {
+            SmallVec::new()
+        } else if rewrites.is_empty() {
+            [request.args].into_iter().collect()
+        } else {
+            rewrites.iter().map(OwnedArgs::as_args).collect()
+        };
+        if let Some(gathered) = &mut self.gathered {
+            return gathered.add(session.db, &commands, effects);
+        }
+        let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
+            commands.into_iter().map(|command| (session.db, command)).collect();
+        let client = Some(session.id());
+        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+    }
+
+    /// Hands a commit to whoever listens; the reply depends on it.
+    pub(super) fn publish(&mut self, commit: &Commit<'_>) {
+        let offset = self.engine.commit(&mut self.view, commit);
+        self.depends = self.depends.max(offset.unwrap_or_default());
+    }
+
+    /// Ends the batch: how far the journal must be durable before its replies leave, where that matters.
+    pub fn depends(&mut self) -> JournalOffset {
+        self.view.release();
+        self.depends.max(self.view.seen())
+    }
+
+    #[inline]
+    fn account(&mut self, session: &Session, request: &Request<'_>, failed: bool, accounts: Accounts) {
+        let nanos = self.tick();
+        if self.awaited.as_ref().is_some_and(|awaited| awaited.begin.is_none()) {
+            // It counts when it is run again and served.
+            return;
+        }
+        self.stats.ran(request.command.id, nanos, failed, accounts.has_histogram);
+        bump(&self.stats.counters.commands, 1);
+        bump(&session.shared.usage.commands, 1);
+        if nanos >= accounts.slow_ns {
+            self.note_slow(session, request, nanos);
+        }
+    }
+
+    #[cold]
+    fn note_slow(&self, session: &Session, request: &Request<'_>, nanos: u64) {
+        let config = self.engine.config.snapshot();
+        let flags = request.command.command.spec.flags;
+        let seconds = self.engine.time.now_ms().seconds();
+        let (micros, millis) = (nanos / 1000, nanos / 1_000_000);
+        let is_slow = u64::try_from(config.slowlog_log_slower_than).is_ok_and(|limit_us| micros >= limit_us);
+        if is_slow && !self.in_script && !flags.contains(CommandFlags::SKIP_SLOWLOG) {
+            let args = (0..request.len()).map(|index| shown(request.command, &request.args, index));
+            let names = session.shared.names();
+            self.engine.slowlog.push(seconds, micros, args, &session.shared.addr, &names.name);
+        }
+        let threshold_ms = config.latency_monitor_threshold;
+        if threshold_ms > 0 && millis >= threshold_ms {
+            let event = if flags.contains(CommandFlags::FAST) { "fast-command" } else { "command" };
+            self.engine.latency.record(event, seconds, millis);
+        }
+    }
+}
