@@ -96,6 +96,25 @@ impl<S: Slot> Table<S> {
         self.position_behind(position, span.end)
     }
 
+    /// As [`drain_bucket_where`](Self::drain_bucket_where) for the whole segment at `position`: for taking many out. Whoever
+    /// picks should do so without a look at the entries, which are fetched together once they are picked.
+    pub fn drain_segment_where(
+        &mut self,
+        position: u64,
+        mut is_unwanted: impl FnMut() -> bool,
+        mut give: impl FnMut(S),
+    ) -> Option<u64> {
+        self.thaw(position);
+        let route = *self.route(position)?;
+        let depth = route.shape.depth();
+        let start = self.relative(position) & !(u64::MAX >> depth);
+        let is_partial = self.relative(position) > start;
+        let seed = self.seed;
+        let is_taken = |entry: &mut S| (!is_partial || seed.hash(entry.key()) >= position) && is_unwanted();
+        self.take_where(&route, 0..route.shape.buckets(), is_taken, &mut give);
+        self.position_behind(position, route.shape.boundary(start, route.shape.buckets()))
+    }
+
     /// Takes the entries that `is_taken` picks out of some buckets of a segment.
     fn take_where(
         &mut self,
@@ -106,12 +125,12 @@ impl<S: Slot> Table<S> {
     ) {
         let mut taken = Vec::new();
         for index in buckets {
-            self.prefetch_chain(route.bucket(index));
             self.extract(route.bucket(index), &mut is_taken, &mut taken);
         }
         if !taken.is_empty() {
             self.note_removed(route.id, taken.len());
         }
+        taken.iter().for_each(|entry| crate::ds::prefetch::read(resize::address_of(entry)));
         taken.into_iter().for_each(give);
     }
 

@@ -80,6 +80,8 @@ impl Set {
     ) -> Garbage {
         /// A table is built anew when more than so many members go for each that stays.
         const REBUILD_RATIO: usize = 5;
+        /// Above one in so many, they are chosen in a walk that looks at no others.
+        const DRAIN_SHARE: usize = 64;
         let (mut left, count) = (self.len(), count.min(self.len()));
         let mut kept = left - count;
         match self {
@@ -97,17 +99,17 @@ impl Set {
                 }
                 Garbage { members: Vec::new(), set: Some(std::mem::replace(self, rest)) }
             }
-            Set::Table(table) if count.saturating_mul(WALK_SHARE) >= left => {
+            Set::Table(table) if count.saturating_mul(DRAIN_SHARE) >= left => {
                 let mut members = Vec::with_capacity(count);
                 let mut position = Some(0);
                 while let Some(at) = position {
-                    let is_chosen = |_: &Stored| {
+                    let is_chosen = || {
                         let is_chosen = rng.below(left as u64) >= kept as u64;
                         kept -= usize::from(!is_chosen);
                         left -= 1;
                         is_chosen
                     };
-                    position = table.drain_bucket_where(at, is_chosen, |member| {
+                    position = table.drain_segment_where(at, is_chosen, |member| {
                         visit(member.key());
                         members.push(member);
                     });
