@@ -138,7 +138,13 @@ pub struct Load {
 
 impl Load {
     pub fn on(addr: SocketAddr, connections: usize) -> Load {
-        Load { connections: (0..connections).map(|_| Connection::to(addr)).collect(), chance: Chance::new(1) }
+        Load::spread(&[addr], connections)
+    }
+
+    /// Connections to several servers, in turn.
+    pub fn spread(addrs: &[SocketAddr], connections: usize) -> Load {
+        let connections = addrs.iter().cycle().take(connections).map(|addr| Connection::to(*addr)).collect();
+        Load { connections, chance: Chance::new(1) }
     }
 
     /// Sends batches with random keys for that time; returns the number of requests answered.

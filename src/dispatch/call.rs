@@ -238,7 +238,7 @@ impl<'k> Executor<'k> {
     }
 
     /// Hands the effects to whoever listens, while the locks are still held.
-    #[inline]
+    #[inline(always)] // As above.
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
         let counters = &self.stats.counters;
         let (hits, misses) = self.view.take_lookups();
@@ -314,7 +314,7 @@ impl<'k> Executor<'k> {
         self.depends.max(self.view.seen())
     }
 
-    #[inline]
+    #[inline(always)] // As above.
     fn account(&mut self, session: &Session, request: &Request<'_>, failed: bool, accounts: Accounts) {
         let nanos = self.tick();
         if self.awaited.as_ref().is_some_and(|awaited| awaited.begin.is_none()) {

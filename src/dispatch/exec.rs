@@ -472,7 +472,7 @@ impl<'k> Executor<'k> {
             return self.refuse(session, Some(registered), &error, out);
         }
         let mut keys = Keys::new();
-        self.find_keys(registered, &args, &mut keys);
+        push_keys(&self.engine.keyspace, registered, &args, &mut keys);
         // The clock stands still in a transaction.
         self.view.begin(self.view.now(), session.no_touch);
         self.call(session, &Request { command: registered, args, keys: &keys }, out);

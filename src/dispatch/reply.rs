@@ -142,7 +142,8 @@ impl<'o> ReplySlot<'o> {
 /// Writes a string value: copied when small, by reference when long.
 #[inline]
 pub fn write_string(writer: &mut Writer<'_>, value: StringRef<'_>) {
-    if value.bytes().len() >= SHARED_MIN_BYTES
+    if let StringRef::Long(long) = value
+        && long.as_slice().len() >= SHARED_MIN_BYTES
         && let Some(bytes) = value.shared()
     {
         return writer.bulk_shared(bytes);

@@ -153,7 +153,7 @@ impl<S: Slot> Table<S> {
 
     /// The entry with this key, to be used but not changed: only what no watch keeps may be written (see the module's
     /// head). `wants` decides whether it is given out.
-    #[inline]
+    #[inline(always)] // Every read of the keyspace comes through here.
     pub fn find_touch(&mut self, hash: u64, key: &[u8], wants: impl FnOnce(&S) -> bool) -> Touch<'_, S> {
         if self.freezes.is_some()
             && let Some(id) = self.route(hash).map(|route| route.id)
