@@ -11,7 +11,7 @@ use crate::value::Facts;
 use std::collections::HashSet;
 
 /// Above one in so many, members are chosen in a walk.
-const WALK_SHARE: usize = 3;
+const WALK_SHARE: usize = 16;
 
 impl Set {
     /// One member.
