@@ -52,11 +52,16 @@ impl Connection {
     /// Reads until that many line ends have come; nothing else may be under way.
     pub fn skip_lines(&mut self, mut lines: usize) {
         while lines > 0 {
-            let read = self.stream.read(&mut self.buffer).unwrap();
-            assert!(read > 0, "the server closed the connection");
-            assert_ne!(self.buffer[0], b'-', "{}", String::from_utf8_lossy(&self.buffer[..read]));
-            lines -= memchr::memchr_iter(b'\n', &self.buffer[..read]).count();
+            lines -= self.read_lines();
         }
+    }
+
+    /// Waits for something to read; how many line ends came.
+    pub fn read_lines(&mut self) -> usize {
+        let read = self.stream.read(&mut self.buffer).unwrap();
+        assert!(read > 0, "the server closed the connection");
+        assert_ne!(self.buffer[0], b'-', "{}", String::from_utf8_lossy(&self.buffer[..read]));
+        memchr::memchr_iter(b'\n', &self.buffer[..read]).count()
     }
 
     /// Whether something can be read.

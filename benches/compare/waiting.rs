@@ -1,6 +1,7 @@
 //! One client noticing another: deliveries of messages, hand-off to who waits, transactions, optimistic updates, and what
 //! a subscription costs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Plan;
@@ -25,6 +26,11 @@ pub fn run(plan: &Plan) {
         ("PUBLISH to 1 subscriber, 16 under way", "deliveries/s of CPU", "≥ 2×"),
         ("PUBLISH to 100 subscribers, 16 under way", "deliveries/s of CPU", "≥ 2×"),
         ("PUBLISH to 100 subscribers, 128 under way", "deliveries/s of CPU", "≥ 2×"),
+        (
+            "PUBLISH to 100 subscribers by 16 publishers who wait for nobody else",
+            "deliveries/s of CPU",
+            "≥ 2×",
+        ),
         ("BLPOP hand-off, 1,000 wait, p50", "µs", "≤"),
         ("BLPOP hand-off, 1,000 wait, p99", "µs", "≤"),
         ("MULTI/EXEC of 10, pipeline 16", "CPU µs per command", "≥ 1.5× better"),
@@ -45,6 +51,7 @@ fn column(instance: &Instance, plan: &Plan) -> Vec<f64> {
         deliveries(instance, plan.round, 1, 16),
         deliveries(instance, plan.round, 100, 16),
         deliveries(instance, plan.round, 100, 128),
+        flood(instance, plan.round, 100, 16),
         microseconds(hand_off.0),
         microseconds(hand_off.1),
         transactions(instance, plan.round),
@@ -57,18 +64,48 @@ fn microseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// Messages that reach a subscriber, per second of the server's CPU.
+fn listen(instance: &Instance, subscribers: usize) -> Vec<Connection> {
+    let subscribe = |_| {
+        let mut connection = instance.connect();
+        connection.send(&request(&["SUBSCRIBE", "channel"]));
+        connection.skip_lines(6);
+        connection
+    };
+    (0..subscribers).map(subscribe).collect()
+}
+
+fn messages(burst: usize) -> Batch {
+    Batch::repeat(&request(&["PUBLISH", "channel", &"x".repeat(64)]), burst, 1)
+}
+
+/// Messages that reach a subscriber, per second of the server's CPU, while publishers only wait for their own replies.
+fn flood(instance: &Instance, round: Duration, subscribers: usize, publishers: usize) -> f64 {
+    let mut listening = listen(instance, subscribers);
+    let expected = AtomicUsize::new(usize::MAX);
+    let before = instance.cpu_seconds();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut lines = 0;
+            while lines < expected.load(Ordering::Relaxed) {
+                for connection in listening.iter_mut().filter(|connection| connection.has_input()) {
+                    lines += connection.read_lines();
+                }
+                // Who reads without a pause takes the CPU from the publishers.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            lines / MESSAGE_LINES
+        });
+        let published = Load::on(instance.addr, publishers).run(&mut messages(1), 1, round) as usize;
+        expected.store(published * subscribers * MESSAGE_LINES, Ordering::Relaxed);
+        reader.join().unwrap() as f64 / (instance.cpu_seconds() - before)
+    })
+}
+
+/// Messages that reach a subscriber, per second of the server's CPU, when all have them before the next burst.
 fn deliveries(instance: &Instance, round: Duration, subscribers: usize, burst: usize) -> f64 {
-    let mut listening: Vec<Connection> = (0..subscribers)
-        .map(|_| {
-            let mut connection = instance.connect();
-            connection.send(&request(&["SUBSCRIBE", "channel"]));
-            connection.skip_lines(6);
-            connection
-        })
-        .collect();
+    let mut listening = listen(instance, subscribers);
     let mut publisher = instance.connect();
-    let batch = Batch::repeat(&request(&["PUBLISH", "channel", &"x".repeat(64)]), burst, 1);
+    let batch = messages(burst);
     let (began, before) = (Instant::now(), instance.cpu_seconds());
     let mut delivered = 0;
     while began.elapsed() < round {

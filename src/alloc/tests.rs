@@ -46,6 +46,16 @@ fn allocations_are_aligned_and_counted() {
         }
     }
     assert_eq!(allocated_bytes(), before);
+    // Alignments that come by themselves: several of each size, so that not all are the first of their page.
+    for (size, align) in (1..3_000).flat_map(|size| [(size, 8), (size, 16)]) {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        // SAFETY: the size is not zero.
+        let blocks = [(); 5].map(|()| unsafe { CountingJemalloc.alloc(layout) });
+        assert!(blocks.iter().all(|block| block.addr().is_multiple_of(align)), "{size} aligned to {align}");
+        // SAFETY: allocated above with this layout, freed once.
+        blocks.iter().for_each(|block| unsafe { CountingJemalloc.dealloc(*block, layout) });
+    }
+    assert_eq!(allocated_bytes(), before);
 
     let layout = Layout::from_size_align(38, 8).unwrap();
     // SAFETY: the size is not zero.

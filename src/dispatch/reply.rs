@@ -57,11 +57,13 @@ impl<'o> ReplySlot<'o> {
         Replied(())
     }
 
+    #[inline]
     pub fn ok(self) -> Replied {
-        self.write(|w| w.ok())
+        self.status("OK")
     }
 
-    pub fn status(self, text: &str) -> Replied {
+    #[inline]
+    pub fn status(self, text: &'static str) -> Replied {
         self.write(|w| w.status(text))
     }
 
@@ -120,13 +122,14 @@ impl<'o> ReplySlot<'o> {
     }
 
     /// An array of status lines: how HELP answers.
-    pub fn help(self, command: &str, lines: &[&str]) -> Replied {
+    pub fn help(self, command: &str, lines: &[&'static str]) -> Replied {
         self.write(|w| {
             w.array(lines.len() + 3);
-            w.status(&format!(
+            let title = format!(
                 "{} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
                 command.to_ascii_uppercase()
-            ));
+            );
+            w.status_bytes(title.as_bytes());
             lines.iter().for_each(|line| w.status(line));
             w.status("HELP");
             w.status("    Print this help.");

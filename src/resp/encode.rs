@@ -278,16 +278,15 @@ impl Writer<'_> {
         self.proto == Proto::Resp3
     }
 
-    /// `+OK`.
+    /// `+text`; our own words, in which nothing ends a line.
     #[inline]
-    pub fn ok(&mut self) {
-        self.raw(b"+OK\r\n");
-    }
-
-    /// `+text`.
-    #[inline]
-    pub fn status(&mut self, text: &str) {
-        self.line(b'+', text.as_bytes());
+    pub fn status(&mut self, text: &'static str) {
+        debug_assert!(!text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+        let tail = &mut self.out.tail;
+        tail.reserve(text.len() + 3);
+        tail.push(b'+');
+        tail.extend_from_slice(text.as_bytes());
+        tail.extend_from_slice(b"\r\n");
     }
 
     /// A status that comes from outside.

@@ -58,7 +58,7 @@ fn write(w: &mut Writer<'_>, registered: &Registered) {
     w.int(range.step);
     let categories = spec.acl_categories().words();
     w.set(categories.clone().count());
-    categories.for_each(|word| w.status(&format!("@{word}")));
+    categories.for_each(|word| w.status_bytes(format!("@{word}").as_bytes()));
     w.set(spec.tips.len());
     spec.tips.iter().for_each(|tip| w.bulk(tip.as_bytes()));
     w.set(spec.keys.len());

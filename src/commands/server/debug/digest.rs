@@ -134,7 +134,7 @@ pub(super) fn digest(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome 
         }
         whole
     })?;
-    Ok(reply.status(&hex(&whole)))
+    Ok(reply.write(|w| w.status_bytes(hex(&whole).as_bytes())))
 }
 
 pub(super) fn digest_values(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
@@ -150,6 +150,6 @@ pub(super) fn digest_values(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: 
     }
     Ok(reply.write(|w| {
         w.array(digests.len());
-        digests.iter().for_each(|digest| w.status(&hex(digest)));
+        digests.iter().for_each(|digest| w.status_bytes(hex(digest).as_bytes()));
     }))
 }

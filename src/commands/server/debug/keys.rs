@@ -27,7 +27,7 @@ pub(super) fn object(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             idle_seconds(entry.clock(), now)
         ))
     })?;
-    line.map(|line| reply.status(&line)).ok_or(CmdError::NoSuchKey)
+    line.map(|line| reply.write(|w| w.status_bytes(line.as_bytes()))).ok_or(CmdError::NoSuchKey)
 }
 
 /// Bytes that a string takes in a snapshot, before compression: a number in its shortest form or a length and
