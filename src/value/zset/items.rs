@@ -104,9 +104,9 @@ impl<'z> Iterator for Items<'z> {
 }
 
 impl<'z> Items<'z> {
-    fn fold_steps<B, F: FnMut(B, <Self as Iterator>::Item) -> B>(mut self, init: B, mut visit: F) -> B {
+    fn fold_steps<B, F: FnMut(B, <Self as Iterator>::Item) -> B>(self, init: B, mut visit: F) -> B {
         let mut value = init;
-        while let Some(item) = self.next() {
+        for item in self {
             value = visit(value, item);
         }
         value
