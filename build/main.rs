@@ -90,19 +90,19 @@ const EDITS: &[Edit] = &[
          static int luaB_calling (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
          lua_pushcclosure(L, luaB_call, 1);\n  return 1;\n}\n\n\
          extern size_t ochre_words (const DoorWord **words, size_t *keys);\n\n\
-         static void luaB_words (lua_State *L, const DoorWord *words, size_t count, const char *name) {\n  size_t i;\n  \
-         lua_createtable(L, (int)count, 0);\n  \
+         static void luaB_words (lua_State *L, const DoorWord *words, size_t count, int name) {\n  size_t i;\n  \
+         lua_pushvalue(L, lua_upvalueindex(name));\n  lua_createtable(L, (int)count, 0);\n  \
          for (i = 0; i < count; i++) {\n    lua_pushlstring(L, words[i].text, words[i].len);\n    \
-         lua_rawseti(L, -2, (int)i + 1);\n  }\n  lua_setfield(L, lua_upvalueindex(1), name);\n}\n\n\
+         lua_rawseti(L, -2, (int)i + 1);\n  }\n  lua_rawset(L, lua_upvalueindex(1));\n}\n\n\
          static int luaB_run (lua_State *L) {\n  Table *globals = (Table *)lua_topointer(L, lua_upvalueindex(1));\n  \
          const DoorWord *words;\n  size_t keys, count = ochre_words(&words, &keys);\n  int failed;\n  \
-         lua_settop(L, 1);\n  globals->readonly = 0;\n  luaB_words(L, words, keys, \"KEYS\");\n  \
-         luaB_words(L, words + keys, count - keys, \"ARGV\");\n  globals->readonly = 1;\n  \
+         lua_settop(L, 1);\n  globals->readonly = 0;\n  luaB_words(L, words, keys, 3);\n  \
+         luaB_words(L, words + keys, count - keys, 4);\n  globals->readonly = 1;\n  \
          lua_pushvalue(L, lua_upvalueindex(2));\n  lua_insert(L, 1);\n  \
          failed = lua_pcall(L, 0, 1, 1);\n  lua_pushboolean(L, !failed);\n  lua_insert(L, -2);\n  return 2;\n}\n\n\
          static int luaB_running (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
          luaL_checktype(L, 2, LUA_TFUNCTION);\n  lua_settop(L, 2);\n  \
-         lua_pushcclosure(L, luaB_run, 2);\n  return 1;\n}\n\n\
+         lua_pushliteral(L, \"KEYS\");\n  lua_pushliteral(L, \"ARGV\");\n  lua_pushcclosure(L, luaB_run, 4);\n  return 1;\n}\n\n\
          static int luaB_newproxy (lua_State *L) {",
     ),
     (

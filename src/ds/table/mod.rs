@@ -257,9 +257,24 @@ impl<S: Slot> Table<S> {
         let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
         // SAFETY: the bucket is alive while the table is borrowed, and its slots hold values of type `S`.
         let place =
-            unsafe { bucket::find(route.bucket(index), tag, |slot| (*slot.cast::<S>()).key() == key) };
+            unsafe { bucket::find(route.bucket(index), tag, |slot| is_same((*slot.cast::<S>()).key(), key)) };
         Some((route, place?))
     }
+}
+
+/// Whether two keys are the same. Of those with 8 to 32 bytes, which most have, both ends are compared as numbers, and the ends
+/// may overlap: that takes less than the way to `memcmp`.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    fn ends<const N: usize>(key: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+        key.first_chunk().zip(key.last_chunk())
+    }
+    one.len() == other.len()
+        && match one.len() {
+            8..=16 => ends::<8>(one) == ends(other),
+            17..=32 => ends::<16>(one) == ends(other),
+            _ => one == other,
+        }
 }
 
 impl<S: Slot> Drop for Table<S> {

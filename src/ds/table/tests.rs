@@ -533,3 +533,17 @@ fn entries_with_deadlines_are_found_among_many_without() {
     assert!(found.len() > 10 && found.iter().all(|number| number % 1000 == 0), "{found:?}");
     assert!(table.sample_due(7, |_| false).is_none());
 }
+
+#[test]
+fn keys_are_the_same_when_all_their_bytes_are() {
+    for len in 0..40 {
+        let key: Vec<u8> = (0..len).collect();
+        assert!(is_same(&key, &key.clone()), "{len}");
+        assert!(!is_same(&key, &[&key[..], b"x"].concat()), "{len}");
+        for index in 0..key.len() {
+            let mut other = key.clone();
+            other[index] ^= 0x80;
+            assert!(!is_same(&key, &other), "{len}, {index}");
+        }
+    }
+}
