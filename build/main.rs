@@ -214,6 +214,14 @@ const EDITS: &[Edit] = &[
         "int n = luaL_checkint(L, 2);\n  luaL_buffinit",
         "int n = luaL_checkint(L, 2);\n  if (l == 0) n = 0;\n  luaL_buffinit",
     ),
+    // What a prelude in Lua wraps, as `pcall`, is one function in C in Redis: its own frames are no levels of an error.
+    (
+        "lauxlib.c",
+        "if (lua_getstack(L, level, &ar)) {  /* check function at level */\n    lua_getinfo(L, \"Sl\", &ar);",
+        "int at = 0;\n  int found = 0;\n  for (; level >= 0 && (found = lua_getstack(L, at, &ar)); at++) {\n    \
+         lua_getinfo(L, \"Sl\", &ar);\n    if (strcmp(ar.short_src, \"prelude\") != 0) level--;\n  }\n  \
+         if (found) {",
+    ),
 ];
 
 /// The same, but wherever the text stands.

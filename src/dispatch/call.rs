@@ -178,7 +178,8 @@ impl<'k> Executor<'k> {
             Handler::Write(run) => run(&mut self.write_cx(session), request, reply),
             Handler::Session(run) => {
                 let now = self.view.now();
-                let mut cx = SessionCx { session, engine: self.engine, config: self.config, now };
+                let stopped_us = self.gathered.as_mut().map(|gathered| &mut gathered.time_us);
+                let mut cx = SessionCx { session, engine: self.engine, config: self.config, now, stopped_us };
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {

@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::error::CmdError;
 use super::reply::ReplySlot;
 use super::wait::Awaited;
-use crate::base::clock::UnixMs;
+use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
 use crate::config::Config;
 use crate::keyspace::entry::{StringRef, collection_of, string_of};
@@ -208,6 +208,19 @@ pub struct SessionCx<'c> {
     pub engine: &'c Arc<Engine>,
     pub config: &'c Config,
     pub now: UnixMs,
+    /// In a transaction or a script: when one of its requests first asked for the time.
+    pub(super) stopped_us: Option<&'c mut Option<u64>>,
+}
+
+impl SessionCx<'_> {
+    /// The time on the wall in µs. It stands still in a transaction and in a script.
+    pub fn wall_us(&mut self) -> u64 {
+        let now_us = || self.engine.time.now_us();
+        match &mut self.stopped_us {
+            Some(stopped) => *stopped.get_or_insert_with(now_us),
+            None => now_us(),
+        }
+    }
 }
 
 /// For commands about the server.

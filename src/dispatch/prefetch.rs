@@ -12,7 +12,7 @@ use super::exec::Executor;
 use super::plan::{Plan, Planned};
 use crate::keyspace::entry::facts_of;
 use crate::keyspace::{DbIndex, Key, LockSet, ShardId};
-use crate::value::Stage;
+use crate::value::{Facts, Stage};
 
 /// With several shards: how many keys may be locked ahead of the requests that need them. More would be in the way of
 /// other workers more often than it helps this one.
@@ -62,13 +62,18 @@ impl Executor<'_> {
         stage: Stage,
     ) -> bool {
         let mut is_big = false;
+        // Requests of a pipeline are often about one and the same collection.
+        let mut last: Option<(Key<'_>, Option<&dyn Facts>)> = None;
         for planned in requests {
             let Planned::Request(request) = planned else { continue };
             let element = request.command.command.element;
-            let Some(key) = request.keys.first().filter(|_| element > 0) else { continue };
-            let entry = self.view.look(db, *key);
-            is_big |=
-                entry.and_then(facts_of).is_some_and(|facts| facts.prefetch(request.arg(element), stage));
+            let Some(&key) = request.keys.first().filter(|_| element > 0) else { continue };
+            let facts = match last {
+                Some((same, facts)) if same.hash() == key.hash() && same.bytes() == key.bytes() => facts,
+                _ => self.view.look(db, key).and_then(facts_of),
+            };
+            last = Some((key, facts));
+            is_big |= facts.is_some_and(|facts| facts.prefetch(request.arg(element), stage));
         }
         is_big
     }

@@ -27,6 +27,7 @@ use super::memory::is_exceeded;
 use super::plan::Keys;
 use super::slices::Pace;
 use super::table::Registered;
+use super::transaction::Control;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
 use crate::keyspace::{Busy, Key, LockSet};
@@ -132,7 +133,13 @@ impl<'k> ScriptCx<'_, 'k> {
         let command = registered.command;
         let flags = command.spec.flags;
         let is_denied = flags.contains(CommandFlags::NOSCRIPT) && !self.allows_everything();
-        if is_denied || matches!(command.handler, Handler::Control(_) | Handler::Script(_)) {
+        let is_elsewhere = match command.handler {
+            // It does not wait here, as in a transaction.
+            Handler::Control(control) => control != Control::WaitAof,
+            Handler::Script(_) => true,
+            _ => false,
+        };
+        if is_denied || is_elsewhere {
             return Err(NOT_HERE);
         }
         self.executor.check_script_rights(&mut self.inner, registered, &args)?;

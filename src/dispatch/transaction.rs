@@ -50,6 +50,8 @@ pub(super) struct Gathered {
     marks: Vec<usize>,
     /// Keys that a client that caches has read, each with how many effects came before.
     reads: Vec<(usize, Box<[u8]>)>,
+    /// What TIME says in it, once it was asked for.
+    pub(super) time_us: Option<u64>,
 }
 
 /// What a client that caches has read in a transaction.
@@ -251,6 +253,7 @@ impl<'k> Executor<'k> {
         }
         current.iter().for_each(|key| self.remember(client, key));
         if has_done_nothing {
+            gathered.time_us = None;
             self.spare = Some(gathered);
         }
         done

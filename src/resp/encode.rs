@@ -430,9 +430,14 @@ impl Writer<'_> {
         self.header(b'|', pairs as i64);
     }
 
-    /// RESP3 `(` with the digits of a whole number of any size, RESP2 a bulk.
+    /// RESP3 `(` with the digits of a whole number of any size, RESP2 a bulk. Scripts put any bytes there; those that would
+    /// end the line are replaced by blanks.
     pub fn big_number(&mut self, digits: &[u8]) {
-        if self.is_resp3() { self.line(b'(', digits) } else { self.bulk(digits) }
+        if self.is_resp3() {
+            self.line_without(b'(', digits, |byte| matches!(byte, b'\r' | b'\n'));
+        } else {
+            self.bulk(digits);
+        }
     }
 
     /// An array whose length is only known when it has been written: `fill` returns it.
@@ -471,13 +476,18 @@ impl Writer<'_> {
     /// One line; bytes that would end it are replaced by blanks.
     #[inline]
     fn line(&mut self, marker: u8, text: &[u8]) {
+        self.line_without(marker, text, |byte| matches!(byte, b'\r' | b'\n' | 0));
+    }
+
+    #[inline]
+    fn line_without(&mut self, marker: u8, text: &[u8], is_unfit: impl Fn(u8) -> bool) {
         let tail = &mut self.out.tail;
         tail.reserve(text.len() + 3);
         tail.push(marker);
         let start = tail.len();
         tail.extend_from_slice(text);
         for byte in tail.iter_mut().skip(start) {
-            if matches!(*byte, b'\r' | b'\n' | 0) {
+            if is_unfit(*byte) {
                 *byte = b' ';
             }
         }

@@ -140,14 +140,15 @@ fn values_in_both_protocols() {
         w.set(0);
         w.push(0);
         w.verbatim(b"txt", b"hi");
+        w.big_number(b"1\0\r\n2");
     };
     assert_eq!(
         encoded(Proto::Resp2, write),
-        b"+OK\r\n-ERR a  b\r\n:-5\r\n:1234\r\n$11\r\nhello world\r\n$-1\r\n*-1\r\n:1\r\n$3\r\n1.5\r\n*2\r\n*0\r\n*0\r\n$2\r\nhi\r\n"
+        b"+OK\r\n-ERR a  b\r\n:-5\r\n:1234\r\n$11\r\nhello world\r\n$-1\r\n*-1\r\n:1\r\n$3\r\n1.5\r\n*2\r\n*0\r\n*0\r\n$2\r\nhi\r\n$5\r\n1\0\r\n2\r\n"
     );
     assert_eq!(
         encoded(Proto::Resp3, write),
-        b"+OK\r\n-ERR a  b\r\n:-5\r\n:1234\r\n$11\r\nhello world\r\n_\r\n_\r\n#t\r\n,1.5\r\n%1\r\n~0\r\n>0\r\n=6\r\ntxt:hi\r\n"
+        b"+OK\r\n-ERR a  b\r\n:-5\r\n:1234\r\n$11\r\nhello world\r\n_\r\n_\r\n#t\r\n,1.5\r\n%1\r\n~0\r\n>0\r\n=6\r\ntxt:hi\r\n(1\0  2\r\n"
     );
 }
 

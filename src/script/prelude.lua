@@ -65,7 +65,7 @@ if not host.register_function then
 end
 
 local function missing(_, name)
-    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+    error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 1)
 end
 setmetatable(G, { __index = missing })
 

@@ -20,6 +20,7 @@ mod random;
 mod tests;
 
 pub use iter::{Iter, Member};
+pub use random::Garbage;
 
 use super::Facts;
 use crate::base::num::parse_i64;

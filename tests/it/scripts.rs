@@ -313,3 +313,23 @@ fn texts_do_not_fill_the_memory() {
     assert_eq!(memory(&mut wire, "number_of_cached_scripts"), 1);
     assert!(memory(&mut wire, "used_memory_vm_total") < empty * 2);
 }
+
+/// TIME tells when the script, or the transaction, first asked.
+#[test]
+fn the_time_stands_still_in_scripts_and_transactions() {
+    const BUSY_FOR_A_WHILE: &str = "for i = 1, 1000000 do end";
+    let server = server(&["--io-threads", "1"]);
+    let mut wire = connect(&server);
+    let script = format!(
+        "local function us() local time = redis.call('TIME'); return time[1] * 1000000 + time[2] end
+         local first = us() {BUSY_FOR_A_WHILE} return us() - first"
+    );
+    assert_eq!(wire.call(&["EVAL", &script, "0"]), Reply::Integer(0));
+    wire.ask("MULTI");
+    for request in [&["TIME"][..], &["EVAL", BUSY_FOR_A_WHILE, "0"], &["TIME"]] {
+        assert_eq!(wire.call(request), Reply::Status(b"QUEUED".to_vec()));
+    }
+    let Reply::Array(replies) = wire.ask("EXEC") else { panic!("no array") };
+    assert_eq!(replies.first(), replies.last());
+    assert_ne!(Some(&wire.ask("TIME")), replies.first());
+}

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::base::clock::Clock;
 use crate::dispatch::{AdminCx, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::spec::{AclCategories, CommandFlags, Group};
 
@@ -21,7 +20,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 fn time(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let now_us = cx.engine.time.now_us();
+    let now_us = cx.wall_us();
     let parts = [now_us / 1_000_000, now_us % 1_000_000].map(|part| part.to_string());
     Ok(reply.bulks(&parts))
 }

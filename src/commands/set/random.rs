@@ -12,7 +12,7 @@ use crate::dispatch::options::{int, repetitions};
 use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request, WriteCx};
 use crate::keyspace::{Effect, EventClass};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
-use crate::value::set::Set;
+use crate::value::set::{Garbage, Set};
 
 pub const COMMANDS: &[Command] = &[
     Command::write("spop", -2, spop)
@@ -91,15 +91,18 @@ fn pop_many(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, c
             return Ok((replied, effect.and(EventClass::Generic, "del")));
         }
         let Some(set) = entry.value_mut::<Set>()? else { return Err(CmdError::WrongType) };
+        let mut garbage = Garbage::default();
         let replied = reply.write(|writer| {
             writer.set(count);
-            set.pop_many(count, &mut rng, &limits, |member| {
+            garbage = set.pop_many(count, &mut rng, &limits, |member| {
                 writer.bulk(member);
                 if is_observed {
                     journal.members.push(member.to_vec());
                 }
             });
         });
+        let effort = garbage.effort();
+        entry.free(garbage, effort);
         Ok((replied, effect))
     })?;
     journal.write(cx);

@@ -73,22 +73,22 @@ fn write_items(writer: &mut Writer<'_>, items: Items<'_>, with_scores: bool) {
         return write_pairs(writer, items);
     }
     writer.array(items.len() * if with_scores { 2 } else { 1 });
-    for (member, score) in items {
+    items.for_each(|(member, score)| {
         write_member(writer, member);
         if with_scores {
             writer.double(score);
         }
-    }
+    });
 }
 
 /// Members and scores as an array of pairs.
 fn write_pairs(writer: &mut Writer<'_>, items: Items<'_>) {
     writer.array(items.len());
-    for (member, score) in items {
+    items.for_each(|(member, score)| {
         writer.array(2);
         write_member(writer, member);
         writer.double(score);
-    }
+    });
 }
 
 #[cfg(test)]

@@ -147,6 +147,14 @@ impl<'a> Encoded<'a> {
     /// Writes the entry, which takes [`Encoded::len`] bytes, to the start of `place`; what is behind it.
     #[inline]
     pub(super) fn write<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
+        let rest = self.write_body(place);
+        let count = write_back_len(self.body_end(), rest);
+        &mut rest[count..]
+    }
+
+    /// Writes head and body, which take [`Encoded::body_end`] bytes, to the start of `place`; what is behind them.
+    #[inline]
+    pub(super) fn write_body<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
         let head_len = usize::from(self.head_len);
         let size = self.body_end();
         if head_len == 1 {
@@ -157,9 +165,7 @@ impl<'a> Encoded<'a> {
         if !self.body.is_empty() {
             place[head_len..size].copy_from_slice(self.body);
         }
-        let rest = &mut place[size..];
-        let count = write_back_len(size, rest);
-        &mut rest[count..]
+        &mut place[size..]
     }
 
     /// Whether the entry that starts `bytes` is this element.
@@ -293,6 +299,19 @@ pub(super) fn entry_len(bytes: &[u8]) -> usize {
             head + len + back_len_bytes(head + len)
         }
         len => usize::from(len),
+    }
+}
+
+/// Length of head and body of the entry that starts `bytes`, which must not be the terminator.
+#[inline]
+pub(super) fn body_end(bytes: &[u8]) -> usize {
+    match ENTRY_LEN[usize::from(bytes[0])] {
+        0 => {
+            let (head, len) = long_text(bytes);
+            head + len
+        }
+        // Its back length takes one byte.
+        len => usize::from(len) - 1,
     }
 }
 

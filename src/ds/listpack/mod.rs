@@ -12,13 +12,15 @@
 //! An element is found by walking, from either end, so operations are O(n) except at the ends. Elements are named by
 //! [`Position`]: a byte offset, good until something before it changes.
 //!
-//! A clone costs nothing and shares the bytes until one of the two is changed.
+//! A clone costs nothing and shares the bytes until one of the two is changed. Who never walks back needs less: a
+//! [`ForwardPack`].
 //!
 //! **Invariant:** the bytes are a listpack in which every element is written in its one form (see `codec`), and the
 //! number of elements is told whenever it is below 65535. Bytes from outside get in through [`ListPack::validate`]
 //! only, so that everything else can trust them. A `ListPack` that never held anything owns no memory.
 
 mod codec;
+mod forward;
 mod iter;
 mod validate;
 
@@ -26,6 +28,7 @@ mod validate;
 mod tests;
 
 pub use codec::{Digits, Element, Encoded};
+pub use forward::{ForwardIter, ForwardPack};
 pub use iter::Iter;
 pub use validate::Corrupt;
 

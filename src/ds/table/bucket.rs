@@ -240,6 +240,23 @@ pub(super) unsafe fn prefetch_entries(bucket: NonNull<Bucket>, tag: u8) {
     }
 }
 
+/// Hints that all entries of the chain will be read soon.
+#[inline]
+pub(super) unsafe fn prefetch_all(bucket: NonNull<Bucket>) {
+    let mut node = Node::of(bucket);
+    loop {
+        // SAFETY: the caller keeps the chain alive; a chained node has a child and slots up to the link.
+        unsafe {
+            let word = node.word();
+            (0..count(word)).for_each(|index| crate::ds::prefetch::read(*node.slot(index)));
+            if word & CHAINED == 0 {
+                return;
+            }
+            node = node.child();
+        }
+    }
+}
+
 /// Hints that the first child, if there is one, will be read soon.
 pub(super) unsafe fn prefetch_child(bucket: NonNull<Bucket>) {
     let node = Node::of(bucket);

@@ -52,6 +52,12 @@ pub(super) unsafe fn entry_from<S: Slot>(entry: *mut u8) -> S {
     unsafe { std::mem::transmute_copy(&entry) }
 }
 
+/// Where an entry lies.
+pub(super) fn address_of<S: Slot>(entry: &S) -> *const u8 {
+    // SAFETY: as in `peek`; the pointer is copied, not the ownership.
+    unsafe { std::mem::transmute_copy(entry) }
+}
+
 pub(super) fn entry_into<S: Slot>(entry: S) -> *mut u8 {
     let entry = ManuallyDrop::new(entry);
     // SAFETY: as in `peek`; ownership moves into the pointer.
@@ -169,7 +175,12 @@ impl<S: Slot> Table<S> {
             if len >= sparse_below(shape.buckets(), shape.depth()) {
                 return;
             }
-            let smaller = previous_size(shape.buckets(), shape.depth());
+            let step = |buckets| previous_size(buckets, shape.depth());
+            let mut smaller = step(shape.buckets());
+            // Many may have left at once: the steps between are skipped.
+            while len < sparse_below(smaller, shape.depth()) && step(smaller) < smaller {
+                smaller = step(smaller);
+            }
             if smaller < shape.buckets() {
                 self.rebuild(id, smaller, false);
             } else if let Some(buddy) =

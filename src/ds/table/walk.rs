@@ -96,6 +96,25 @@ impl<S: Slot> Table<S> {
         self.position_behind(position, span.end)
     }
 
+    /// As [`drain_bucket_where`](Self::drain_bucket_where) for the whole segment at `position`: for taking many out. Whoever
+    /// picks should do so without a look at the entries, which are fetched together once they are picked.
+    pub fn drain_segment_where(
+        &mut self,
+        position: u64,
+        mut is_unwanted: impl FnMut() -> bool,
+        mut give: impl FnMut(S),
+    ) -> Option<u64> {
+        self.thaw(position);
+        let route = *self.route(position)?;
+        let depth = route.shape.depth();
+        let start = self.relative(position) & !(u64::MAX >> depth);
+        let is_partial = self.relative(position) > start;
+        let seed = self.seed;
+        let is_taken = |entry: &mut S| (!is_partial || seed.hash(entry.key()) >= position) && is_unwanted();
+        self.take_where(&route, 0..route.shape.buckets(), is_taken, &mut give);
+        self.position_behind(position, route.shape.boundary(start, route.shape.buckets()))
+    }
+
     /// Takes the entries that `is_taken` picks out of some buckets of a segment.
     fn take_where(
         &mut self,
@@ -111,6 +130,7 @@ impl<S: Slot> Table<S> {
         if !taken.is_empty() {
             self.note_removed(route.id, taken.len());
         }
+        taken.iter().for_each(|entry| crate::ds::prefetch::read(resize::address_of(entry)));
         taken.into_iter().for_each(give);
     }
 
@@ -216,14 +236,8 @@ impl<S: Slot> Table<S> {
 
     /// Hints that all entries of a bucket will be read.
     pub(super) fn prefetch_chain(&self, bucket: NonNull<Bucket>) {
-        let mut k = 0;
         // SAFETY: as in `for_each_in_bucket`.
-        unsafe {
-            while let Some(place) = bucket::nth(bucket, k) {
-                crate::ds::prefetch::read(*place.slot());
-                k += 1;
-            }
-        }
+        unsafe { bucket::prefetch_all(bucket) };
     }
 }
 
@@ -282,7 +296,13 @@ impl<'t, S: Slot> Iterator for Iter<'t, S> {
                     // SAFETY: as above.
                     return Some(unsafe { &*place.slot().cast() });
                 }
-                None => (self.bucket, self.entry) = (self.bucket + 1, 0),
+                None => {
+                    (self.bucket, self.entry) = (self.bucket + 1, 0);
+                    if self.bucket + 1 < route.shape.buckets() {
+                        // SAFETY: as above.
+                        unsafe { bucket::prefetch_all(route.bucket(self.bucket + 1)) };
+                    }
+                }
             }
         }
     }

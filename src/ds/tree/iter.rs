@@ -115,6 +115,20 @@ impl<'t, T: Item> Iter<'t, T> {
         self.front.leaf.get(self.front.at + count)
     }
 
+    /// Takes the next items of one leaf together; none at the end.
+    #[inline]
+    pub fn run(&mut self) -> &'t [T] {
+        let leaf: &'t [T] = self.front.leaf;
+        let is_last = std::ptr::eq(leaf.as_ptr(), self.back.leaf.as_ptr());
+        let end = if is_last { self.back.at } else { leaf.len() };
+        let run = leaf.get(self.front.at..end).unwrap_or_default();
+        self.front.at += run.len();
+        if !is_last {
+            self.front.normalise();
+        }
+        run
+    }
+
     /// As [`ahead`](Self::ahead), from the other side.
     #[inline]
     pub fn ahead_back(&self, count: usize) -> Option<&'t T> {

@@ -310,7 +310,7 @@ impl<R: Read> Source<R> {
     ) -> Result<Value, Error> {
         let pack = self.tuples(unpack, 2, scratch)?;
         let longest = if limits_values { pack.iter().map(Element::text_len).max() } else { None };
-        let mut hash = Hash::from_pairs(pack);
+        let mut hash = Hash::from_pairs(&pack);
         hash.make_room(hash.len(), longest.unwrap_or(0), 0, limits.hash);
         Ok(Value::Hash(hash))
     }
@@ -339,7 +339,7 @@ impl<R: Read> Source<R> {
             }
             before = place;
         }
-        let mut hash = Hash::from_triples(pack);
+        let mut hash = Hash::from_triples(&pack);
         hash.make_room(hash.len(), 0, 0, limits.hash);
         Ok(Value::Hash(hash))
     }

@@ -15,7 +15,7 @@
 use super::{Output, push_double, push_length, push_ms};
 use crate::config::Config;
 use crate::ds::blob::Payload;
-use crate::ds::listpack::{Digits, ListPack};
+use crate::ds::listpack::{Digits, Element};
 use crate::ds::quicklist::Node;
 use crate::ds::table::Frozen;
 use crate::rdb::{VERSION_COMMON, VERSION_FIELD_DEADLINES, kind, node};
@@ -205,7 +205,7 @@ fn write_set<O: Output>(set: &Set, format: Format, out: &mut O) -> Result<(), O:
     match set {
         Set::Ints(ints) => out.text(ints.as_slice()),
         Set::Packed(pack) if format.version >= 11 => out.text(pack.as_slice()),
-        Set::Packed(pack) => write_elements(pack, 1, out),
+        Set::Packed(pack) => write_elements(pack.len(), pack.iter(), out),
         Set::Table(table) => return write_members(table.len(), table.iter(), out),
     }
     Ok(())
@@ -224,11 +224,11 @@ fn write_members<'s, O: Output>(
     Ok(())
 }
 
-/// The elements of a listpack one by one, behind their number in units of `stride`.
-fn write_elements<O: Output>(pack: &ListPack, stride: usize, out: &mut O) {
-    push_length(out.bytes(), (pack.len() / stride) as u64);
+/// The elements of a packed value one by one, behind a number.
+fn write_elements<'e, O: Output>(number: usize, elements: impl Iterator<Item = Element<'e>>, out: &mut O) {
+    push_length(out.bytes(), number as u64);
     let mut digits = Digits::new();
-    pack.iter().for_each(|element| out.text(element.bytes(&mut digits)));
+    elements.for_each(|element| out.text(element.bytes(&mut digits)));
 }
 
 fn zset_kind(zset: &ZSet, format: Format) -> u8 {
@@ -267,11 +267,11 @@ fn hash_kind(hash: &Hash, format: Format) -> u8 {
 
 fn write_hash<O: Output>(hash: &Hash, format: Format, out: &mut O) -> Result<(), O::Error> {
     match hash.raw() {
-        Raw::Pairs(pack) if format.version >= 10 => out.text(pack.as_slice()),
-        Raw::Pairs(pack) => write_elements(pack, 2, out),
+        Raw::Pairs(pack) if format.version >= 10 => out.text(pack.to_listpack().as_slice()),
+        Raw::Pairs(pack) => write_elements(pack.len() / 2, pack.iter(), out),
         Raw::Triples(pack) => {
             push_ms(out.bytes(), hash.due().and_then(|due| i64::try_from(due).ok()).unwrap_or(0));
-            out.text(pack.as_slice());
+            out.text(pack.to_listpack().as_slice());
         }
         Raw::Table(table) => return write_fields(table.len(), table.iter(), hash.due(), out),
     }

@@ -2,7 +2,8 @@
 
 use super::{Element, Field, is_live, value_of};
 use crate::base::clock::UnixMs;
-use crate::ds::{listpack, table};
+use crate::ds::listpack::ForwardIter;
+use crate::ds::table;
 
 /// Fields and values; fields behind their deadline are passed over.
 pub struct Iter<'h> {
@@ -11,13 +12,13 @@ pub struct Iter<'h> {
 }
 
 enum Source<'h> {
-    Pairs(listpack::Iter<'h>),
-    Triples(listpack::Iter<'h>),
+    Pairs(ForwardIter<'h>),
+    Triples(ForwardIter<'h>),
     Table(table::Iter<'h, Field>),
 }
 
 impl<'h> Iter<'h> {
-    pub(super) fn packed(elements: listpack::Iter<'h>, has_deadlines: bool, now: UnixMs) -> Self {
+    pub(super) fn packed(elements: ForwardIter<'h>, has_deadlines: bool, now: UnixMs) -> Self {
         let source = if has_deadlines { Source::Triples(elements) } else { Source::Pairs(elements) };
         Self { source, now }
     }

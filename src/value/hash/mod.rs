@@ -6,7 +6,8 @@
 //! | `listpackex` | small, some field had one | field, value, deadline, … ascending by deadline; those without (0) last |
 //! | `hashtable` | beyond the [`Limits`] | a table of blobs, one per field, deadline inside |
 //!
-//! A hash only goes down this list. The packed forms are Redis's, byte for byte.
+//! A hash only goes down this list. The packed forms have the elements of Redis's listpacks in their order, without what
+//! walking back needs ([`crate::ds::listpack::ForwardPack`]).
 //!
 //! A field behind its deadline is not there for anybody who asks with `now`; it is removed when the sweep of
 //! [`crate::keyspace::expire`] comes by, which [`Facts::due`] tells when to do. Until then it counts in
@@ -28,7 +29,7 @@ use super::{Facts, LongString};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::ds::blob::{Blob, Payload};
-use crate::ds::listpack::{Element, ListPack};
+use crate::ds::listpack::Element;
 use crate::ds::table::{Entry, HashSeed, Table};
 use packed::Packed;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -364,16 +365,6 @@ impl Facts for Hash {
                     table.take_due(before, most / 4, |field| tell(field.key()));
                 }
             }
-        }
-    }
-}
-
-/// The listpack of a packed hash, for tests and for saving.
-impl Hash {
-    pub fn packed(&self) -> Option<&ListPack> {
-        match &self.0 {
-            Form::Packed(packed) => Some(packed.bytes()),
-            Form::Table(_) => None,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The two packed forms of a hash: one listpack of pairs, or of triples once a field had a deadline.
+//! The two packed forms of a hash: one pack of pairs, or of triples once a field had a deadline. Nobody walks a hash
+//! backward, so they do without back lengths; Redis's listpacks are made of them for files ([`super::raw`]).
 //!
 //! Triples are ascending by deadline, and those without one (written as 0) come last, so the next field to expire is
 //! always the first. A field that is given a deadline moves before those that expire at the same time or later; one that
@@ -7,7 +8,7 @@
 use super::{FieldTtl, Iter, is_live};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
-use crate::ds::listpack::{Digits, Element, Encoded, ListPack, Position};
+use crate::ds::listpack::{Digits, Element, Encoded, ForwardPack, Position};
 
 /// Bytes that heads and tails of the entries of a field take at most.
 const OVERHEAD_MAX_BYTES: usize = 40;
@@ -15,7 +16,7 @@ const OVERHEAD_MAX_BYTES: usize = 40;
 /// See the module's head.
 #[derive(Clone, Default)]
 pub(super) struct Packed {
-    list: ListPack,
+    list: ForwardPack,
     /// Triples instead of pairs.
     has_deadlines: bool,
 }
@@ -28,7 +29,7 @@ fn deadline_of(element: Element<'_>) -> Option<u64> {
 
 impl Packed {
     /// Sound pairs or triples.
-    pub(super) fn new(list: ListPack, has_deadlines: bool) -> Packed {
+    pub(super) fn new(list: ForwardPack, has_deadlines: bool) -> Packed {
         Packed { list, has_deadlines }
     }
 
@@ -42,8 +43,8 @@ impl Packed {
     }
 
     #[inline]
-    fn find(&self, name: &[u8]) -> Option<Position> {
-        self.list.find(name, self.list.first(), self.stride() - 1)
+    fn find<'n>(&self, name: impl Into<Encoded<'n>>) -> Option<Position> {
+        self.list.find(&name.into(), self.stride() - 1)
     }
 
     /// The value behind the name at `position`.
@@ -81,6 +82,7 @@ impl Packed {
         if matches!(ttl, FieldTtl::At(_)) {
             self.allow_deadlines();
         }
+        let (name, value) = (Encoded::from(name), Encoded::from(value));
         let found = self.find(name);
         let old = found.and_then(|position| self.deadline_at(position));
         let was_there = found.is_some() && is_live(old, now);
@@ -92,7 +94,7 @@ impl Packed {
         match found {
             Some(position) if deadline == old && !matches!(ttl, FieldTtl::At(_)) => {
                 if let Some(place) = self.value_at(position) {
-                    self.list.replace(place, value);
+                    self.list.replace(place, &value);
                 }
             }
             Some(position) => {
@@ -117,10 +119,10 @@ impl Packed {
         if self.has_deadlines {
             return;
         }
-        let mut triples = ListPack::new();
+        let mut triples = ForwardPack::new();
         self.for_each(|name, value, _| {
             let added = [Encoded::from(name), Encoded::from(value), Encoded::from(0)];
-            triples.splice(None, 0, &added);
+            triples.insert(None, &added);
         });
         *self = Packed { list: triples, has_deadlines: true };
     }
@@ -137,22 +139,22 @@ impl Packed {
             && let Some(value) = self.value_at(position).map(|place| self.list.at(place).to_vec())
         {
             self.list.remove_run(position, self.stride());
-            self.insert(name, &value, deadline);
+            self.insert(name.into(), Encoded::from(&value[..]), deadline);
         }
         true
     }
 
     /// Inserts a field that is not there, where its deadline puts it.
-    fn insert(&mut self, name: &[u8], value: &[u8], deadline: Option<u64>) {
+    fn insert(&mut self, name: Encoded<'_>, value: Encoded<'_>, deadline: Option<u64>) {
         if !self.has_deadlines {
-            self.list.splice(None, 0, &[Encoded::from(name), Encoded::from(value)]);
+            self.list.insert(None, &[name, value]);
             return;
         }
         let place = deadline.and_then(|deadline| self.first_from(deadline));
         // Deadlines end at 2⁴⁶ ms: the commands refuse later ones.
         let number = deadline.map_or(0, |when| i64::try_from(when).unwrap_or(i64::MAX));
-        let added = [Encoded::from(name), Encoded::from(value), Encoded::from(number)];
-        self.list.splice(place, 0, &added);
+        let added = [name, value, Encoded::from(number)];
+        self.list.insert(place, &added);
     }
 
     /// The first field that expires then or later, or never.
@@ -198,7 +200,7 @@ impl Packed {
         self.list.heap_bytes()
     }
 
-    pub(super) fn bytes(&self) -> &ListPack {
+    pub(super) fn pack(&self) -> &ForwardPack {
         &self.list
     }
 

@@ -1,36 +1,36 @@
 //! A hash as it lies in memory: for files and payloads, which know no clock and hide no field.
 
 use super::{Field, Form, Hash, Packed, value_of};
-use crate::ds::listpack::{Element, ListPack};
+use crate::ds::listpack::{Element, ForwardPack, ListPack};
 use crate::ds::table::{Frozen, Table};
 
 /// The form of a hash with what it consists of. Fields behind their deadline are there until they are removed.
 pub enum Raw<'h> {
     /// Field, value, field, value, …
-    Pairs(&'h ListPack),
+    Pairs(&'h ForwardPack),
     /// Field, value, deadline, …; see the head of [`super`].
-    Triples(&'h ListPack),
+    Triples(&'h ForwardPack),
     Table(&'h Table<Field>),
 }
 
 impl Hash {
     pub fn raw(&self) -> Raw<'_> {
         match &self.0 {
-            Form::Packed(packed) if packed.has_deadlines() => Raw::Triples(packed.bytes()),
-            Form::Packed(packed) => Raw::Pairs(packed.bytes()),
+            Form::Packed(packed) if packed.has_deadlines() => Raw::Triples(packed.pack()),
+            Form::Packed(packed) => Raw::Pairs(packed.pack()),
             Form::Table(table) => Raw::Table(table),
         }
     }
 
     /// A hash of pairs that are complete and without duplicates.
-    pub fn from_pairs(pairs: ListPack) -> Hash {
-        Hash(Form::Packed(Packed::new(pairs, false)))
+    pub fn from_pairs(pairs: &ListPack) -> Hash {
+        Hash(Form::Packed(Packed::new(pairs.into(), false)))
     }
 
     /// A hash of triples that are complete, without duplicates, and ascending by deadline, those without last.
-    pub fn from_triples(triples: ListPack) -> Hash {
+    pub fn from_triples(triples: &ListPack) -> Hash {
         super::note_deadlines();
-        Hash(Form::Packed(Packed::new(triples, true)))
+        Hash(Form::Packed(Packed::new(triples.into(), true)))
     }
 
     /// The table, if it is one.

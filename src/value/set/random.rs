@@ -4,13 +4,14 @@
 //! chance of (still wanted) / (still to come). Few from a big table are drawn one by one, and drawn again when they
 //! have been seen.
 
-use super::{Limits, Member, Set};
+use super::{Limits, Member, Set, Stored};
 use crate::base::rng::Rng;
 use crate::ds::listpack::{Digits, ListPack};
+use crate::value::Facts;
 use std::collections::HashSet;
 
 /// Above one in so many, members are chosen in a walk.
-const WALK_SHARE: usize = 3;
+const WALK_SHARE: usize = 16;
 
 impl Set {
     /// One member.
@@ -68,29 +69,63 @@ impl Set {
         }
     }
 
-    /// Removes `count` different members (fewer than all) and hands them to `visit`. When few are left, what a table
-    /// keeps becomes a new, small set, as in Redis.
-    pub fn pop_many(&mut self, count: usize, rng: &mut Rng, limits: &Limits, mut visit: impl FnMut(&[u8])) {
+    /// Removes `count` different members (fewer than all) and hands them to `visit`; what is left of them is to be freed.
+    /// When few members stay, these become a new set, a small one if possible, as in Redis.
+    pub fn pop_many(
+        &mut self,
+        count: usize,
+        rng: &mut Rng,
+        limits: &Limits,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Garbage {
         /// A table is built anew when more than so many members go for each that stays.
         const REBUILD_RATIO: usize = 5;
-        let kept = self.len().saturating_sub(count);
-        if matches!(self, Set::Table(_)) && kept.saturating_mul(REBUILD_RATIO) <= count {
-            let mut small = Set::Packed(ListPack::new());
-            self.random_distinct(kept, rng, |member| {
-                small.insert_member(member, limits);
-            });
-            let mut digits = Digits::new();
-            for member in self.iter() {
-                let bytes = member.bytes(&mut digits);
-                if !small.contains(bytes) {
-                    visit(bytes);
+        /// Above one in so many, they are chosen in a walk that looks at no others.
+        const DRAIN_SHARE: usize = 64;
+        let (mut left, count) = (self.len(), count.min(self.len()));
+        let mut kept = left - count;
+        match self {
+            Set::Table(_) if kept.saturating_mul(REBUILD_RATIO) <= count => {
+                let mut rest = Set::Packed(ListPack::new());
+                let mut digits = Digits::new();
+                for member in self.iter() {
+                    if rng.below(left as u64) < kept as u64 {
+                        rest.insert_member(member, limits);
+                        kept -= 1;
+                    } else {
+                        visit(member.bytes(&mut digits));
+                    }
+                    left -= 1;
                 }
+                Garbage { members: Vec::new(), set: Some(std::mem::replace(self, rest)) }
             }
-            *self = small;
-            return;
+            Set::Table(table) if count.saturating_mul(DRAIN_SHARE) >= left => {
+                let mut members = Vec::with_capacity(count);
+                let mut position = Some(0);
+                while let Some(at) = position {
+                    let is_chosen = || {
+                        let is_chosen = rng.below(left as u64) >= kept as u64;
+                        kept -= usize::from(!is_chosen);
+                        left -= 1;
+                        is_chosen
+                    };
+                    position = table.drain_segment_where(at, is_chosen, |member| {
+                        visit(member.key());
+                        members.push(member);
+                    });
+                }
+                Garbage { members, set: None }
+            }
+            _ => {
+                self.pop_drawn(count, rng, visit);
+                Garbage::default()
+            }
         }
+    }
+
+    fn pop_drawn(&mut self, count: usize, rng: &mut Rng, mut visit: impl FnMut(&[u8])) {
         // Names end to end, because the set can't be walked and changed at once.
-        let (mut names, mut ends) = (Vec::new(), Vec::with_capacity(count.min(self.len())));
+        let (mut names, mut ends) = (Vec::new(), Vec::with_capacity(count));
         self.random_distinct(count, rng, |member| {
             names.extend_from_slice(member.bytes(&mut Digits::new()));
             ends.push(names.len());
@@ -102,5 +137,19 @@ impl Set {
             visit(name);
             begin = end;
         }
+    }
+}
+
+/// What a removal of many leaves behind, to be freed where nobody waits.
+#[derive(Default)]
+pub struct Garbage {
+    members: Vec<Stored>,
+    set: Option<Set>,
+}
+
+impl Garbage {
+    /// How much work freeing it is; see [`Facts::free_effort`].
+    pub fn effort(&self) -> usize {
+        self.members.len() + self.set.as_ref().map_or(0, Facts::free_effort)
     }
 }

@@ -98,6 +98,29 @@ fn a_table_with_little_left_is_small_again() {
     assert!(set.iter().all(|member| !popped.contains(member.bytes(&mut Digits::new()))));
 }
 
+/// Few are drawn, many are chosen in a walk while segments shrink and merge, nearly all leave a new set behind.
+#[test]
+fn any_share_of_a_table_can_be_popped() {
+    let limits = limits(0, 0, 64);
+    let mut rng = Rng::from_seed(7);
+    let (mut set, mut rest) = (Set::default(), BTreeSet::new());
+    for number in 0..20_000 {
+        let name = format!("m{number}").into_bytes();
+        set.insert(&name, &limits);
+        rest.insert(name);
+    }
+    for count in [1, 100, 400, 5_000, 9_000, 3_000, 2_400, 98] {
+        let mut visits = 0;
+        set.pop_many(count, &mut rng, &limits, |member| {
+            visits += 1;
+            assert!(rest.remove(member), "popped twice");
+        });
+        assert_eq!((visits, set.len()), (count, rest.len()));
+        assert!(set.iter().all(|member| rest.contains(member.bytes(&mut Digits::new()))));
+    }
+    assert_eq!(rest.len(), 1);
+}
+
 fn member() -> impl Strategy<Value = String> {
     prop_oneof![(-20i64..60).prop_map(|number| number.to_string()), "[a-e]{1,2}", Just("x".repeat(30))]
 }

@@ -77,6 +77,40 @@ impl<'z> Iterator for Items<'z> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left, Some(self.left))
     }
+
+    /// All that are left, asking only once where they come from: walks of a hundred members are what ranges are used for.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut visit: F) -> B {
+        let Source::Big(iter) = &mut self.source else { return self.fold_steps(init, visit) };
+        if self.is_reversed {
+            return self.fold_steps(init, visit);
+        }
+        let (mut value, mut left) = (init, self.left);
+        while left > 0 {
+            let run = iter.run();
+            if run.is_empty() {
+                break;
+            }
+            let run = run.get(..left).unwrap_or(run);
+            run.iter().take(AHEAD).for_each(Member::prefetch);
+            for (index, member) in run.iter().enumerate() {
+                run.get(index + AHEAD).into_iter().for_each(Member::prefetch);
+                value = visit(value, (Element::Text(member.bytes()), member.score()));
+            }
+            left -= run.len();
+        }
+        value
+    }
+}
+
+impl<'z> Items<'z> {
+    fn fold_steps<B, F: FnMut(B, <Self as Iterator>::Item) -> B>(self, init: B, mut visit: F) -> B {
+        let mut value = init;
+        for item in self {
+            value = visit(value, item);
+        }
+        value
+    }
 }
 
 impl ExactSizeIterator for Items<'_> {}

@@ -65,6 +65,13 @@ fn pairs(items: Items<'_>) -> Model {
     items.map(|(member, score): (Element<'_>, f64)| (score, member.to_vec())).collect()
 }
 
+/// As [`pairs`], all at once.
+fn visited(items: Items<'_>) -> Model {
+    let mut model = Model::new();
+    items.for_each(|(member, score)| model.push((score, member.to_vec())));
+    model
+}
+
 fn check(zset: &ZSet, model: &Model) {
     assert_eq!(zset.len(), model.len());
     assert_eq!(&pairs(zset.iter()), model);
@@ -73,6 +80,8 @@ fn check(zset: &ZSet, model: &Model) {
         let part = || model[from..to].iter().cloned();
         assert_eq!(pairs(zset.items(from..to, false)), part().collect::<Model>());
         assert_eq!(pairs(zset.items(from..to, true)), part().rev().collect::<Model>());
+        assert_eq!(visited(zset.items(from..to, false)), part().collect::<Model>());
+        assert_eq!(visited(zset.items(from..to, true)), part().rev().collect::<Model>());
     }
     for (rank, (score, member)) in model.iter().enumerate() {
         assert_eq!(zset.rank(member), Some((rank, *score)));
