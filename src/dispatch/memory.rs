@@ -90,7 +90,7 @@ impl Eviction {
         self.unfinished.notify_one();
     }
 
-    /// Has the allocator give back the pages of what was removed, whenever that has become much.
+    /// Has the allocator give back the pages of what was removed, whenever that has become much: beside the workers.
     ///
     /// It would do so after a second by itself, but who writes faster than that finds room in other places meanwhile: values of
     /// many sizes took 1.35 times the limit.
@@ -98,8 +98,7 @@ impl Eviction {
         let much = (maxmemory / 16).clamp(UNRETURNED_BYTES.start, UNRETURNED_BYTES.end);
         let unreturned = self.unreturned_bytes.fetch_add(freed, Relaxed) + freed;
         if unreturned >= much && self.unreturned_bytes.swap(0, Relaxed) >= much {
-            // If it can't, the pages go after that second.
-            let _ = alloc::purge();
+            reclaim::give_back_pages();
         }
     }
 
@@ -322,7 +321,8 @@ pub fn evict_clients(engine: &Engine, config: &Config, stats: &WorkerStats) -> u
         client.kill();
         evicted += 1;
     }
-    bump(&stats.counters.evicted_clients, evicted as u64);
+    // CONFIG SET counts among those of the main thread, from a worker.
+    stats.counters.evicted_clients.fetch_add(evicted as u64, Relaxed);
     evicted
 }
 

@@ -50,6 +50,18 @@ pub(super) fn free_weighed_elsewhere<T: Send + 'static>(garbage: T, bytes: usize
     send(Box::new(garbage), 1, bytes);
 }
 
+/// Gives what the allocator holds free back to the system, behind what waits to be freed.
+pub fn give_back_pages() {
+    struct Pages;
+    impl Drop for Pages {
+        fn drop(&mut self) {
+            // If it can't, they go in a second.
+            let _ = crate::alloc::purge();
+        }
+    }
+    free_many_elsewhere(Pages, 0);
+}
+
 /// Bytes of evicted values that wait to be freed.
 pub fn pending_bytes() -> usize {
     PENDING_BYTES.load(Ordering::Relaxed)

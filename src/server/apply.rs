@@ -10,6 +10,7 @@ use super::boot::{access_clock, format, level};
 use super::oom_score;
 use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret, Topic};
 use crate::dispatch::Engine;
+use crate::dispatch::memory::evict_clients;
 use crate::net::listener::bind_tcp;
 use crate::net::tls::{Draft, Tls};
 use crate::observe::log::LogHandle;
@@ -48,6 +49,10 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
         }
         if changed.iter().any(|option| option.name == "requirepass") {
             engine.acl.set_default_password(new.requirepass.as_ref().map(Secret::expose));
+        }
+        if changed.iter().any(|option| option.name.starts_with("maxmemory")) {
+            // Who is over the new limit is gone when the reply comes.
+            evict_clients(&engine, new, engine.stats.worker(engine.workers));
         }
         engine.acl.set_pubsub_default(new.acl_pubsub_default == AclPubsubDefault::Allchannels);
         engine.notify(new.notify_keyspace_events);

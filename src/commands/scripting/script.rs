@@ -42,6 +42,10 @@ const SUBCOMMANDS: &[Command] = &[
         .flags(CommandFlags::NOSCRIPT)
         .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
         .args(&[Arg::string("sha1").multiple()]),
+    Command::session("show", 3, show)
+        .doc(Group::Scripting, "8.0.0", "Returns the text of a script (from Valkey).", "O(1)")
+        .flags(CommandFlags::NOSCRIPT.union(CommandFlags::STALE))
+        .args(&[Arg::string("sha1")]),
     Command::session("debug", 3, debug)
         .doc(Group::Scripting, "3.2.0", "Sets the debug mode of scripts; there is none here.", "O(1)")
         .flags(CommandFlags::NOSCRIPT)
@@ -65,6 +69,8 @@ const HELP_LINES: &[&str] = &[
     "    End the script that runs, if it has not written.",
     "LOAD <script>",
     "    Keep a script and tell its SHA-1.",
+    "SHOW <sha1>",
+    "    Tell the text of a script that the server has.",
 ];
 
 fn scripts(cx: &SessionCx<'_>) -> Result<Arc<Scripts>, CmdError> {
@@ -106,6 +112,13 @@ fn exists(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
             w.int(i64::from(is_there));
         }
     }))
+}
+
+fn show(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    const NO_SCRIPT: CmdError = CmdError::text("NOSCRIPT No matching script.");
+    let scripts = scripts(cx)?;
+    let script = cache::parse_sha(req.arg(2)).and_then(|sha| scripts.find(&sha)).ok_or(NO_SCRIPT)?;
+    Ok(reply.bulk(&script.text))
 }
 
 fn debug(_: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
