@@ -273,25 +273,58 @@ impl Connection {
 
     /// Reads once and runs what came; `None` when nothing is there.
     fn read(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Option<Pause>, End> {
+        if let Some(read) = self.read_on(cx)? {
+            return if read { self.run_longer(cx, ground).map(Some) } else { Ok(None) };
+        }
         let worker = Rc::clone(&self.worker);
         let mut buffer = worker.read_buffer();
         let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(None) };
-        let pause = if self.input.is_empty() {
-            // The usual case: run the requests where they lie.
-            let (consumed, pause) = self.run(bytes, cx, ground);
-            self.keep(bytes.get(consumed..).unwrap_or_default());
-            self.unread_input = pause != Pause::NeedInput;
-            pause
-        } else {
+        if !self.input.is_empty() {
             self.keep(bytes);
-            if self.input.len() >= SMALL_BUFFERS_BYTES {
-                // A long request may come without a pause: what it takes counts before it has run.
-                self.count_buffers();
-            }
-            self.run_input(cx, ground)
-        };
+            return self.run_longer(cx, ground).map(Some);
+        }
+        // The usual case: run the requests where they lie.
+        let (consumed, pause) = self.run(bytes, cx, ground);
+        self.keep(bytes.get(consumed..).unwrap_or_default());
+        self.unread_input = pause != Pause::NeedInput;
         self.check_input_limit()?;
         Ok(Some(pause))
+    }
+
+    /// Runs what is complete of an input that has become longer.
+    fn run_longer(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Pause, End> {
+        if self.input.len() >= SMALL_BUFFERS_BYTES {
+            // A long request may come without a pause: what it takes counts before it has run.
+            self.count_buffers();
+        }
+        // One who is over the limit does not get its request through because it came in one piece.
+        self.check_input_limit()?;
+        Ok(self.run_input(cx, ground))
+    }
+
+    /// Reads the next of a long argument to where it is kept, with no way round; whether something was there. `None` when
+    /// no such argument is coming.
+    fn read_on(&mut self, cx: &mut Context<'_>) -> Result<Option<bool>, End> {
+        let Some(end) = self.decoder.awaited_end() else { return Ok(None) };
+        let missing = end.saturating_sub(self.input.len());
+        if missing < READ_BUFFER_BYTES || !self.session.authenticated {
+            return Ok(None);
+        }
+        self.make_room(READ_BUFFER_BYTES, end);
+        match self.stream.poll_read_onto(cx, &mut self.input, missing) {
+            None => Ok(None),
+            Some(Poll::Pending) => Ok(Some(false)),
+            Some(Poll::Ready(read)) => self.note_received(read).map(|_| Some(true)),
+        }
+    }
+
+    /// Makes room for `bytes` more. It doubles, but the last time it grows to what is announced.
+    fn make_room(&mut self, bytes: usize, end: usize) {
+        let needed = self.input.len() + bytes;
+        if needed > self.input.capacity() {
+            let room = end.min(2 * self.input.capacity()).max(needed);
+            self.input.reserve_exact(room - self.input.len());
+        }
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -299,12 +332,7 @@ impl Connection {
             // A stranger gets what it uses, not room to grow.
             self.input.reserve_exact(bytes.len());
         } else if let Some(end) = self.decoder.awaited_end() {
-            // Room doubles, but the last time it grows to what is announced.
-            let needed = self.input.len() + bytes.len();
-            if needed > self.input.capacity() {
-                let room = end.min(2 * self.input.capacity()).max(needed);
-                self.input.reserve_exact(room - self.input.len());
-            }
+            self.make_room(bytes.len(), end);
         }
         self.input.extend_from_slice(bytes);
     }
@@ -312,17 +340,23 @@ impl Connection {
     /// Reads once into `buffer`; `None` when nothing is there.
     fn receive<'b>(&mut self, buffer: &'b mut [u8], cx: &mut Context<'_>) -> Result<Option<&'b [u8]>, End> {
         let Poll::Ready(read) = self.stream.poll_read(cx, buffer) else { return Ok(None) };
-        let bytes = match read {
+        let len = self.note_received(read)?;
+        Ok(buffer.get(..len))
+    }
+
+    /// Counts what a read has brought.
+    fn note_received(&self, read: std::io::Result<usize>) -> Result<usize, End> {
+        let len = match read {
             Ok(0) | Err(_) => return Err(End::Peer),
-            Ok(len) => buffer.get(..len).unwrap_or_default(),
+            Ok(len) => len,
         };
         let counters = &self.worker.stats().counters;
         bump(&counters.reads, 1);
-        bump(&counters.net_input_bytes, bytes.len() as u64);
+        bump(&counters.net_input_bytes, len as u64);
         let usage = &self.session.shared.usage;
-        bump(&usage.net_input_bytes, bytes.len() as u64);
+        bump(&usage.net_input_bytes, len as u64);
         usage.last_active_us.store(self.worker.engine.time.monotonic_us(), Ordering::Relaxed);
-        Ok(Some(bytes))
+        Ok(len)
     }
 
     /// Reads on while the request at hand waits, so that a peer that hangs up is noticed and its request never runs.

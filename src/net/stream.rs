@@ -2,11 +2,13 @@
 //!
 //! One of them is known at compile time wherever bytes move: a `match`, no pointer to functions.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::tls::TlsStream;
@@ -33,6 +35,23 @@ impl Stream {
             Stream::Tls(stream) => return stream.poll_read(cx, bytes),
         };
         read.map_ok(|()| buffer.filled().len())
+    }
+
+    /// One read of what is there into the room that `bytes` has behind its end, `most` bytes at most; `None` from a stream that
+    /// has no way past [`Stream::poll_read`].
+    pub fn poll_read_onto(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &mut Vec<u8>,
+        most: usize,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let mut room = bytes.limit(most);
+        // Both futures are done after one read, and lose nothing when they are dropped before.
+        match self {
+            Stream::Tcp(stream) => Some(pin!(stream.read_buf(&mut room)).poll(cx)),
+            Stream::Unix(stream) => Some(pin!(stream.read_buf(&mut room)).poll(cx)),
+            Stream::Tls(_) => None,
+        }
     }
 
     /// Bytes that left the output and are not sent yet: sealed ones of TLS.
