@@ -153,6 +153,19 @@ fn rows_state_the_facts() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
+/// Rules of users are about one row, and requests run another, when two have the same name.
+#[test]
+fn no_two_rows_have_the_same_name() {
+    let mut names = std::collections::BTreeSet::new();
+    for command in FAMILIES.iter().flat_map(|family| family.iter()) {
+        assert!(names.insert(command.spec.name.to_owned()), "{}", command.spec.name);
+        for sub in command.subcommands {
+            let name = format!("{}|{}", command.spec.name, sub.spec.name);
+            assert!(names.insert(name.clone()), "{name}");
+        }
+    }
+}
+
 #[test]
 fn rows_are_documented() {
     for command in FAMILIES.iter().flat_map(|family| family.iter()) {

@@ -1,6 +1,7 @@
 //! The same random requests to a server of ours and to a real one: every reply and the final state must agree.
 //!
-//! [`schedules`] does so with several clients that wait for each other, [`lua`] with scripts from a grammar of their own.
+//! [`schedules`] does so with several clients that wait for each other, [`lua`] with scripts from a grammar of their own, and
+//! [`rights`] asks what users may run.
 //!
 //! Requests are made from the command table's own argument trees ([`generate`]); what can't agree, and why, is one
 //! explicit list ([`exceptions`]). A difference is tried again, shrunk to the fewest commands and arguments, and
@@ -24,6 +25,7 @@ mod lua;
 mod lua_rules;
 mod pair;
 mod report;
+mod rights;
 mod schedules;
 #[path = "../scripts/text.rs"]
 #[allow(dead_code)] // Its other half reads scripts.
@@ -133,6 +135,30 @@ fn random_scripts_are_answered_as_by_the_real_server() {
     let scripts = sequences * lua::SCRIPTS as u64;
     println!("seed {seed}: {scripts} scripts, {} differences", findings.len());
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn random_users_may_run_what_they_may_on_the_real_server() {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let pair = Pair::new(oracle);
+    if pair.version.0 < 8 {
+        println!("skipped: Redis {}.{} has other categories", pair.version.0, pair.version.1);
+        return;
+    }
+    let rights = rights::Rights::new(&pair);
+    let (clock, seed) = (duration(), seed());
+    let (began, mut count) = (Instant::now(), 0);
+    while began.elapsed() < clock {
+        let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(count));
+        let sequence = rights.sequence(&mut chance);
+        if pair.differs(&sequence, false).is_some() && pair.differs_always(&sequence, false) {
+            let script = report::script(&pair, report::shrunk(&pair, sequence, false), false);
+            panic!("seed {seed}, user {count}:\n{}", script.unwrap_or_default());
+        }
+        count += 1;
+    }
+    println!("seed {seed}: {count} users, {} decisions", count * rights::DECISIONS as u64);
 }
 
 #[test]
