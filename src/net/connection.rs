@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Requests are read into the worker's shared buffer and run from there; only an incomplete tail is copied into
-//! the connection. So an idle connection holds no buffer. A batch is bounded: a long pipeline gives the worker back
+//! the connection, and what is missing of a long argument is read behind it. So an idle connection holds no buffer. A batch is bounded: a long pipeline gives the worker back
 //! after [`BATCH_COMMANDS`] commands or [`BATCH_OUTPUT_BYTES`] of replies.
 //!
 //! A request that can't run now (its shard is locked elsewhere, CLIENT PAUSE) parks the connection: the waker is left
