@@ -45,7 +45,7 @@ impl InProcess {
 
     /// Runs what one read brought; returns the number of reply bytes.
     pub fn run(&mut self, bytes: &[u8]) -> usize {
-        self.output = Output::with_buffer(std::mem::take(&mut self.spare));
+        self.output.write_into(std::mem::take(&mut self.spare));
         let limits = Limits { bulk_max_bytes: self.config.proto_max_bulk_len, unauthenticated: false };
         let mut executor = Executor::new(&self.engine, &self.config, self.engine.stats.worker(0), 1);
         let mut consumed = 0;

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::TcpStream as StdTcpStream;
+use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
@@ -97,12 +98,33 @@ pub struct Worker {
     lent_buffers: Cell<usize>,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
-    /// Its version, and the configuration in a cell of this thread's own: it is asked for with every batch.
-    config: RefCell<(u64, Rc<Arc<Config>>)>,
+    config: RefCell<Rc<KnownConfig>>,
     rng: RefCell<Rng>,
     load: Arc<AtomicUsize>,
     /// When the log last told of an attack, monotonic µs.
     attack_logged_us: Cell<Option<u64>>,
+}
+
+/// The configuration that a worker has seen last, counted by this thread alone: it is asked for with every batch.
+pub struct KnownConfig {
+    version: u64,
+    config: Arc<Config>,
+}
+
+impl KnownConfig {
+    fn of(engine: &Engine) -> Rc<KnownConfig> {
+        // In this order: a change in between is found out the next time.
+        let version = engine.config.version();
+        Rc::new(KnownConfig { version, config: engine.config.snapshot() })
+    }
+}
+
+impl Deref for KnownConfig {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
 }
 
 /// What a buffer has grown by since it was made, in bytes.
@@ -112,8 +134,7 @@ fn growth(buffer: &Vec<u8>) -> usize {
 
 impl Worker {
     fn new(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>) -> Worker {
-        let config = Rc::new(engine.config.snapshot());
-        let version = engine.config.version();
+        let config = RefCell::new(KnownConfig::of(&engine));
         Worker {
             engine,
             post: Arc::default(),
@@ -123,7 +144,7 @@ impl Worker {
             spare_buffers: RefCell::default(),
             lent_buffers: Cell::new(0),
             scratch: RefCell::default(),
-            config: RefCell::new((version, config)),
+            config,
             rng: RefCell::new(Rng::from_os()),
             load,
             attack_logged_us: Cell::new(None),
@@ -174,13 +195,12 @@ impl Worker {
 
     /// The configuration as of now.
     #[inline]
-    pub fn config(&self) -> Rc<Arc<Config>> {
-        let version = self.engine.config.version();
-        let mut cached = self.config.borrow_mut();
-        if cached.0 != version {
-            *cached = (version, Rc::new(self.engine.config.snapshot()));
+    pub fn config(&self) -> Rc<KnownConfig> {
+        let mut known = self.config.borrow_mut();
+        if known.version != self.engine.config.version() {
+            *known = KnownConfig::of(&self.engine);
         }
-        Rc::clone(&cached.1)
+        Rc::clone(&known)
     }
 
     /// Fresh random bits.
