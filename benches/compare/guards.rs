@@ -17,7 +17,7 @@ use crate::tls::{self, Pki};
 const STRANGERS: usize = 1_000;
 /// Between two bytes of those who dribble.
 const BEAT: Duration = Duration::from_secs(1);
-const POLICIES: [&str; 7] = [
+pub const POLICIES: [&str; 7] = [
     "allkeys-lru",
     "allkeys-lfu",
     "allkeys-random",
@@ -92,7 +92,8 @@ fn strangers(plan: &Plan) {
         "bars",
     ]);
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
-        let Some((instance, tls)) = pki.start(peer) else { continue };
+        let Some(server) = pki.start(peer) else { continue };
+        let (instance, tls) = (&server.instance, server.addr);
         let mut own = instance.connect();
         own.ask("CONFIG SET requirepass secret");
         own.ask("AUTH secret");
@@ -214,7 +215,7 @@ fn flood(peer: &Peer, policy: &str, limit: u64) -> (u64, u64) {
     (most, resident)
 }
 
-fn used(own: &mut Connection) -> u64 {
+pub fn used(own: &mut Connection) -> u64 {
     let info = own.ask("INFO memory");
     let found = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
     found.and_then(|digits| digits.trim().parse().ok()).unwrap_or(0)
