@@ -20,6 +20,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connection::Connection;
+use super::postman;
 use super::stream::Stream;
 use super::task::Task;
 use super::tls::handshake::{Arrival, Porch, Secured};
@@ -31,7 +32,7 @@ use crate::base::rng::Rng;
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::stats::WorkerStats;
-use crate::session::{Client, ClientId, Session, Transport};
+use crate::session::{Client, ClientId, Post, Session, Transport};
 
 /// What one read can bring.
 pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -86,6 +87,8 @@ impl Drop for ReadBuffer<'_> {
 /// What the connections of one worker share.
 pub struct Worker {
     pub engine: Arc<Engine>,
+    /// Where its clients are called.
+    pub(super) post: Arc<Post>,
     index: usize,
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
@@ -94,7 +97,8 @@ pub struct Worker {
     lent_buffers: Cell<usize>,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
-    config: RefCell<(u64, Arc<Config>)>,
+    /// Its version, and the configuration in a cell of this thread's own: it is asked for with every batch.
+    config: RefCell<(u64, Rc<Arc<Config>>)>,
     rng: RefCell<Rng>,
     load: Arc<AtomicUsize>,
     /// When the log last told of an attack, monotonic µs.
@@ -108,10 +112,11 @@ fn growth(buffer: &Vec<u8>) -> usize {
 
 impl Worker {
     fn new(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>) -> Worker {
-        let config = engine.config.snapshot();
+        let config = Rc::new(engine.config.snapshot());
         let version = engine.config.version();
         Worker {
             engine,
+            post: Arc::default(),
             index,
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
@@ -169,13 +174,13 @@ impl Worker {
 
     /// The configuration as of now.
     #[inline]
-    pub fn config(&self) -> Arc<Config> {
+    pub fn config(&self) -> Rc<Arc<Config>> {
         let version = self.engine.config.version();
         let mut cached = self.config.borrow_mut();
         if cached.0 != version {
-            *cached = (version, self.engine.config.snapshot());
+            *cached = (version, Rc::new(self.engine.config.snapshot()));
         }
-        Arc::clone(&cached.1)
+        Rc::clone(&cached.1)
     }
 
     /// Fresh random bits.
@@ -379,6 +384,7 @@ fn run(
     };
     let worker = Rc::new(Worker::new(engine, index, load));
     runtime.block_on(async move {
+        tokio::task::spawn_local(postman::deliver(Arc::clone(&worker.post), worker.engine.time.clone()));
         while let Some((id, newcomer)) = newcomers.recv().await {
             if let Some(connection) = worker.welcome(id, newcomer) {
                 tokio::task::spawn_local(Task::new(connection));
