@@ -41,13 +41,15 @@ pub fn run(plan: &Plan) {
         chance: Chance::new(9),
         text: "x".repeat(1 << 20),
     };
-    let mut table = Table::new(["policy", "written / maxmemory", "used", "RSS", "bars"]);
+    let mut table =
+        Table::new(["policy", "written / maxmemory", "used", "RSS", "RSS but files", "bars of used, RSS"]);
     for policy in [POLICIES; ROUNDS].concat() {
         load.own.ask(&format!("CONFIG SET maxmemory-policy {policy}"));
         let most = load.flood(plan.soak / (ROUNDS * POLICIES.len()) as u32);
         let ratio = |bytes: u64| format!("{:.3}", bytes as f64 / limit as f64);
         let bars = "≤ 1.02, ≤ 1.15".to_owned();
-        table.row([policy.to_owned(), ratio(most.written), ratio(most.used), ratio(most.resident), bars]);
+        let most = [most.written, most.used, most.resident, most.anonymous].map(ratio);
+        table.row([policy.to_owned()].into_iter().chain(most).chain([bars]));
     }
     assert_eq!(load.own.ask("PING"), "PONG");
     table.print(&format!("Soak: most memory / maxmemory ({} MB), values of 10 B to 1 MB", limit >> 20));
@@ -66,6 +68,8 @@ struct Most {
     written: u64,
     used: u64,
     resident: u64,
+    /// Without pages of files.
+    anonymous: u64,
 }
 
 struct Load<'i> {
@@ -92,6 +96,7 @@ impl Load<'_> {
             if batches.is_multiple_of(8) {
                 most.used = most.used.max(used(&mut self.own));
                 most.resident = most.resident.max(self.instance.resident_bytes());
+                most.anonymous = most.anonymous.max(machine::anonymous_bytes(self.instance.pid));
             }
         }
         most
