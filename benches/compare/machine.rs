@@ -86,6 +86,13 @@ fn children(pid: u32) -> Vec<u32> {
     all.filter(|&other| parent(other) == Some(pid)).collect()
 }
 
+/// Resident bytes of a process that are not those of files.
+pub fn anonymous_bytes(pid: u32) -> u64 {
+    let status = read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
+    kilobytes.and_then(|digits| digits.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
 /// Resident bytes of a process.
 pub fn resident_bytes(pid: u32) -> u64 {
     let statm = read_to_string(format!("/proc/{pid}/statm")).unwrap();

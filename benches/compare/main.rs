@@ -7,7 +7,8 @@
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
 //!                                                     types, elements, algebra, scripts, stall,
-//!                                                     durability, waiting, tls or guards
+//!                                                     durability, waiting, tls, guards or soak
+//!   --minutes N                                       length of the soak test
 //!   --seconds N                                       length of a round
 //! ```
 //!
@@ -20,6 +21,8 @@
 
 mod algebra;
 mod batch;
+#[path = "../../tests/cgroup/mod.rs"]
+mod cgroup;
 mod client;
 mod collection;
 mod costs;
@@ -33,6 +36,7 @@ mod report;
 mod scripts;
 mod server;
 mod snapshots;
+mod soak;
 mod stall;
 mod throughput;
 mod tls;
@@ -49,6 +53,8 @@ pub struct Plan {
     pub quick: bool,
     /// Length of one round.
     pub round: Duration,
+    /// Length of the soak test, at least.
+    pub soak: Duration,
     /// Ochre first.
     pub peers: Vec<Peer>,
     only: Option<String>,
@@ -56,7 +62,13 @@ pub struct Plan {
 
 impl Plan {
     fn read() -> Plan {
-        let mut plan = Plan { quick: false, round: Duration::ZERO, peers: vec![Peer::ochre()], only: None };
+        let mut plan = Plan {
+            quick: false,
+            round: Duration::ZERO,
+            soak: Duration::ZERO,
+            peers: vec![Peer::ochre()],
+            only: None,
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -68,6 +80,10 @@ impl Plan {
                 "--only" => plan.only = Some(value(&argument, arguments.next())),
                 "--seconds" => {
                     plan.round = Duration::from_secs_f64(value(&argument, arguments.next()).parse().unwrap())
+                }
+                "--minutes" => {
+                    let minutes: f64 = value(&argument, arguments.next()).parse().unwrap();
+                    plan.soak = Duration::from_secs_f64(minutes * 60.0);
                 }
                 other => {
                     eprintln!("unknown argument: {other} (see the head of benches/compare/main.rs)");
@@ -150,5 +166,8 @@ fn main() {
     }
     if plan.does("guards") {
         guards::run(&plan);
+    }
+    if plan.does("soak") {
+        soak::run(&plan);
     }
 }

@@ -1,6 +1,7 @@
 //! Servers to compare: how they are started, asked and ended.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,14 @@ impl Peer {
         found.map(|name| Peer { name: name.into(), origin: Origin::Command(vec![name.into()]) }).collect()
     }
 
+    /// The folder that is `/` to the server: `chroot FOLDER COMMAND…` gives it another.
+    pub fn root(&self) -> &Path {
+        match &self.origin {
+            Origin::Command(command) if command.len() > 2 && command[0] == "chroot" => Path::new(&command[1]),
+            _ => Path::new("/"),
+        }
+    }
+
     pub fn is_ochre(&self) -> bool {
         self.name == "ochre"
     }
@@ -80,6 +89,11 @@ impl Peer {
 
     /// An empty server on the CPUs of this thread.
     pub fn start_here(&self, options: &[&str]) -> Instance {
+        self.start_by(&[], options)
+    }
+
+    /// As [`Peer::start_here`], by a command that becomes the server; none by itself.
+    pub fn start_by(&self, launcher: &[String], options: &[&str]) -> Instance {
         let command = match &self.origin {
             Origin::Running { addr, pid } => {
                 machine::move_process(*pid, machine::SERVER_CPU);
@@ -87,7 +101,7 @@ impl Peer {
                 instance.connect().ask("FLUSHALL");
                 return instance;
             }
-            Origin::Command(command) => command,
+            Origin::Command(command) => [launcher, command].concat(),
         };
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();

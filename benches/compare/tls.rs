@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,18 +33,23 @@ type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// What servers show and clients trust.
 pub struct Pki {
-    folder: TempDir,
     certificate: CertificateDer<'static>,
+    certificate_pem: String,
+    key_pem: String,
+}
+
+/// A server, where it listens for TLS, and the folder with what it shows.
+pub struct Started {
+    pub instance: Instance,
+    pub addr: SocketAddr,
+    _folder: TempDir,
 }
 
 impl Pki {
     pub fn new() -> Pki {
-        let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let signed = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-        std::fs::write(folder.path().join("crt"), signed.pem()).unwrap();
-        std::fs::write(folder.path().join("key"), key.serialize_pem()).unwrap();
-        Pki { folder, certificate: signed.der().clone() }
+        Pki { certificate: signed.der().clone(), certificate_pem: signed.pem(), key_pem: key.serialize_pem() }
     }
 
     /// A client that takes up no earlier sessions.
@@ -55,17 +61,23 @@ impl Pki {
         Arc::new(config)
     }
 
-    /// A server and where it listens for TLS; `None` when it can't.
-    pub fn start(&self, peer: &Peer) -> Option<(Instance, SocketAddr)> {
+    /// A server that listens for TLS; `None` when it can't.
+    pub fn start(&self, peer: &Peer) -> Option<Started> {
         let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        // Where it sees them, which may not see all of the machine.
+        let root = peer.root();
+        let folder = TempDir::new_in(root.join("tmp")).unwrap();
+        std::fs::write(folder.path().join("crt"), &self.certificate_pem).unwrap();
+        std::fs::write(folder.path().join("key"), &self.key_pem).unwrap();
+        let seen = Path::new("/").join(folder.path().strip_prefix(root).unwrap());
+        let path = |name: &str| seen.join(name).display().to_string();
         let (port, crt, key) = (addr.port().to_string(), path("crt"), path("key"));
         let options = ["--tls-port", &port, "--tls-cert-file", &crt, "--tls-key-file", &key];
         let options = [&options[..], &["--tls-auth-clients", "no"]].concat();
         machine::move_to(machine::SERVER_CPU);
         let started = std::panic::catch_unwind(|| peer.start_here(&options)).ok();
         machine::move_to(machine::CLIENT_CPU);
-        started.map(|instance| (instance, addr))
+        started.map(|instance| Started { instance, addr, _folder: folder })
     }
 }
 
@@ -94,13 +106,13 @@ pub fn run(plan: &Plan) {
     let config = pki.client();
     let started: Vec<_> =
         plan.peers.iter().map(|peer| pki.start(peer).filter(|_| peer.can_start())).collect();
-    started.iter().flatten().for_each(|(instance, _)| fill(instance.addr, KEYS, VALUE_BYTES, &[]));
+    started.iter().flatten().for_each(|server| fill(server.instance.addr, KEYS, VALUE_BYTES, &[]));
     let mut costs = Costs::new(plan, &["GET, pipeline"], "CPU s/M");
     for pipeline in [1, 16] {
         let mut sums = vec![(0.0, 0); started.len()];
         let forth = 0..started.len();
         for index in forth.clone().chain(forth.rev()) {
-            let Some((instance, addr)) = &started[index] else { continue };
+            let Some(Started { instance, addr, .. }) = &started[index] else { continue };
             let (cpu, requests) = load(plan, instance, *addr, &config, pipeline);
             sums[index] = (sums[index].0 + cpu, sums[index].1 + requests);
         }
@@ -112,7 +124,7 @@ pub fn run(plan: &Plan) {
     let mut table =
         Table::new(["server", "RSS/idle connection", "used_memory/idle connection", "CPU ms/handshake"]);
     for (peer, started) in plan.peers.iter().zip(&started) {
-        let Some((instance, addr)) = started else { continue };
+        let Some(Started { instance, addr, .. }) = started else { continue };
         let cpu = instance.cpu_seconds();
         (0..HANDSHAKES).for_each(|_| drop(connect(*addr, &config)));
         let handshake_ms = (instance.cpu_seconds() - cpu) / HANDSHAKES as f64 * 1e3;
@@ -135,7 +147,7 @@ pub fn many(plan: &Plan) {
         "bar",
     ]);
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
-        let Some((instance, addr)) = pki.start(peer) else { continue };
+        let Some(Started { instance, addr, _folder }) = pki.start(peer) else { continue };
         let mut own = instance.connect();
         own.ask(&format!("CONFIG SET maxclients {}", MANY_CONNECTIONS + 100));
         let [resident, used] = idle_bytes(&instance, addr, &config, MANY_CONNECTIONS);

@@ -38,7 +38,7 @@ pub enum Denied {
 }
 
 /// What use of a key needs.
-fn needed(flags: KeyFlags) -> Permission {
+pub fn needed(flags: KeyFlags) -> Permission {
     let changes = KeyFlags::INSERT.union(KeyFlags::DELETE).union(KeyFlags::UPDATE);
     Permission { read: flags.contains(KeyFlags::ACCESS), write: flags.intersects(changes) }
 }

@@ -131,6 +131,13 @@ impl Grammar<'_> {
         selector.set_all_commands(self.catalogue, false);
         for word in split_args(inside).map_err(|_| RuleError::Syntax)? {
             self.apply_to_selector(&mut selector, &word)?;
+            // In a file a parenthesis at the end of any word ends the selector, and nothing is quoted. Redis takes these words and
+            // writes lines that say something else, or nothing that it could read.
+            let is_written_whole =
+                !word.ends_with(b")") && split_args(&word).is_ok_and(|words| words == [&*word]);
+            if !is_written_whole && !word.is_empty() {
+                return Err(RuleError::Syntax);
+            }
         }
         Ok(selector)
     }

@@ -156,30 +156,22 @@ impl Selector {
 
     /// `~a* %R~b*`: what ACL GETUSER calls keys.
     pub fn describe_keys(&self) -> Vec<u8> {
-        let keys = self.keys.iter().collect::<Vec<_>>();
-        self.print_keys(&keys)
+        self.print_keys(b"~*")
     }
 
-    /// The same for a file: `%RW~*` is printed as `~*`, behind which no other pattern may stand.
-    fn describe_keys_in_file(&self) -> Vec<u8> {
-        let is_all = |key: &KeyPattern| key.permission == Permission::ALL && key.pattern.as_bytes() == b"*";
-        let mut keys = self.keys.iter().collect::<Vec<_>>();
-        keys.sort_by_key(|key| is_all(key));
-        self.print_keys(&keys)
-    }
-
-    fn print_keys(&self, keys: &[&KeyPattern]) -> Vec<u8> {
+    /// `full_star` is how the pattern `%RW~*` is written. Redis writes `~*`; read again that is the rule for all keys, which drops
+    /// the patterns before it, bears none behind it, and covers the empty key, which no pattern `*` matches.
+    fn print_keys(&self, full_star: &[u8]) -> Vec<u8> {
         if self.all_keys {
             return b"~*".to_vec();
         }
-        let prefix = |permission: Permission| match (permission.read, permission.write) {
-            (true, false) => &b"%R~"[..],
-            (false, true) => b"%W~",
-            _ => b"~",
+        let word = |key: &KeyPattern| match (key.permission.read, key.permission.write) {
+            (true, true) if key.pattern.as_bytes() == b"*" => full_star.to_vec(),
+            (true, false) => [b"%R~", key.pattern.as_bytes()].concat(),
+            (false, true) => [b"%W~", key.pattern.as_bytes()].concat(),
+            _ => [b"~", key.pattern.as_bytes()].concat(),
         };
-        let words: Vec<Vec<u8>> =
-            keys.iter().map(|key| [prefix(key.permission), key.pattern.as_bytes()].concat()).collect();
-        words.join(&b' ')
+        self.keys.iter().map(word).collect::<Vec<_>>().join(&b' ')
     }
 
     /// `&a* &b*`: what ACL GETUSER calls channels.
@@ -194,7 +186,7 @@ impl Selector {
 
     /// The rules that make this selector from an empty one, in the order of ACL LIST.
     pub(super) fn describe(&self, is_for_file: bool) -> Vec<u8> {
-        let mut words = vec![if is_for_file { self.describe_keys_in_file() } else { self.describe_keys() }];
+        let mut words = vec![self.print_keys(if is_for_file { b"%RW~*" } else { b"~*" })];
         if !self.all_channels {
             words.push(b"resetchannels".to_vec());
         }

@@ -117,7 +117,15 @@ fn a_user_without_limits_is_known_as_such() {
 #[test]
 fn what_would_break_a_file_is_no_rule() {
     let acl = acl();
-    for rule in ["+get|a b", "+get|a\nuser evil on nopass +@all", "~a\nb", "&a\0", "(~a \"~b)"] {
+    for rule in [
+        "+get|a b",
+        "+get|a\nuser evil on nopass +@all",
+        "~a\nb",
+        "&a\0",
+        "(~a \"~b)",
+        "(~a) ~b)",
+        r#"("~a\"b")"#,
+    ] {
         assert!(acl.set_user(b"u", &[rule.as_bytes()]).is_err(), "{rule}");
     }
     assert_eq!(acl.users().len(), 1);

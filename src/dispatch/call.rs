@@ -173,6 +173,14 @@ impl<'k> Executor<'k> {
         request: &Request<'_>,
         reply: ReplySlot<'_>,
     ) -> Outcome {
+        let outer = self.audit(request);
+        let outcome = self.run_handler(session, request, reply);
+        self.view.end_audit(outer);
+        outcome
+    }
+
+    #[inline(always)] // As above.
+    fn run_handler(&mut self, session: &mut Session, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
         match request.command.command.handler {
             Handler::Read(run) => run(&mut self.write_cx(session).read, request, reply),
             Handler::Write(run) => run(&mut self.write_cx(session), request, reply),

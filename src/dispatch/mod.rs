@@ -8,6 +8,7 @@
 //! handler can touch follows from its kind ([`cx`]); that it answers exactly once from [`ReplySlot`].
 
 pub mod access;
+mod audit;
 mod call;
 pub mod client_line;
 pub mod command;

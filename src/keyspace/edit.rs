@@ -12,6 +12,7 @@
 //! records events, creation and modification for whoever listens. A handler that returns an error must not
 //! have changed anything; debug builds check that.
 
+use super::audit::Access;
 use super::effects::{Effect, EventClass, What};
 use super::entry::{Entry, StringRef, collection_of, is_expired, kind_of, string_entry, string_of};
 use super::reclaim::LARGE_EFFORT;
@@ -85,6 +86,9 @@ impl<'k> View<'k> {
             keyspace.announce_deadline(when);
         }
         cx.editing = false;
+        if closed.changed || matches!(&result, Ok((_, effect)) if !effect.is_none()) {
+            cx.audit.check(key.bytes(), Access::Change);
+        }
         match &result {
             _ if closed.expired => audience.touch(db_index, key.bytes(), &mut cx.ready),
             Ok((_, effect)) if effect.is_none() => {}
@@ -124,6 +128,7 @@ impl<'k> View<'k> {
             return None;
         }
         let entry = shard.db_mut(db).remove(key)?;
+        cx.audit.check(key.bytes(), Access::Change);
         shard.audience.touch(db, key.bytes(), &mut cx.ready);
         if is_expired(&entry, cx.now) {
             cx.expired(db, key.bytes());
@@ -169,6 +174,7 @@ impl<'k> View<'k> {
         let deadline = entry.deadline();
         let (shard, cx) = self.split(key);
         let (db_index, (db, audience)) = (db, shard.parts_mut(db));
+        cx.audit.check(key.bytes(), Access::Change);
         audience.touch(db_index, key.bytes(), &mut cx.ready);
         if let Some(replaced) = db.remove(key) {
             discard(replaced);

@@ -20,6 +20,7 @@
 
 pub mod access;
 mod audience;
+pub mod audit;
 mod by_key;
 pub mod edit;
 pub mod effects;

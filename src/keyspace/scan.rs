@@ -26,6 +26,7 @@ impl View<'_> {
         mut visit: impl FnMut(&Entry, bool),
     ) -> u64 {
         debug_assert!(self.holds_all());
+        self.cx.audit.check_all();
         let bits = self.keyspace().shard_bits;
         let now = self.now();
         // A cursor that never came from us may be anything; take it as a position and go on from there.
@@ -66,6 +67,7 @@ impl View<'_> {
 
     /// Every live entry of a database.
     pub fn for_each(&self, db: DbIndex, mut visit: impl FnMut(&Entry)) {
+        self.cx.audit.check_all();
         let now = self.now();
         for shard in self.shards() {
             shard.db(db).iter().filter(|entry| !is_expired(entry, now)).for_each(&mut visit);
@@ -79,6 +81,7 @@ impl View<'_> {
 
     /// A random live entry.
     pub fn random(&mut self, db: DbIndex) -> Option<&Entry> {
+        self.cx.audit.check_all();
         let now = self.now();
         for _ in 0..RANDOM_TRIES {
             let draw = self.rng().next_u64();
@@ -115,6 +118,7 @@ impl View<'_> {
     pub fn flush(&mut self, db: DbIndex, lazily: bool) -> u64 {
         let mut removed = 0;
         let (shards, cx) = self.split_held();
+        cx.audit.check_all();
         for shard in shards {
             shard.touch_watched(db, None);
             shard.audience.stir_all(db, &mut cx.ready);
@@ -144,6 +148,7 @@ impl View<'_> {
     /// SWAPDB.
     pub fn swap(&mut self, one: DbIndex, other: DbIndex, effect: Effect) {
         let (shards, cx) = self.split_held();
+        cx.audit.check_all();
         for shard in shards {
             let pairs = [(one, other), (other, one)];
             if cx.expiry.removes_on_access() {

@@ -24,6 +24,7 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use super::access::{AccessClock, lru_seconds};
+use super::audit::{Access, Audit};
 use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
@@ -96,6 +97,8 @@ pub(super) struct Circumstances {
     pub ready: Vec<ReadyKey>,
     /// An edit is under way; if the thread unwinds now, a value may be half changed.
     pub editing: bool,
+    /// In builds with debug assertions: the keys that the command may reach.
+    pub audit: Audit,
 }
 
 impl<'k> View<'k> {
@@ -120,6 +123,7 @@ impl<'k> View<'k> {
                 rng: Rng::from_seed(seed),
                 ready: Vec::new(),
                 editing: false,
+                audit: Audit::default(),
             },
         }
     }
@@ -442,6 +446,7 @@ impl<'k> View<'k> {
     /// that would be a bug of the dispatcher; going on would mean a data race.
     #[inline]
     pub(super) fn split(&mut self, key: Key<'_>) -> (&mut Shard, &mut Circumstances) {
+        self.cx.audit.check(key.bytes(), Access::Read);
         let id = self.keyspace.shard_of(key.hash());
         let held = match self.guards.as_mut_slice() {
             [one] => Some(one),
@@ -530,6 +535,7 @@ impl<'k> View<'k> {
 
     /// The entry of `key` by a shared borrow, so that several can be looked at at once; leaves no trace.
     pub fn look(&self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
+        self.cx.audit.check(key.bytes(), Access::Read);
         let position = self.position(self.keyspace.shard_of(key.hash()))?;
         let entry = self.guards[position].1.db(db).table.find(key.hash(), key.bytes())?;
         (!is_expired(entry, self.cx.now)).then_some(entry)

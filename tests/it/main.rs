@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`advisories`] | does anything of what was found in the Lua of others work here |
 //! | [`clients`] | does a client library get along with it |
+//! | [`container`] | a limit of memory is heard of and kept |
 //! | [`protocol`] | requests cut anywhere, long pipelines, every malformed request |
 //! | [`guards`] | who may do what, from this machine and from elsewhere; files that no value can add a line to |
 //! | [`limits`] | strangers, `maxclients`, buffers that grow too far, HTTP |
@@ -25,8 +26,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that can't go on fails.
 
 mod advisories;
+#[path = "../cgroup/mod.rs"]
+mod cgroup;
 mod checker;
 mod clients;
+mod container;
 mod expiry;
 mod guards;
 mod limits;

@@ -4,7 +4,7 @@ use super::process::{Process, at, started};
 use super::wire::{Reply, Wire, request};
 
 /// A number of INFO.
-fn number(wire: &mut Wire, name: &str) -> u64 {
+pub(super) fn number(wire: &mut Wire, name: &str) -> u64 {
     let Reply::Bulk(text) = wire.ask("INFO all") else { panic!("no INFO") };
     let text = String::from_utf8_lossy(&text).into_owned();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));

@@ -46,15 +46,28 @@ impl Process {
         Process::spawn_in(&[], options, input)
     }
 
+    /// `launcher` is a command that becomes the one behind it.
+    fn spawn_by(launcher: &[String], options: &[&str]) -> Process {
+        let (first, rest) = launcher.split_first().expect("a command");
+        let mut command = Command::new(first);
+        command.args(rest).arg(env!("CARGO_BIN_EXE_ochre"));
+        Process::spawn_command(command, options, Stdio::null())
+    }
+
     /// `variables` are those of the environment.
     fn spawn_in(variables: &[(&str, &Path)], options: &[&str], input: Stdio) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ochre"));
+        command.envs(variables.iter().copied());
+        Process::spawn_command(command, options, input)
+    }
+
+    fn spawn_command(mut command: Command, options: &[&str], input: Stdio) -> Process {
         let starting = hold_starts();
         let home = TempDir::new().expect("a directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ochre"))
+        let mut child = command
             .args(options)
             .args(["--save", ""])
             .current_dir(&home)
-            .envs(variables.iter().copied())
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -133,6 +146,16 @@ pub(super) fn started(options: &[&str]) -> (Process, u16) {
     let port = free_port();
     let mut process =
         Process::spawn(&[&["--port", &port.to_string(), "--bind", "127.0.0.1"], options].concat());
+    process.wait_for("Ready to accept connections tcp");
+    (process, port)
+}
+
+/// As [`started`], by a command that becomes the server.
+pub(super) fn started_by(launcher: &[String], options: &[&str]) -> (Process, u16) {
+    let port = free_port();
+    let own = ["--port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let mut process = Process::spawn_by(launcher, &[&own[..], options].concat());
     process.wait_for("Ready to accept connections tcp");
     (process, port)
 }

@@ -9,6 +9,10 @@
 //!                                                  └ used meanwhile: back into the pool with its new rank
 //! ```
 //!
+//! The clock of LRU counts whole seconds, as in Redis. So there is no order among keys that were used in the same second: a cache whose
+//! keys are all replaced within one (a trace of 1 KB values at full speed, 5,000 fit) hits 3 points less than the exact order, Redis 3.5;
+//! with some seconds to a turn it is 0.2 points.
+//!
 //! There is one pool for all shards: each of many holds too few keys to choose from, and sixteen names each would be much
 //! memory for a server that has none left.
 

@@ -127,14 +127,16 @@ impl<'a> Options<'a> {
 
     /// The prefixes asked for now and before; none may be the beginning of another.
     fn all_prefixes(&self, now: Option<&Tracker>) -> Result<Vec<Box<[u8]>>, CmdError> {
-        let overlap = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
         let before = now.map(|tracker| tracker.prefixes.as_slice()).unwrap_or_default();
+        let first_among_themselves = first_overlapping(&self.prefixes);
         for (index, prefix) in self.prefixes.iter().enumerate() {
-            if let Some(other) = before.iter().find(|other| overlap(prefix, other)) {
+            if let Some(other) = find_overlapping(before, prefix) {
                 return Err(overlaps(prefix, "an existing prefix", other));
             }
-            if let Some(other) = self.prefixes.iter().skip(index + 1).find(|other| overlap(prefix, other)) {
-                return Err(overlaps(prefix, "another provided prefix", other));
+            if first_among_themselves == Some(index) {
+                let mut behind = self.prefixes.iter().skip(index + 1);
+                let other = behind.find(|other| prefix.starts_with(other) || other.starts_with(prefix));
+                return Err(overlaps(prefix, "another provided prefix", other.copied().unwrap_or_default()));
             }
         }
         let mut all = before.to_vec();
@@ -145,6 +147,31 @@ impl<'a> Options<'a> {
         all.sort_unstable();
         Ok(all)
     }
+}
+
+/// The first of `sorted`, of which none is the beginning of another, that begins with `prefix` or that `prefix` begins with.
+fn find_overlapping<'p>(sorted: &'p [Box<[u8]>], prefix: &[u8]) -> Option<&'p [u8]> {
+    // What would stand between a prefix and what begins with it begins with it too.
+    let place = sorted.partition_point(|known| **known < *prefix);
+    let [before, behind] =
+        [place.checked_sub(1), Some(place)].map(|at| sorted.get(at?).map(|known| &**known));
+    before.filter(|known| prefix.starts_with(known)).or(behind.filter(|known| known.starts_with(prefix)))
+}
+
+/// Position of the first that overlaps with another; so that one stands behind it.
+fn first_overlapping(prefixes: &[&[u8]]) -> Option<usize> {
+    let mut sorted: Vec<(&[u8], usize)> =
+        prefixes.iter().enumerate().map(|(index, prefix)| (*prefix, index)).collect();
+    sorted.sort_unstable();
+    let (mut shortest, mut first) = (*sorted.first()?, None::<usize>);
+    for &(prefix, index) in sorted.iter().skip(1) {
+        if prefix.starts_with(shortest.0) {
+            first = Some(first.unwrap_or(index).min(index).min(shortest.1));
+        } else {
+            shortest = (prefix, index);
+        }
+    }
+    first
 }
 
 fn overlaps(prefix: &[u8], what: &str, other: &[u8]) -> CmdError {
