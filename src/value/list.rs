@@ -194,6 +194,14 @@ impl Facts for List {
         }
     }
 
+    #[inline]
+    fn is_empty(&self) -> bool {
+        match self {
+            List::Packed(pack) => pack.is_empty(),
+            List::Quick(list) => list.is_empty(),
+        }
+    }
+
     fn encoding(&self) -> &'static str {
         match self {
             List::Packed(_) => "listpack",
