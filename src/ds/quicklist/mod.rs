@@ -117,8 +117,9 @@ impl QuickList {
         self.waiting() + self.nodes.elements()
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.nodes.first().count() == 0
     }
 
     /// Heap bytes behind it, by the weight of `samples` nodes, or of all when that is 0.
