@@ -300,6 +300,7 @@ impl<'k> Executor<'k> {
             rewrites.iter().map(OwnedArgs::as_args).collect()
         };
         if let Some(gathered) = &mut self.gathered {
+            self.engine.notifier.tell(&effects);
             return gathered.add(session.db, &commands, effects);
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =

@@ -231,9 +231,12 @@ impl Engine {
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
     /// answers how far it reaches now.
     pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
-        if !commit.effects.records.is_empty() {
-            self.notifier.commit(commit);
-        }
+        self.notifier.tell(commit.effects);
+        self.record(view, commit)
+    }
+
+    /// As [`Engine::commit`], of what was told as events while it happened.
+    pub(super) fn record(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
         if self.tracking.is_active() {
             self.tracking.commit(commit.effects, commit.client, &self.clients);
         }

@@ -4,16 +4,16 @@
 //! SET k v in database 0, flags KE$  ─▶  __keyspace@0__:k ← set      __keyevent@0__:set ← k
 //! ```
 //!
-//! Events come with the commit of the command that caused them, so in the order in which things happened, and for keys
-//! that expire at the moment when they do.
+//! Events are told when the command that caused them has run, in a transaction or a script too, although all it does is
+//! committed as one: so in the order in which things happened, messages published in between included, and for keys that expire at
+//! the moment when they do.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::sink::Commit;
 use crate::config::NotifyFlags;
-use crate::keyspace::{DbIndex, EventClass, What};
+use crate::keyspace::{DbIndex, Effects, EventClass, What};
 use crate::pubsub::PubSub;
 
 /// Publishes events of the classes that are asked for.
@@ -36,13 +36,18 @@ impl Notifier {
         !self.flags.load().is_empty()
     }
 
-    /// Publishes the events of a commit.
-    pub(super) fn commit(&self, commit: &Commit<'_>) {
-        let flags = **self.flags.load();
-        if flags.is_empty() {
-            return;
+    /// Publishes the events among `effects`.
+    #[inline]
+    pub(super) fn tell(&self, effects: &Effects) {
+        if !effects.records.is_empty() && self.is_active() {
+            self.publish_all(effects);
         }
-        for record in &commit.effects.records {
+    }
+
+    #[cold]
+    fn publish_all(&self, effects: &Effects) {
+        let flags = **self.flags.load();
+        for record in &effects.records {
             if let What::Event(class, name) = record.what
                 && flags.contains(flag_of(class))
             {

@@ -244,12 +244,10 @@ impl<'k> Executor<'k> {
         if !has_done_nothing && !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
-            self.publish(&Commit {
-                commands: &commands,
-                effects: &gathered.effects,
-                client: Some(client),
-                marks: &gathered.marks,
-            });
+            let (effects, marks) = (&gathered.effects, &*gathered.marks);
+            let commit = Commit { commands: &commands, effects, client: Some(client), marks };
+            let offset = self.engine.record(&mut self.view, &commit);
+            self.depends = self.depends.max(offset.unwrap_or_default());
         }
         current.iter().for_each(|key| self.remember(client, key));
         if has_done_nothing {

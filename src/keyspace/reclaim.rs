@@ -54,14 +54,21 @@ pub(super) fn free_weighed_elsewhere<T: Send + 'static>(garbage: T, bytes: usize
 
 /// Gives what the allocator holds free back to the system, behind what waits to be freed.
 pub fn give_back_pages() {
-    struct Pages;
-    impl Drop for Pages {
+    // If it can't, they go in a second.
+    when_freed(|| _ = crate::alloc::purge());
+}
+
+/// Calls `then` on the reclaim thread when all that waits now is freed. Must be quick.
+pub fn when_freed(then: impl FnOnce() + Send + 'static) {
+    struct Then<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Then<F> {
         fn drop(&mut self) {
-            // If it can't, they go in a second.
-            let _ = crate::alloc::purge();
+            if let Some(then) = self.0.take() {
+                then();
+            }
         }
     }
-    free_many_elsewhere(Pages, 0);
+    free_many_elsewhere(Then(Some(then)), 0);
 }
 
 /// Bytes of evicted values that wait to be freed.

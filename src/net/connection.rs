@@ -147,7 +147,7 @@ impl Connection {
     /// Does what there is to do. `ground`: what this runs on.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Polled, End> {
         if !self.has_waker {
-            self.session.shared.set_waker(cx.waker().clone());
+            self.session.shared.set_owner(cx.waker().clone(), Arc::clone(&self.worker.post));
             self.has_waker = true;
         }
         // Replies that wait for the disk leave before anything else runs: what follows would make them wait for more.

@@ -6,13 +6,15 @@
 //! ```
 //!
 //! A worker is an OS thread with a runtime of its own; a connection is one task on it and never moves. Nothing is
-//! sent between tasks to serve a request. Connections that run scripts are polled on a stack of their own ([`task`]).
+//! sent between tasks to serve a request; what clients say to each other is brought by the worker's [`postman`]. Connections
+//! that run scripts are polled on a stack of their own ([`task`]).
 
 pub mod admission;
 pub mod connection;
 pub mod debts;
 pub mod limits;
 pub mod listener;
+pub mod postman;
 pub mod stream;
 pub mod task;
 pub mod tls;

@@ -20,6 +20,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connection::Connection;
+use super::postman;
 use super::stream::Stream;
 use super::task::Task;
 use super::tls::handshake::{Arrival, Porch, Secured};
@@ -31,7 +32,7 @@ use crate::base::rng::Rng;
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::stats::WorkerStats;
-use crate::session::{Client, ClientId, Session, Transport};
+use crate::session::{Client, ClientId, Post, Session, Transport};
 
 /// What one read can bring.
 pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
@@ -86,6 +87,8 @@ impl Drop for ReadBuffer<'_> {
 /// What the connections of one worker share.
 pub struct Worker {
     pub engine: Arc<Engine>,
+    /// Where its clients are called.
+    pub(super) post: Arc<Post>,
     index: usize,
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
@@ -112,6 +115,7 @@ impl Worker {
         let version = engine.config.version();
         Worker {
             engine,
+            post: Arc::default(),
             index,
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
@@ -379,6 +383,7 @@ fn run(
     };
     let worker = Rc::new(Worker::new(engine, index, load));
     runtime.block_on(async move {
+        tokio::task::spawn_local(postman::deliver(Arc::clone(&worker.post), worker.engine.time.clone()));
         while let Some((id, newcomer)) = newcomers.recv().await {
             if let Some(connection) = worker.welcome(id, newcomer) {
                 tokio::task::spawn_local(Task::new(connection));

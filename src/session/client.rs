@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::keyspace::DbIndex;
 use crate::keyspace::waiters::Waiter;
 use crate::resp::{Output, Proto};
-use crate::session::{SMALL_BUFFERS_BYTES, Subscriptions, Transaction, Watch};
+use crate::session::{Post, SMALL_BUFFERS_BYTES, Subscriptions, Transaction, Watch};
 
 /// Number of a client; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +54,14 @@ struct Mailbox {
     words: Output,
     /// How many bytes of them the registry knows of.
     counted: usize,
-    waker: Option<Waker>,
+    owner: Option<Owner>,
+}
+
+/// The connection that reads a mailbox.
+struct Owner {
+    waker: Waker,
+    /// Where it is called.
+    post: Arc<Post>,
 }
 
 /// See the module's head.
@@ -224,14 +231,14 @@ impl Client {
         if is_subscriber { ClientKind::PubSub } else { ClientKind::Normal }
     }
 
-    /// Registers whom to wake for mail; once per connection.
-    pub fn set_waker(&self, waker: Waker) {
-        self.mailbox.lock().waker = Some(waker);
+    /// Registers whom to wake, and through which post for mail; once per connection.
+    pub fn set_owner(&self, waker: Waker, post: Arc<Post>) {
+        self.mailbox.lock().owner = Some(Owner { waker, post });
     }
 
     /// Whom to wake; `None` when there is no connection.
     pub fn waker(&self) -> Option<Waker> {
-        self.mailbox.lock().waker.clone()
+        self.mailbox.lock().owner.as_ref().map(|owner| owner.waker.clone())
     }
 
     /// The request of this client that waits for a key.
@@ -243,7 +250,7 @@ impl Client {
         *self.waiter.lock() = waiter;
     }
 
-    /// Queues an encoded message and wakes the connection.
+    /// Queues an encoded message and calls the connection.
     pub fn send(&self, message: &Bytes) {
         let mut mailbox = self.mailbox.lock();
         mailbox.words.push_encoded(message);
@@ -255,7 +262,10 @@ impl Client {
         }
         // The owner takes the call back before it locks the mailbox: who finds it standing is read by the same look.
         if !self.called.load(Ordering::Relaxed) {
-            self.call(&mailbox);
+            self.called.store(true, Ordering::SeqCst);
+            if let Some(owner) = &mailbox.owner {
+                owner.post.call(&owner.waker);
+            }
         }
     }
 
@@ -269,13 +279,9 @@ impl Client {
     pub fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
         let mailbox = self.mailbox.lock();
-        self.call(&mailbox);
-    }
-
-    fn call(&self, mailbox: &Mailbox) {
         self.called.store(true, Ordering::SeqCst);
-        if let Some(waker) = &mailbox.waker {
-            waker.wake_by_ref();
+        if let Some(owner) = &mailbox.owner {
+            owner.waker.wake_by_ref();
         }
     }
 

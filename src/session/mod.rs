@@ -4,12 +4,14 @@
 //! Session  – owned by the connection, plain fields, no locks: database, protocol, modes
 //! Client   – the shared face of it: what CLIENT LIST shows, and a mailbox for other clients' words to it
 //! Registry – all clients by id
+//! Post     – how clients of a worker learn that they have mail
 //! ```
 //!
 //! **Invariant:** nobody keeps a reference to a session. Other connections hold a [`ClientId`], which is never
 //! reused, or an `Arc<Client>`, whose mailbox simply stays unread when the client is gone.
 
 mod client;
+mod post;
 mod registry;
 mod subscriptions;
 mod tracker;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use client::{Client, ClientId, ClientKind, Names, Transport, bump};
+pub use post::Post;
 pub use registry::{Registry, SMALL_BUFFERS_BYTES};
 pub use subscriptions::{Space, Subscriptions};
 pub use tracker::{Scope, Tracker};

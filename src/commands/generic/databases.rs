@@ -1,8 +1,8 @@
 //! Whole databases: FLUSHDB, FLUSHALL, SWAPDB, and how a database is named.
 //!
-//! Emptying takes the tables out, which is a matter of microseconds, and frees them: in the background with ASYNC,
-//! or by default when `lazyfree-lazy-user-flush` says so, else before the answer, so that the memory is free when the
-//! client hears of it.
+//! Emptying takes the tables out, which is a matter of microseconds; they are freed in the background. Without ASYNC (or
+//! `lazyfree-lazy-user-flush`, which makes it the default) the answer comes when that is done, so that the memory is free when the
+//! client hears of it. Nobody else waits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,8 +10,10 @@ use std::sync::atomic::Ordering;
 use crate::dispatch::options::int32;
 use crate::dispatch::wait::Awaited;
 use crate::dispatch::{CmdError, Command, Engine, Outcome, Replied, ReplySlot, Request, WriteCx};
-use crate::keyspace::{DbIndex, Effect};
+use crate::keyspace::waiters::Ending;
+use crate::keyspace::{DbIndex, Effect, JournalOffset, reclaim};
 use crate::persist::rdb::Saver;
+use crate::resp::Output;
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
 
 pub const COMMANDS: &[Command] = &[
@@ -70,7 +72,7 @@ fn flushdb(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     let is_lazy = is_lazy(cx, req)?;
     let db = cx.db();
     cx.keyspace().flush(db, is_lazy);
-    Ok(reply.ok())
+    Ok(emptied(cx, is_lazy, reply))
 }
 
 fn flushall(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
@@ -78,19 +80,44 @@ fn flushall(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
     for index in 0..cx.engine.keyspace.databases() {
         cx.keyspace().flush(DbIndex(index), is_lazy);
     }
-    let is_loading = cx.engine.lifecycle.loading.load(Ordering::Relaxed);
-    match cx.engine.parts.find::<Saver>().filter(|_| !is_loading) {
-        Some(saver) => Ok(forget_saved(cx, &saver, reply)),
-        None => Ok(reply.ok()),
+    match cx.engine.parts.find::<Saver>().filter(|_| !is_loading(cx)) {
+        Some(saver) => Ok(forget_saved(cx, &saver, is_lazy, reply)),
+        None => Ok(emptied(cx, is_lazy, reply)),
     }
+}
+
+fn is_loading(cx: &WriteCx<'_, '_>) -> bool {
+    cx.engine.lifecycle.loading.load(Ordering::Relaxed)
+}
+
+/// Answers: at once, or when what was taken out is free.
+fn emptied<'o>(cx: &mut WriteCx<'_, '_>, is_lazy: bool, reply: ReplySlot<'o>) -> Replied {
+    if is_lazy || is_loading(cx) {
+        return reply.ok();
+    }
+    let proto = reply.proto();
+    let awaited = Awaited::elsewhere(move |_, waiter| {
+        let waiter = Arc::clone(waiter);
+        reclaim::when_freed(move || {
+            let mut out = Output::default();
+            out.writer(proto).status("OK");
+            waiter.end(Ending::Served(out, JournalOffset(0)));
+        });
+    });
+    cx.wait(reply, awaited, ReplySlot::ok)
 }
 
 /// What is being saved is given up. Where save points ask for saves, the old file must not bring back what was thrown away: the
 /// reply comes when there is a new one, except within a transaction or a script, behind which it is written.
-fn forget_saved<'o>(cx: &mut WriteCx<'_, '_>, saver: &Arc<Saver>, reply: ReplySlot<'o>) -> Replied {
+fn forget_saved<'o>(
+    cx: &mut WriteCx<'_, '_>,
+    saver: &Arc<Saver>,
+    is_lazy: bool,
+    reply: ReplySlot<'o>,
+) -> Replied {
     saver.give_up();
     if cx.config.save.is_empty() {
-        return reply.ok();
+        return emptied(cx, is_lazy, reply);
     }
     let again = Arc::clone(saver);
     let work = move |engine: &Arc<Engine>| {
