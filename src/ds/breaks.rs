@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 /// How long others wait at most for a CPU that somebody with a pace is on, apart from its last piece.
-const BUSY_NS: u64 = 100_000;
+const BUSY_NS: u64 = 200_000;
 const BREAK: Duration = Duration::from_micros(50);
 
 /// When a break is due.
