@@ -22,7 +22,7 @@ use super::gates::{admit, is_exec, subcommand};
 use super::plan::{Keys, Planned, push_keys};
 use super::slices::{self, Ground};
 use super::stats::WorkerStats;
-use super::table::Registered;
+use super::table::{Registered, packed};
 use super::transaction::{Control, Gathered};
 use super::wait::Awaited;
 use crate::base::clock::{Clock, UnixMs};
@@ -102,22 +102,6 @@ struct Spelled<'k> {
     packed: u64,
 }
 
-/// A name of one to eight bytes as a number: two of the same length are the same if their numbers are.
-#[inline]
-fn packed(name: &[u8]) -> Option<u64> {
-    match name {
-        [one] => Some(u64::from(*one)),
-        [one, two] => Some(u64::from(u16::from_le_bytes([*one, *two]))),
-        [one, two, three] => Some(u64::from(u32::from_le_bytes([*one, *two, *three, 0]))),
-        _ if name.len() > 8 => None,
-        _ => {
-            // The halves overlap where the name is shorter than eight.
-            let [head, tail] = [*name.first_chunk()?, *name.last_chunk()?].map(u32::from_le_bytes);
-            Some(u64::from(head) | u64::from(tail) << 32)
-        }
-    }
-}
-
 /// Runs a batch of requests of one connection.
 pub struct Executor<'k> {
     pub(super) engine: &'k Arc<Engine>,
@@ -165,6 +149,7 @@ pub struct Executor<'k> {
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
+    #[inline] // It is large, and is made where it stays.
     pub fn new(
         engine: &'k Arc<Engine>,
         config: &'k Config,
@@ -203,9 +188,15 @@ impl<'k> Executor<'k> {
     }
 
     /// Says what the batch runs on.
-    pub fn stand_on(mut self, ground: Ground<'k>) -> Executor<'k> {
+    #[inline]
+    pub fn stand_on(&mut self, ground: Ground<'k>) {
         self.ground = ground;
-        self
+    }
+
+    /// When the batch began, monotonic µs.
+    #[inline]
+    pub fn began_us(&self) -> u64 {
+        self.began_ns / 1000
     }
 
     /// The wall time at which the last request ended.

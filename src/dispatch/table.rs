@@ -185,19 +185,37 @@ fn rename(commands: &mut Vec<Registered>, old: &[u8], new: &[u8]) -> Result<(), 
     Ok(())
 }
 
+/// A name of one to eight bytes as a number: two of the same length are the same if their numbers are.
+#[inline]
+pub(super) fn packed(name: &[u8]) -> Option<u64> {
+    match name {
+        [one] => Some(u64::from(*one)),
+        [one, two] => Some(u64::from(u16::from_le_bytes([*one, *two]))),
+        [one, two, three] => Some(u64::from(u32::from_le_bytes([*one, *two, *three, 0]))),
+        _ if name.len() > 8 => None,
+        _ => {
+            // The halves overlap where the name is shorter than eight.
+            let [head, tail] = [*name.first_chunk()?, *name.last_chunk()?].map(u32::from_le_bytes);
+            Some(u64::from(head) | u64::from(tail) << 32)
+        }
+    }
+}
+
 /// Mixes length, first and last eight bytes, blind to the case of letters.
 #[inline]
 fn name_hash(name: &[u8]) -> usize {
     const FOLD: u64 = 0x2020_2020_2020_2020;
-    let word = |bytes: &[u8]| {
-        let mut word = [0x20; 8];
-        for (slot, byte) in word.iter_mut().zip(bytes) {
-            *slot = *byte;
+    let (head, tail) = match packed(name) {
+        Some(all) => (all, 0),
+        None => {
+            let [head, tail] = [name.first_chunk(), name.last_chunk()];
+            (
+                head.map_or(0, |head| u64::from_le_bytes(*head)),
+                tail.map_or(0, |tail| u64::from_le_bytes(*tail)),
+            )
         }
-        u64::from_le_bytes(word) | FOLD
     };
-    let head = word(name);
-    let tail = word(name.get(name.len().saturating_sub(8)..).unwrap_or_default());
+    let (head, tail) = (head | FOLD, tail | FOLD);
     let mixed = (head ^ tail.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 40) as usize
 }

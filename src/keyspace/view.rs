@@ -100,6 +100,7 @@ pub(super) struct Circumstances {
 
 impl<'k> View<'k> {
     /// A view that holds nothing yet. `seed` starts its random numbers.
+    #[inline] // As its executor.
     pub fn new(keyspace: &'k Keyspace, seed: u64) -> View<'k> {
         View {
             keyspace,

@@ -353,9 +353,7 @@ impl Connection {
         let counters = &self.worker.stats().counters;
         bump(&counters.reads, 1);
         bump(&counters.net_input_bytes, len as u64);
-        let usage = &self.session.shared.usage;
-        bump(&usage.net_input_bytes, len as u64);
-        usage.last_active_us.store(self.worker.engine.time.monotonic_us(), Ordering::Relaxed);
+        bump(&self.session.shared.usage.net_input_bytes, len as u64);
         Ok(len)
     }
 
@@ -367,6 +365,8 @@ impl Connection {
         while self.input.len() < WAITING_INPUT_MAX_BYTES {
             let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(()) };
             self.input.extend_from_slice(bytes);
+            let now_us = worker.engine.time.monotonic_us();
+            self.session.shared.usage.last_active_us.store(now_us, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -408,12 +408,13 @@ impl Connection {
         usage.query_bytes.store(bytes.len(), Ordering::Relaxed);
         usage.query_free_bytes.store(READ_BUFFER_BYTES.saturating_sub(bytes.len()), Ordering::Relaxed);
         if self.output.is_empty() {
-            self.output = Output::with_buffer(worker.take_buffer());
+            self.output.write_into(worker.take_buffer());
         }
         self.output.set_limit(limits::production_max(&config, &self.session.shared));
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
-        let mut executor =
-            Executor::new(&worker.engine, &config, worker.stats(), worker.seed()).stand_on(ground);
+        let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
+        executor.stand_on(ground);
+        usage.last_active_us.store(executor.began_us(), Ordering::Relaxed);
         let (mut consumed, mut commands) = (0, 0);
         let pause = loop {
             limits.unauthenticated = !self.session.authenticated;

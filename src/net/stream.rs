@@ -74,17 +74,7 @@ impl Stream {
         }
         let (mut writes, mut bytes) = (0, 0);
         while !output.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = output.slices(&mut slices);
-            let offered = slices.get(..count).unwrap_or_default();
-            let written = match (&mut *self, offered) {
-                (Stream::Tcp(stream), [one]) => Pin::new(stream).poll_write(cx, one),
-                (Stream::Unix(stream), [one]) => Pin::new(stream).poll_write(cx, one),
-                (Stream::Tcp(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
-                (Stream::Unix(stream), many) => Pin::new(stream).poll_write_vectored(cx, many),
-                (Stream::Tls(_), _) => Poll::Pending,
-            };
-            match written {
+            match self.poll_write(cx, output) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(sent)) => {
@@ -96,5 +86,25 @@ impl Stream {
             }
         }
         Ok((writes, bytes))
+    }
+
+    /// One write of a plain stream.
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, output: &Output) -> Poll<io::Result<usize>> {
+        if let Some(one) = output.as_slice() {
+            return match self {
+                Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, one),
+                Stream::Unix(stream) => Pin::new(stream).poll_write(cx, one),
+                Stream::Tls(_) => Poll::Pending,
+            };
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = output.slices(&mut slices);
+        let many = slices.get(..count).unwrap_or_default();
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, many),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, many),
+            Stream::Tls(_) => Poll::Pending,
+        }
     }
 }

@@ -97,7 +97,8 @@ pub struct Worker {
     lent_buffers: Cell<usize>,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
-    config: RefCell<(u64, Arc<Config>)>,
+    /// Its version, and the configuration in a cell of this thread's own: it is asked for with every batch.
+    config: RefCell<(u64, Rc<Arc<Config>>)>,
     rng: RefCell<Rng>,
     load: Arc<AtomicUsize>,
     /// When the log last told of an attack, monotonic µs.
@@ -111,7 +112,7 @@ fn growth(buffer: &Vec<u8>) -> usize {
 
 impl Worker {
     fn new(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>) -> Worker {
-        let config = engine.config.snapshot();
+        let config = Rc::new(engine.config.snapshot());
         let version = engine.config.version();
         Worker {
             engine,
@@ -173,13 +174,13 @@ impl Worker {
 
     /// The configuration as of now.
     #[inline]
-    pub fn config(&self) -> Arc<Config> {
+    pub fn config(&self) -> Rc<Arc<Config>> {
         let version = self.engine.config.version();
         let mut cached = self.config.borrow_mut();
         if cached.0 != version {
-            *cached = (version, self.engine.config.snapshot());
+            *cached = (version, Rc::new(self.engine.config.snapshot()));
         }
-        Arc::clone(&cached.1)
+        Rc::clone(&cached.1)
     }
 
     /// Fresh random bits.

@@ -64,10 +64,12 @@ impl Default for Output {
 }
 
 impl Output {
-    /// An output that writes into `buffer`, whose contents are dropped.
-    pub fn with_buffer(mut buffer: Vec<u8>) -> Self {
+    /// From now on this output, which is empty, writes into `buffer`, whose contents are dropped.
+    pub fn write_into(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
-        Output { tail: buffer, ..Output::default() }
+        self.tail = buffer;
+        self.tail_sent = 0;
+        self.is_over = false;
     }
 
     /// Takes all that is queued, in one piece.
@@ -246,6 +248,12 @@ impl Output {
         } else {
             self.tail.reserve(more);
         }
+    }
+
+    /// All bytes to send, when they lie in one piece.
+    #[inline]
+    pub fn as_slice(&self) -> Option<&[u8]> {
+        if self.chunks.is_empty() { self.tail.get(self.tail_sent..) } else { None }
     }
 
     /// The next bytes to send, as slices for a vectored write; returns how many slices were filled.
