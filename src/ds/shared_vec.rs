@@ -97,14 +97,6 @@ impl<T> SharedVec<T> {
         self.start == other.start
     }
 
-    /// Asks the processor for the first `bytes` of the allocation. There may be fewer: it is a hint.
-    #[inline]
-    pub fn prefetch(&self, bytes: usize) {
-        const LINE_BYTES: usize = 64;
-        let start = self.start.as_ptr().cast::<u8>();
-        (0..bytes).step_by(LINE_BYTES).for_each(|at| super::prefetch::read(start.wrapping_add(at)));
-    }
-
     /// Bytes of the allocation; what items own elsewhere is not included.
     #[inline]
     pub fn heap_bytes(&self) -> usize {

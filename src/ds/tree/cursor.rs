@@ -5,7 +5,7 @@
 //! of the two, and reading steps over it ([`Tree::get`]).
 
 use super::node::{Branch, Node, weight_of};
-use super::{HEIGHT_MAX, Item, NODE_MAX, Probe, Tree};
+use super::{HEIGHT_MAX, Item, Probe, Tree};
 use crate::ds::shared_vec::SharedVec;
 use std::cmp::Ordering;
 
@@ -116,10 +116,6 @@ impl<T: Item> Tree<T> {
                         }
                     }
                     node = &rest.first()?.node;
-                    if let Node::Leaf(items) = node {
-                        // Half of it is going to be read: one wait instead of several.
-                        items.prefetch(NODE_MAX * size_of::<T>());
-                    }
                 }
             }
         }
