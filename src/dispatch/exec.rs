@@ -149,7 +149,7 @@ pub struct Executor<'k> {
 
 impl<'k> Executor<'k> {
     /// Begins a batch. `stats` are those of this worker, `seed` starts its random numbers.
-    #[inline] // It is large, and is made where it stays.
+    #[inline(always)] // It is large, and is made where it stays.
     pub fn new(
         engine: &'k Arc<Engine>,
         config: &'k Config,

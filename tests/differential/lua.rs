@@ -5,8 +5,8 @@
 //! ⇒ r[#r+1] = redis.call('INCRBY', KEYS[2], 3.99)
 //! ```
 //!
-//! Holes get what fits most of the time and anything at all now and then, so that errors are compared too. Every statement is
-//! one that ends by itself, and nothing that a script shows depends on an address, the clock or chance.
+//! Holes get what fits most of the time and anything at all now and then, so that errors are compared too. Every statement
+//! ends soon, whatever its holes get, and nothing that a script shows depends on an address, the clock or chance.
 //!
 //! A script stays a tree ([`Node`]) until it is sent, so that it can be made simpler: fewer statements, and in place of an
 //! expression one of its parts.

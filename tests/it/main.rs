@@ -36,6 +36,7 @@ mod migrate;
 mod peers;
 mod process;
 mod protocol;
+mod pubsub;
 mod queues;
 mod replies;
 mod scripts;
