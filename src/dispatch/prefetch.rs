@@ -8,11 +8,13 @@
 //! shards of all the requests are taken at once, when that are few and all of them free: the requests then find them
 //! held. Otherwise each request takes its own, and one with many keys fetches for itself.
 
+use smallvec::SmallVec;
+
 use super::exec::Executor;
 use super::plan::{Plan, Planned};
 use crate::keyspace::entry::facts_of;
 use crate::keyspace::{DbIndex, Key, LockSet, ShardId};
-use crate::value::{Facts, Stage};
+use crate::value::Facts;
 
 /// With several shards: how many keys may be locked ahead of the requests that need them. More would be in the way of
 /// other workers more often than it helps this one.
@@ -39,9 +41,8 @@ impl Executor<'_> {
             self.view.prefetch(db, keys);
         }
         // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
-        if self.prefetch_elements(db, plan.iter().take(1), Stage::Bucket) {
-            self.prefetch_elements(db, plan.iter(), Stage::Bucket);
-            self.prefetch_elements(db, plan.iter(), Stage::Entry);
+        if plan.iter().next().is_some_and(|first| self.element_of(db, &first, &mut None).is_some()) {
+            self.prefetch_elements(db, plan);
         }
     }
 
@@ -53,28 +54,34 @@ impl Executor<'_> {
         }
     }
 
-    /// Asks for what requests will look up in the collections under their keys; whether any of these is big.
-    #[inline]
-    fn prefetch_elements<'a>(
-        &self,
-        db: DbIndex,
-        requests: impl Iterator<Item = Planned<'a>>,
-        stage: Stage,
-    ) -> bool {
-        let mut is_big = false;
-        // Requests of a pipeline are often about one and the same collection.
-        let mut last: Option<(Key<'_>, Option<&dyn Facts>)> = None;
-        for planned in requests {
-            let Planned::Request(request) = planned else { continue };
-            let element = request.command.command.element;
-            let Some(&key) = request.keys.first().filter(|_| element > 0) else { continue };
-            let facts = match last {
-                Some((same, facts)) if same.hash() == key.hash() && same.bytes() == key.bytes() => facts,
-                _ => self.view.look(db, key).and_then(facts_of),
-            };
-            last = Some((key, facts));
-            is_big |= facts.is_some_and(|facts| facts.prefetch(request.arg(element), stage));
+    /// Asks for what requests will look up in the collections under their keys.
+    fn prefetch_elements(&self, db: DbIndex, plan: &Plan<'_>) {
+        let mut last = None;
+        let mut elements: SmallVec<[(&dyn Facts, u64); 64]> = SmallVec::new();
+        for planned in plan.iter() {
+            elements.extend(self.element_of(db, &planned, &mut last));
         }
-        is_big
+        elements.iter().for_each(|(facts, hash)| facts.prefetch_entry(*hash));
+    }
+
+    /// The collection that a request looks an element up in, and the element's hash, after asking for its bucket; `None` for
+    /// other requests, and where it isn't worth it. `last` is the collection of the request before: those of a
+    /// pipeline are often about one and the same.
+    #[inline]
+    fn element_of<'a>(
+        &'a self,
+        db: DbIndex,
+        planned: &Planned<'a>,
+        last: &mut Option<(Key<'a>, Option<&'a dyn Facts>)>,
+    ) -> Option<(&'a dyn Facts, u64)> {
+        let Planned::Request(request) = planned else { return None };
+        let element = request.command.command.element;
+        let &key = request.keys.first().filter(|_| element > 0)?;
+        let facts = match *last {
+            Some((same, facts)) if same.hash() == key.hash() && same.bytes() == key.bytes() => facts,
+            _ => self.view.look(db, key).and_then(facts_of),
+        };
+        *last = Some((key, facts));
+        facts.and_then(|facts| Some((facts, facts.prefetch(request.arg(element))?)))
     }
 }

@@ -125,6 +125,12 @@ pub fn forget_count(bytes: &mut [u8]) {
     }
 }
 
+/// Whether a register of a dense one would rise.
+#[inline]
+pub fn raises_dense(bytes: &[u8], trace: Trace) -> bool {
+    dense::get(bytes, trace.register) < trace.rank
+}
+
 /// Adds to a dense one in place; whether a register rose.
 #[inline]
 pub fn add_dense(bytes: &mut [u8], trace: Trace) -> bool {
@@ -135,7 +141,7 @@ pub fn add_dense(bytes: &mut [u8], trace: Trace) -> bool {
 /// sparse one that would grow beyond `sparse_max_bytes`, or can't express the rank, becomes dense.
 pub fn add(bytes: &mut Cow<'_, [u8]>, trace: Trace, sparse_max_bytes: usize) -> Result<bool, Corrupted> {
     if encoding_of(bytes) == Some(Encoding::Dense) {
-        return Ok(dense::get(bytes, trace.register) < trace.rank && add_dense(bytes.to_mut(), trace));
+        return Ok(raises_dense(bytes, trace) && add_dense(bytes.to_mut(), trace));
     }
     let site = sparse::locate(bytes, trace.register)?;
     if site.rank() >= trace.rank {

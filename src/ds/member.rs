@@ -231,6 +231,12 @@ impl Probe<Member> for At<'_> {
     }
 
     #[inline]
+    fn is_above(&mut self, key: &Fence) -> bool {
+        // One comparison, mostly.
+        key.score > self.0 || (key.score == self.0 && key.member.bytes() > self.1)
+    }
+
+    #[inline]
     fn item(&mut self, item: &Member) -> Ordering {
         order(item.score(), self.0).then_with(|| item.bytes().cmp(self.1))
     }
@@ -274,8 +280,8 @@ mod tests {
     #[test]
     fn a_tree_orders_members_by_score_and_bytes() {
         let mut tree = Tree::new();
-        for n in 0..1000_u32 {
-            let bytes = (n * 7919 % 1000).to_string();
+        for n in 0..10_000_u32 {
+            let bytes = (n * 7919 % 10_000).to_string();
             let score = f64::from(n % 5);
             tree.insert(At(score, bytes.as_bytes()), Member::new(bytes.as_bytes(), score));
         }
@@ -287,7 +293,7 @@ mod tests {
             assert_eq!(found, Some(rank as u64));
         }
         let (from, to) = (tree.lower_bound(AtScore(2.0)), tree.upper_bound(AtScore(2.0)));
-        assert_eq!((tree.rank(&from), tree.rank(&to)), (400, 600));
+        assert_eq!((tree.rank(&from), tree.rank(&to)), (4000, 6000));
         assert!(order(-0.0, 0.0).is_eq());
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod bits;
 pub mod blob;
+pub mod breaks;
 pub mod door;
 pub mod hll;
 pub mod intset;

@@ -24,7 +24,7 @@
 use crate::alloc::size_class;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, forget};
+use std::mem::{ManuallyDrop, forget, needs_drop};
 use std::ops::{Deref, Range};
 use std::ptr::{NonNull, copy, copy_nonoverlapping};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
@@ -215,11 +215,16 @@ impl<T: Clone> SharedVec<T> {
         unsafe { std::slice::from_raw_parts_mut(self.items(), self.len()) }
     }
 
-    #[inline]
+    #[inline(always)] // Nearly always it is two comparisons.
     fn make_unique(&mut self) {
         if !self.is_unique() {
-            *self = Self::from_vec(self.as_slice().to_vec());
+            self.unshare();
         }
+    }
+
+    #[cold]
+    fn unshare(&mut self) {
+        *self = Self::from_vec(self.as_slice().to_vec());
     }
 
     /// Puts `item` at the end.
@@ -418,6 +423,10 @@ impl<T> Drop for SharedVec<T> {
             return;
         }
         fence(Ordering::Acquire);
+        if needs_drop::<T>() {
+            // A node of something bigger.
+            super::breaks::between_pieces();
+        }
         let len = self.len();
         // SAFETY: the last owner: the items are dropped once, and the memory has this layout.
         unsafe {

@@ -2,8 +2,10 @@
 //!
 //! A value is big when freeing it means more than about [`LARGE_EFFORT`] allocations. Whole tables (FLUSHALL) go
 //! the same way. The thread starts with the first big value, so a small server never has it. Thread and
-//! counters belong to the process, because a value that is freed belongs to no server any more.
+//! counters belong to the process, because a value that is freed belongs to no server any more. It takes breaks
+//! ([`crate::ds::breaks`]), since it may have to share a CPU with a worker.
 
+use crate::ds::breaks::take_breaks;
 use std::any::Any;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -91,6 +93,7 @@ fn send(garbage: Box<dyn Any + Send>, objects: u64, bytes: usize) {
 fn start() -> Option<Sender<Garbage>> {
     let (queue, garbage) = channel::<Garbage>();
     let run = move || {
+        take_breaks();
         for (value, objects, bytes) in garbage {
             drop(value);
             PENDING_BYTES.fetch_sub(bytes, Ordering::Relaxed);

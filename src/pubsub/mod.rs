@@ -66,7 +66,7 @@ fn encode(parts: &[&[u8]], proto: Proto) -> Bytes {
     let mut writer = out.writer(proto);
     writer.push(parts.len());
     parts.iter().for_each(|part| writer.bulk(part));
-    Bytes::from(out.take_buffer())
+    Bytes::from(out.take_bytes())
 }
 
 impl PubSub {

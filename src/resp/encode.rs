@@ -19,6 +19,10 @@ use bytes::Bytes;
 
 use crate::base::float::push_f64;
 
+/// A tail as long as this that is full becomes a chunk: a longer one would be copied when it grows, and long replies would
+/// touch three times their memory.
+const CHUNK_BYTES: usize = 256 * 1024;
+
 /// Values from this size on are sent by reference instead of being copied.
 pub const SHARED_MIN_BYTES: usize = 16 * 1024;
 
@@ -211,6 +215,13 @@ impl Output {
     }
 
     fn push_shared(&mut self, value: Bytes) {
+        self.queue_tail();
+        self.chunk_bytes += value.len();
+        self.chunks.push_back(value);
+    }
+
+    /// Makes the tail a chunk, if something of it is unsent.
+    fn queue_tail(&mut self) {
         if self.tail.len() > self.tail_sent {
             let sent = std::mem::take(&mut self.tail_sent);
             let mut tail = Bytes::from(std::mem::take(&mut self.tail));
@@ -219,8 +230,24 @@ impl Output {
             self.chunk_bytes += tail.len();
             self.chunks.push_back(tail);
         }
-        self.chunk_bytes += value.len();
-        self.chunks.push_back(value);
+    }
+
+    /// Makes room for `more` bytes in the tail.
+    #[inline]
+    fn reserve(&mut self, more: usize) {
+        if self.tail.capacity() - self.tail.len() < more {
+            self.make_room(more);
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, more: usize) {
+        if self.tail.len() >= CHUNK_BYTES {
+            self.queue_tail();
+            self.tail.reserve_exact(more.max(CHUNK_BYTES));
+        } else {
+            self.tail.reserve(more);
+        }
     }
 
     /// All bytes to send, when they lie in one piece.
@@ -331,8 +358,8 @@ impl Writer<'_> {
         if !self.out.has_room() {
             return;
         }
+        self.out.reserve(value.len() + HEADER_MAX_BYTES + 2);
         let tail = &mut self.out.tail;
-        tail.reserve(value.len() + HEADER_MAX_BYTES + 2);
         push_header(tail, b'$', value.len() as i64);
         tail.extend_from_slice(value);
         tail.extend_from_slice(b"\r\n");

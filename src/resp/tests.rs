@@ -169,9 +169,25 @@ fn counted_arrays_and_shared_values() {
     assert!(bytes == expected);
 }
 
+#[test]
+fn a_long_reply_lies_in_chunks() {
+    let mut out = Output::default();
+    let mut writer = out.writer(Proto::Resp2);
+    writer.array_counted(|w| {
+        (0..100_000).for_each(|_| w.bulk(b"element"));
+        100_000
+    });
+    assert!(out.chunk_count() > 2);
+    // No byte of it was copied to a longer place.
+    assert!(out.heap_bytes() < out.len() + 512 * 1024);
+    let sent = drain(&mut out, 70_000);
+    assert!(sent.starts_with(b"*100000\r\n$7\r\nelement\r\n") && sent.ends_with(b"\r\n$7\r\nelement\r\n"));
+    assert_eq!(sent.len(), b"*100000\r\n".len() + 100_000 * b"$7\r\nelement\r\n".len());
+}
+
 proptest! {
     #[test]
-    fn truncate_returns_to_the_mark(sizes in proptest::collection::vec((0usize..40_000, any::<bool>()), 1..8), keep in 0usize..8) {
+    fn truncate_returns_to_the_mark(sizes in proptest::collection::vec((0usize..40_000, any::<bool>()), 1..24), keep in 0usize..24) {
         let mut out = Output::default();
         let mut expected = Vec::new();
         let keep = keep.min(sizes.len());
@@ -210,7 +226,7 @@ proptest! {
 }
 
 fn snapshot(out: &Output) -> Vec<u8> {
-    let mut slices = [std::io::IoSlice::new(&[]); 32];
+    let mut slices = [std::io::IoSlice::new(&[]); 64];
     let count = out.slices(&mut slices);
     slices[..count].iter().flat_map(|slice| slice.to_vec()).collect()
 }

@@ -10,6 +10,7 @@ use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::{Room, evict_clients, make_room};
 use crate::dispatch::sink::Commit;
 use crate::dispatch::{Engine, Executor};
+use crate::ds::breaks::Pace;
 use crate::keyspace::{ExpiryPolicy, ShardId, View};
 use crate::net::limits;
 use crate::net::tls::Tls;
@@ -149,11 +150,12 @@ fn is_overdue(config: &Config, client: &Client, now_us: u64) -> bool {
 
 /// Removes keys at their deadline. Sleeps until the next one, or until an earlier one is announced.
 pub async fn expire(engine: Arc<Engine>) {
+    let mut pace = Pace::begin();
     loop {
         let now = engine.time.now_ms();
         // Announcements from here on wake us; those before are seen by the sweep.
         engine.keyspace.sleep_until(UnixMs(now.0 + EXPIRY_SLEEP_MAX_MS));
-        let next = sweep(&engine, now);
+        let next = sweep(&engine, now, &mut pace);
         let alarm = next.unwrap_or(UnixMs(u64::MAX)).min(UnixMs(now.0 + EXPIRY_SLEEP_MAX_MS));
         if alarm <= now {
             // More is due: let the main thread's other tasks in between.
@@ -165,11 +167,12 @@ pub async fn expire(engine: Arc<Engine>) {
             () = tokio::time::sleep(wait) => {}
             () = engine.keyspace.deadline_moved() => {}
         }
+        pace = Pace::begin();
     }
 }
 
-/// One slice of every shard; returns the earliest deadline that is left.
-pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs) -> Option<UnixMs> {
+/// One slice of every shard, with breaks between; returns the earliest deadline that is left.
+pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs, pace: &mut Pace) -> Option<UnixMs> {
     if engine.keyspace.expiry_policy() != ExpiryPolicy::Active {
         return None;
     }
@@ -193,6 +196,8 @@ pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs) -> Option<UnixMs> {
             settle(engine, owed);
         }
         next = due.into_iter().chain(next).min();
+        // All that has left a big collection is swept in one go, on a CPU that a worker may want.
+        pace.step();
     }
     let spent_us = (engine.time.monotonic_ns() - began_ns) / 1000;
     bump(&engine.stats.worker(engine.workers).counters.expire_us, spent_us);

@@ -21,6 +21,7 @@ use std::thread::JoinHandle;
 use super::{Running, boot, cron};
 use crate::base::clock::{Clock, Time};
 use crate::config::{Startup, Store};
+use crate::ds::breaks::Pace;
 
 use crate::dispatch::Engine;
 use crate::dispatch::engine::ShutdownRequest;
@@ -76,7 +77,7 @@ impl Server {
     /// Removes every key that is behind its deadline, as the expiry task would.
     pub fn expire_due(&self) {
         let now = self.engine.time.now_ms();
-        while cron::sweep(&self.engine, now).is_some_and(|next| next <= now) {}
+        while cron::sweep(&self.engine, now, &mut Pace::begin()).is_some_and(|next| next <= now) {}
     }
 }
 

@@ -44,7 +44,7 @@ impl Default for List {
 
 impl List {
     /// A list read from a file or a payload, in the form it should have.
-    pub fn from_quicklist(list: QuickList, limits: Limits) -> List {
+    pub fn from_quicklist(mut list: QuickList, limits: Limits) -> List {
         match list.only_pack() {
             Some(pack) if !limits.node().is_exceeded_by(pack.byte_len(), pack.len()) => {
                 List::Packed(pack.clone())
@@ -191,6 +191,14 @@ impl Facts for List {
         match self {
             List::Packed(pack) => pack.len(),
             List::Quick(list) => list.len(),
+        }
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        match self {
+            List::Packed(pack) => pack.is_empty(),
+            List::Quick(list) => list.is_empty(),
         }
     }
 

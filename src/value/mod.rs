@@ -42,21 +42,11 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
     fn into_value(self) -> Value;
 }
 
-/// What a prefetch asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    Bucket,
-    Entry,
-}
-
-/// Asks for a part of a table's lookup.
-fn prefetch_in<S: Slot>(table: &Table<S>, element: &[u8], stage: Stage) -> bool {
+/// Asks for the bucket of an element; its hash.
+fn prefetch_in<S: Slot>(table: &Table<S>, element: &[u8]) -> u64 {
     let hash = table.seed().hash(element);
-    match stage {
-        Stage::Bucket => table.prefetch_bucket(hash),
-        Stage::Entry => table.prefetch_entry(hash),
-    }
-    true
+    table.prefetch_bucket(hash);
+    hash
 }
 
 /// What every collection tells of itself.
@@ -79,11 +69,16 @@ pub trait Facts {
     /// [`crate::keyspace::reclaim::LARGE_EFFORT`] are freed off the workers.
     fn free_effort(&self) -> usize;
 
-    /// Asks the processor for what looking up `element` will need: first its bucket, then, once that is there, its entry.
-    /// Whether that was worth it: small collections lie in one piece.
-    fn prefetch(&self, element: &[u8], stage: Stage) -> bool {
-        let _ = (element, stage);
-        false
+    /// Asks the processor for what looking up `element` will need first, its bucket; the hash to go on with. `None` where it
+    /// isn't worth it: small collections lie in one piece.
+    fn prefetch(&self, element: &[u8]) -> Option<u64> {
+        let _ = element;
+        None
+    }
+
+    /// Asks for what looking up an element will need next, its entry: when its bucket is there.
+    fn prefetch_entry(&self, hash: u64) {
+        let _ = hash;
     }
 
     /// Not later than the time (Unix milliseconds) at which an element expires, or something else is to be cleared away;

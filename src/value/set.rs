@@ -286,10 +286,16 @@ impl Facts for Set {
         }
     }
 
-    fn prefetch(&self, element: &[u8], stage: super::Stage) -> bool {
+    fn prefetch(&self, element: &[u8]) -> Option<u64> {
         match self {
-            Set::Ints(_) | Set::Packed(_) => false,
-            Set::Table(table) => super::prefetch_in(table, element, stage),
+            Set::Ints(_) | Set::Packed(_) => None,
+            Set::Table(table) => Some(super::prefetch_in(table, element)),
+        }
+    }
+
+    fn prefetch_entry(&self, hash: u64) {
+        if let Set::Table(table) = self {
+            table.prefetch_entry(hash);
         }
     }
 

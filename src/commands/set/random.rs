@@ -58,11 +58,9 @@ fn spop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
 
 fn pop_one(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let mut rng = draw(cx);
-    let mut popped = None;
-    cx.edit(req.key(0)?, |entry| {
-        let Some(set) = entry.value_mut::<Set>()? else { return Ok(((), Effect::NONE)) };
-        set.pop(&mut rng, |member| popped = Some(member.to_vec()));
-        Ok(((), POPPED))
+    let popped = cx.edit(req.key(0)?, |entry| {
+        let Some(set) = entry.value_mut::<Set>()? else { return Ok((None, Effect::NONE)) };
+        Ok((set.pop(&mut rng), POPPED))
     })?;
     let Some(member) = popped else { return Ok(reply.null()) };
     cx.rewrite(&[b"SREM", req.arg(1), &member]);

@@ -144,21 +144,34 @@ impl<'a> Encoded<'a> {
         false
     }
 
-    /// Writes the entry, which takes [`Encoded::len`] bytes, to the start of `place`; what is behind it.
+    /// Writes the entry, which takes [`Encoded::len`] bytes, to the start of `place`; what is behind it, where it may leave
+    /// anything.
     #[inline]
     pub(super) fn write<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
+        if self.body_end() == 1
+            && let [head, back_len, rest @ ..] = place
+        {
+            // A small number, as most are that entries of streams begin with.
+            (*head, *back_len) = (self.head[0], 1);
+            return rest;
+        }
         let rest = self.write_body(place);
         let count = write_back_len(self.body_end(), rest);
         &mut rest[count..]
     }
 
-    /// Writes head and body, which take [`Encoded::body_end`] bytes, to the start of `place`; what is behind them.
+    /// Writes head and body, which take [`Encoded::body_end`] bytes, to the start of `place`; what is behind them, where it
+    /// may leave anything.
     #[inline]
     pub(super) fn write_body<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
+        const WORD: usize = 8;
         let head_len = usize::from(self.head_len);
         let size = self.body_end();
         if head_len == 1 {
             place[0] = self.head[0];
+        } else if let (..=WORD, Some(word)) = (head_len, place.first_chunk_mut::<WORD>()) {
+            // One store, where copying so few bytes would be a call.
+            word.copy_from_slice(&self.head[..WORD]);
         } else {
             place[..head_len].copy_from_slice(&self.head[..head_len]);
         }

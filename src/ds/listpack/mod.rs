@@ -21,6 +21,7 @@
 
 mod codec;
 mod forward;
+mod front;
 mod iter;
 mod validate;
 
@@ -29,6 +30,7 @@ mod tests;
 
 pub use codec::{Digits, Element, Encoded};
 pub use forward::{ForwardIter, ForwardPack};
+pub use front::Front;
 pub use iter::Iter;
 pub use validate::Corrupt;
 

@@ -2,12 +2,14 @@
 
 use super::node::Node;
 use super::nodes;
-use crate::ds::listpack::{self, Element, ListPack};
+use crate::ds::listpack::{self, Element, Front, ListPack};
 
 /// Elements in a row, forwards or backwards.
 pub struct Iter<'q> {
     inside: Inside<'q>,
     nodes: nodes::Iter<'q>,
+    /// What comes when all nodes are done.
+    last: Option<listpack::Iter<'q>>,
     backward: bool,
 }
 
@@ -18,20 +20,42 @@ enum Inside<'q> {
 }
 
 impl<'q> Iter<'q> {
-    /// The elements of `nodes`, without the first `skipped`, which all are in the first node that is met.
-    pub(super) fn new(mut nodes: nodes::Iter<'q>, skipped: usize, backward: bool) -> Iter<'q> {
-        let first = if backward { nodes.next_back() } else { nodes.next() };
-        let inside = first.map_or(Inside::Plain(None), Inside::of);
-        let mut iter = Iter { inside, nodes, backward };
+    /// The elements of `front` and `nodes`, without the first `skipped`, which all are in the first of these that there is.
+    pub(super) fn forward(front: Option<&'q Front>, nodes: nodes::Iter<'q>, skipped: usize) -> Iter<'q> {
+        let front = front.map(|front| Inside::Packed(front.iter()));
+        Iter::new(front, nodes, None, false, skipped)
+    }
+
+    /// The elements of `nodes` and `front` backwards, without the first `skipped`, which all are in the first of these that
+    /// is met.
+    pub(super) fn backward(front: Option<&'q Front>, nodes: nodes::Iter<'q>, skipped: usize) -> Iter<'q> {
+        Iter::new(None, nodes, front.map(Front::iter), true, skipped)
+    }
+
+    fn new(
+        first: Option<Inside<'q>>,
+        nodes: nodes::Iter<'q>,
+        last: Option<listpack::Iter<'q>>,
+        backward: bool,
+        skipped: usize,
+    ) -> Iter<'q> {
+        let mut iter = Iter { inside: Inside::Plain(None), nodes, last, backward };
+        if let Some(inside) = first.or_else(|| iter.next_run()) {
+            iter.inside = inside;
+        }
         iter.skip_inside(skipped);
         iter
     }
 
     /// The elements of a listpack from an end on, without the first `skipped`.
     pub fn of_pack(pack: &'q ListPack, skipped: usize, backward: bool) -> Iter<'q> {
-        let mut iter = Iter { inside: Inside::Packed(pack.iter()), nodes: nodes::Iter::none(), backward };
-        iter.skip_inside(skipped);
-        iter
+        Iter::new(Some(Inside::Packed(pack.iter())), nodes::Iter::none(), None, backward, skipped)
+    }
+
+    /// The elements of the next node, or of what waits before all nodes.
+    fn next_run(&mut self) -> Option<Inside<'q>> {
+        let node = if self.backward { self.nodes.next_back() } else { self.nodes.next() };
+        node.map(Inside::of).or_else(|| self.last.take().map(Inside::Packed))
     }
 
     fn skip_inside(&mut self, skipped: usize) {
@@ -71,9 +95,8 @@ impl<'q> Iter<'q> {
                 }
             }
             if left > 0 {
-                let node = if self.backward { self.nodes.next_back() } else { self.nodes.next() };
-                let Some(node) = node else { return };
-                self.inside = Inside::of(node);
+                let Some(inside) = self.next_run() else { return };
+                self.inside = inside;
             }
         }
     }
@@ -81,8 +104,7 @@ impl<'q> Iter<'q> {
     #[cold]
     fn turn(&mut self) -> Option<Element<'q>> {
         loop {
-            let node = if self.backward { self.nodes.next_back() } else { self.nodes.next() };
-            self.inside = Inside::of(node?);
+            self.inside = self.next_run()?;
             if let Some(element) = self.next_inside() {
                 return Some(element);
             }

@@ -8,6 +8,10 @@
 //! at the two ends are at hand, so pushing and popping walk nothing; the nodes between are in a tree that counts
 //! elements, so an index is found in O(log n). A clone shares all nodes, whoever writes copies the one it touches.
 //!
+//! What is pushed in front waits before the head until it is worth moving the head's bytes ([`Front`]). It belongs to
+//! the head: reading goes over it first, and whatever changes the list elsewhere lets it [settle](QuickList::settle) before.
+//! **Invariant:** nothing waits before a list without nodes, or before a head that is no listpack.
+//!
 //! Where one node ends and the next begins follows the rules of Redis to the byte, because clients can tell: a
 //! list of one small node becomes a listpack again (OBJECT ENCODING), and DUMP shows every node.
 //! - pushing fills the outermost node, counting 8 bytes of overhead for the new element;
@@ -27,8 +31,9 @@ mod tests;
 pub use iter::Iter;
 pub use node::{Node, NodeLimit, remove_equal};
 
-use crate::ds::listpack::{Element, Encoded, ListPack};
+use crate::ds::listpack::{Element, Encoded, Front, ListPack};
 use nodes::{Nodes, Place};
+use std::borrow::Cow;
 
 /// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +51,15 @@ fn place_of(nodes: &Nodes, index: usize) -> Option<Place> {
 #[derive(Clone)]
 pub struct QuickList {
     limit: NodeLimit,
+    /// `None` before something is pushed in front.
+    front: Option<Box<Front>>,
     nodes: Nodes,
 }
 
 impl QuickList {
     /// An empty list whose nodes keep to `limit`.
     pub fn new(limit: NodeLimit) -> QuickList {
-        QuickList { limit, nodes: Nodes::new() }
+        QuickList { limit, front: None, nodes: Nodes::new() }
     }
 
     /// A list that begins with the elements of a listpack, in one node.
@@ -65,12 +72,24 @@ impl QuickList {
     /// Appends a node as it is; an empty one is passed over.
     pub fn push_node(&mut self, node: Node) {
         if node.count() > 0 {
+            self.settle();
             self.nodes.push_back(node);
         }
     }
 
-    /// The nodes.
+    /// The list with all its elements in nodes.
+    pub fn settled(&self) -> Cow<'_, QuickList> {
+        if self.waiting() == 0 {
+            return Cow::Borrowed(self);
+        }
+        let mut list = self.clone();
+        list.settle();
+        Cow::Owned(list)
+    }
+
+    /// The nodes of a list that is [`settled`](QuickList::settled).
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = &Node> {
+        debug_assert!(self.waiting() == 0, "elements wait in front of the nodes");
         self.nodes.iter_from(Place::Head)
     }
 
@@ -80,26 +99,45 @@ impl QuickList {
     }
 
     /// The listpack that is all there is, if there is one node and it is one.
-    pub fn only_pack(&self) -> Option<&ListPack> {
+    #[inline]
+    pub fn only_pack(&mut self) -> Option<&ListPack> {
+        if self.nodes.len() != 1 {
+            return None;
+        }
+        self.settle();
         match self.nodes.first() {
-            Node::Packed { pack, .. } if self.nodes.len() == 1 => Some(pack),
-            _ => None,
+            Node::Packed { pack, .. } => Some(pack),
+            Node::Plain(_) => None,
         }
     }
 
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        self.nodes.elements()
+        self.waiting() + self.nodes.elements()
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.nodes.first().count() == 0
     }
 
     /// Heap bytes behind it, by the weight of `samples` nodes, or of all when that is 0.
     pub fn heap_bytes(&self, samples: usize) -> usize {
-        self.nodes.heap_bytes(samples)
+        self.nodes.heap_bytes(samples) + self.front.as_ref().map_or(0, |_| size_of::<Front>())
+    }
+
+    /// Elements that wait before the head.
+    #[inline]
+    fn waiting(&self) -> usize {
+        self.front.as_ref().map_or(0, |front| front.len())
+    }
+
+    /// Moves what waits before the head into it.
+    fn settle(&mut self) {
+        if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
+            self.nodes.first_mut().take_front(front);
+        }
     }
 
     // Reading
@@ -108,53 +146,103 @@ impl QuickList {
     #[inline]
     pub fn end(&self, end: End) -> Option<Element<'_>> {
         match end {
-            End::Front => self.nodes.first().first(),
+            End::Front => {
+                let waiting = self.front.as_ref().and_then(|front| front.first());
+                waiting.or_else(|| self.nodes.first().first())
+            }
             End::Back => self.nodes.last().last(),
         }
     }
 
     pub fn get(&self, index: usize) -> Option<Element<'_>> {
+        let Some(index) = index.checked_sub(self.waiting()) else {
+            return self.front.as_ref()?.iter().nth(index);
+        };
         let (place, offset) = self.nodes.locate(index)?;
         self.nodes.node(place).get(offset)
     }
 
     /// The elements from `index` on, towards the back.
     pub fn iter_from(&self, index: usize) -> Iter<'_> {
-        let Some((place, offset)) = self.nodes.locate(index) else {
-            return Iter::new(nodes::Iter::none(), 0, false);
+        let Some(index) = index.checked_sub(self.waiting()) else {
+            return Iter::forward(self.front.as_deref(), self.nodes.iter_from(Place::Head), index);
         };
-        Iter::new(self.nodes.iter_from(place), offset, false)
+        let Some((place, offset)) = self.nodes.locate(index) else {
+            return Iter::forward(None, nodes::Iter::none(), 0);
+        };
+        Iter::forward(None, self.nodes.iter_from(place), offset)
     }
 
     /// The elements from `index` on, towards the front.
     pub fn iter_back_from(&self, index: usize) -> Iter<'_> {
+        let Some(index) = index.checked_sub(self.waiting()) else {
+            let skipped = self.waiting() - 1 - index;
+            return Iter::backward(self.front.as_deref(), nodes::Iter::none(), skipped);
+        };
         let Some((place, offset)) = self.nodes.locate(index) else {
-            return Iter::new(nodes::Iter::none(), 0, true);
+            return Iter::backward(None, nodes::Iter::none(), 0);
         };
         let skipped = self.nodes.node(place).count() - 1 - offset;
-        Iter::new(self.nodes.iter_to(place), skipped, true)
+        Iter::backward(self.front.as_deref(), self.nodes.iter_to(place), skipped)
     }
 
     // Changing
 
     #[inline]
     pub fn push(&mut self, end: End, bytes: &[u8]) {
+        match end {
+            End::Front => self.push_front(bytes),
+            End::Back => self.push_back(bytes),
+        }
+    }
+
+    #[inline]
+    fn push_front(&mut self, bytes: &[u8]) {
         let limit = self.limit;
-        let node = match end {
-            End::Front => self.nodes.first_mut(),
-            End::Back => self.nodes.last_mut(),
-        };
-        match (limit.allows(node, bytes.len()), end) {
-            (true, End::Front) => node.push_front(bytes),
-            (true, End::Back) => node.push_back(bytes),
-            (false, End::Front) => self.nodes.push_front(Node::of(bytes, limit)),
-            (false, End::Back) => self.nodes.push_back(Node::of(bytes, limit)),
+        let front = self.front.get_or_insert_default();
+        let node = self.nodes.first_mut();
+        if !limit.allows_beside(node, (front.byte_len(), front.len()), bytes.len()) {
+            self.settle();
+            return self.nodes.push_front(Node::of(bytes, limit));
+        }
+        let element = Encoded::from(bytes);
+        if node.count() > 0 {
+            if front.push(&element) {
+                return;
+            }
+            node.take_front(front);
+            if front.push(&element) {
+                return;
+            }
+        }
+        node.push_front(element);
+    }
+
+    #[inline]
+    fn push_back(&mut self, bytes: &[u8]) {
+        let limit = self.limit;
+        if self.nodes.has_one_at_most() {
+            self.settle();
+        }
+        let node = self.nodes.last_mut();
+        if limit.allows(node, bytes.len()) {
+            node.push_back(bytes);
+        } else {
+            self.nodes.push_back(Node::of(bytes, limit));
         }
     }
 
     /// Removes the outermost element, if there is one.
     #[inline]
     pub fn pop(&mut self, end: End) {
+        if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
+            if end == End::Front {
+                return front.pop();
+            }
+            if self.nodes.has_one_at_most() {
+                self.settle();
+            }
+        }
         let (node, place) = match end {
             End::Front => (self.nodes.first_mut(), Place::Head),
             End::Back => (self.nodes.last_mut(), Place::Tail),
@@ -170,6 +258,14 @@ impl QuickList {
 
     /// Removes up to `count` elements from `start` on.
     pub fn remove_range(&mut self, start: usize, mut count: usize) {
+        let waiting = self.waiting();
+        let start = if start > waiting {
+            // The head keeps an element.
+            start - waiting
+        } else {
+            self.settle();
+            start
+        };
         while let Some((place, offset)) = self.nodes.locate(start).filter(|_| count > 0) {
             let inside = self.nodes.node(place).count();
             let removed = count.min(inside - offset);
@@ -189,6 +285,7 @@ impl QuickList {
 
     /// Removes up to `most` elements that equal `bytes`, from that end on; how many.
     pub fn remove_equal(&mut self, bytes: &[u8], most: usize, from: End) -> usize {
+        self.settle();
         let needle = Encoded::from(bytes);
         let backward = from == End::Back;
         // What lies before `start` (behind it, when walking backwards) has been looked at.
@@ -220,6 +317,7 @@ impl QuickList {
 
     /// Puts `bytes` in the place of the element at `index`; whether there is one.
     pub fn set(&mut self, index: usize, bytes: &[u8]) -> bool {
+        self.settle();
         let Some((place, offset)) = self.nodes.locate(index) else { return false };
         let node = self.nodes.node(place);
         let is_large = self.limit.is_large(bytes.len());
@@ -258,6 +356,7 @@ impl QuickList {
 
     /// Inserts before the element at `index`, or behind it; nothing happens if there is none.
     pub fn insert(&mut self, index: usize, behind: bool, bytes: &[u8]) {
+        self.settle();
         let Some((place, offset)) = self.nodes.locate(index) else { return };
         let node = self.nodes.node(place);
         let is_edge = if behind { offset + 1 == node.count() } else { offset == 0 };

@@ -1,6 +1,6 @@
 //! The nodes of a quicklist and the rule of how much a node may hold.
 
-use crate::ds::listpack::{Element, Encoded, ListPack};
+use crate::ds::listpack::{Element, Encoded, Front, ListPack};
 use crate::ds::shared_vec::SharedVec;
 use crate::ds::tree;
 
@@ -59,10 +59,16 @@ impl NodeLimit {
     /// Whether a node may take another element of `len` bytes.
     #[inline]
     pub(super) fn allows(self, node: &Node, len: usize) -> bool {
+        self.allows_beside(node, (0, 0), len)
+    }
+
+    /// Whether a node may take another element of `len` bytes beside others that belong to it, so many bytes and elements.
+    #[inline]
+    pub(super) fn allows_beside(self, node: &Node, others: (usize, usize), len: usize) -> bool {
         match node {
             Node::Packed { count, pack } => {
-                !self.is_large(len)
-                    && !self.is_exceeded_by(pack.byte_len() + len + ENTRY_OVERHEAD_BYTES, *count as usize + 1)
+                let bytes = pack.byte_len() + others.0 + len + ENTRY_OVERHEAD_BYTES;
+                !self.is_large(len) && !self.is_exceeded_by(bytes, *count as usize + others.1 + 1)
             }
             Node::Plain(_) => false,
         }
@@ -183,10 +189,18 @@ impl Node {
     }
 
     #[inline]
-    pub(super) fn push_front(&mut self, bytes: &[u8]) {
+    pub(super) fn push_front<'a>(&mut self, element: impl Into<Encoded<'a>>) {
         if let Node::Packed { count, pack } = self {
-            pack.push_front(bytes);
+            pack.push_front(element);
             *count += 1;
+        }
+    }
+
+    /// Takes what waited in front of it.
+    pub(super) fn take_front(&mut self, front: &mut Front) {
+        if let Node::Packed { count, pack } = self {
+            *count += front.len() as u32;
+            front.move_into(pack);
         }
     }
 

@@ -40,6 +40,12 @@ impl Nodes {
         usize::from(self.head.count() > 0) + self.middle.len() + usize::from(self.tail.is_some())
     }
 
+    /// Whether the first node is the last one too.
+    #[inline]
+    pub(super) fn has_one_at_most(&self) -> bool {
+        self.tail.is_none()
+    }
+
     #[inline]
     pub(super) fn first(&self) -> &Node {
         &self.head

@@ -10,7 +10,7 @@ fn contents(list: &QuickList) -> Vec<Vec<u8>> {
 
 /// Elements of each node, 0 for a plain one.
 fn shape(list: &QuickList) -> Vec<usize> {
-    list.nodes().map(|node| if node.is_plain() { 0 } else { node.count() }).collect()
+    list.settled().nodes().map(|node| if node.is_plain() { 0 } else { node.count() }).collect()
 }
 
 fn list_of(limit: i32, elements: impl IntoIterator<Item = usize>) -> QuickList {
@@ -116,6 +116,8 @@ fn a_long_element_in_a_place_joins_its_neighbours() {
 #[derive(Clone, Debug)]
 enum Step {
     Push(bool, Vec<u8>),
+    /// Many short ones.
+    PushMany(bool, usize),
     Pop(bool),
     Insert(usize, bool, Vec<u8>),
     Set(usize, Vec<u8>),
@@ -137,7 +139,8 @@ fn element() -> impl Strategy<Value = Vec<u8>> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (any::<bool>(), element()).prop_map(|(front, bytes)| Step::Push(front, bytes)),
-        2 => any::<bool>().prop_map(Step::Pop),
+        1 => (any::<bool>(), 0usize..400).prop_map(|(front, count)| Step::PushMany(front, count)),
+        4 => any::<bool>().prop_map(Step::Pop),
         4 => (any::<usize>(), any::<bool>(), element()).prop_map(|(at, behind, bytes)| Step::Insert(at, behind, bytes)),
         2 => (any::<usize>(), element()).prop_map(|(at, bytes)| Step::Set(at, bytes)),
         1 => (any::<usize>(), 0usize..6).prop_map(|(at, count)| Step::RemoveRange(at, count)),
@@ -157,6 +160,11 @@ fn apply(list: &mut QuickList, model: &mut Vec<Vec<u8>>, step: Step) {
         Step::Push(front, bytes) => {
             list.push(end(front), &bytes);
             model.insert(if front { 0 } else { len }, bytes);
+        }
+        Step::PushMany(front, count) => {
+            for number in 0..count {
+                apply(list, model, Step::Push(front, format!("m:{number}").into_bytes()));
+            }
         }
         Step::Pop(front) => {
             list.pop(end(front));
@@ -199,9 +207,11 @@ fn apply(list: &mut QuickList, model: &mut Vec<Vec<u8>>, step: Step) {
 fn check(list: &QuickList, model: &[Vec<u8>]) {
     assert_eq!(list.len(), model.len());
     assert_eq!(contents(list), model);
-    assert_eq!(list.nodes().map(Node::count).sum::<usize>(), model.len());
-    assert_eq!(list.nodes().count(), list.node_count());
-    for node in list.nodes() {
+    let settled = list.settled();
+    assert_eq!(contents(&settled), model);
+    assert_eq!(settled.nodes().map(Node::count).sum::<usize>(), model.len());
+    assert_eq!(settled.nodes().count(), list.node_count());
+    for node in settled.nodes() {
         assert!(node.count() > 0);
         if let Node::Packed { count, pack } = node {
             assert_eq!(*count as usize, pack.len());

@@ -66,6 +66,7 @@ pub(super) fn entry_into<S: Slot>(entry: S) -> *mut u8 {
 
 /// Takes a segment apart: hands out its entries and frees its memory.
 pub(super) fn dismantle(route: Route, bytes: &mut usize, mut visit: impl FnMut(*mut u8)) {
+    crate::ds::breaks::between_pieces();
     for bucket in route.all_buckets() {
         // SAFETY: the segment is alive until the next loop.
         unsafe { bucket::prefetch_child(bucket) };

@@ -93,8 +93,9 @@ impl<T: Item> Tree<T> {
 
     /// The rank of the item that [`Tree::locate`] finds: one descent that adds up weights on its way. It reads branches one
     /// behind the other, which the processor foresees; halving them would read fewer, each after a wait, and then
-    /// the weights of all before.
+    /// the weights of all before. Of each few, only one key is compared.
     pub fn locate_rank<P: Probe<T>>(&self, mut probe: P, is_it: impl Fn(&T) -> bool) -> Option<u64> {
+        const STRIDE: usize = 8;
         let (mut rank, mut node) = (0, &self.root);
         loop {
             match node {
@@ -103,13 +104,18 @@ impl<T: Item> Tree<T> {
                     return Some(rank + weight_of::<T, T>(items.get(..index)?));
                 }
                 Node::Inner(branches) => {
-                    let mut ahead = branches.iter().peekable();
-                    let mut branch = ahead.next()?;
-                    while let Some(next) = ahead.next_if(|next| probe.key(&next.key) != Ordering::Greater) {
-                        rank += branch.weight;
-                        branch = next;
+                    // The first branch is never behind the item.
+                    let mut rest = branches.as_slice();
+                    for stride in [STRIDE, 1] {
+                        while let Some(next) = rest.get(stride)
+                            && !probe.is_above(&next.key)
+                        {
+                            let (before, behind) = rest.split_at(stride);
+                            rank += weight_of::<T, Branch<T>>(before);
+                            rest = behind;
+                        }
                     }
-                    node = &branch.node;
+                    node = &rest.first()?.node;
                 }
             }
         }

@@ -14,13 +14,12 @@ impl<T: Item> Tree<T> {
     /// # Panics
     /// If `cursor` doesn't come from this tree as it is now.
     pub fn insert_at(&mut self, cursor: &Cursor, item: T) {
-        let end = match self.len {
-            0 => End::Neither,
-            _ if *cursor == self.end() => End::Back,
-            _ if *cursor == Cursor::FRONT => End::Front,
-            _ => End::Neither,
-        };
-        self.insert_near(cursor, item, end);
+        let weight = item.weight();
+        if let Some(end) = insert_below(&mut self.root, &cursor.path, item, weight, Edges::ROOT) {
+            self.grow(end);
+        }
+        self.len += 1;
+        self.weight += weight;
     }
 
     /// Inserts an item where the order of the probe, which equals it, wants it: behind its equals.
@@ -31,21 +30,12 @@ impl<T: Item> Tree<T> {
 
     /// Inserts an item before all others.
     pub fn push_front(&mut self, item: T) {
-        self.insert_near(&Cursor::FRONT, item, if self.len == 0 { End::Neither } else { End::Front });
+        self.insert_at(&Cursor::FRONT, item);
     }
 
     /// Inserts an item behind all others.
     pub fn push_back(&mut self, item: T) {
-        self.insert_near(&self.end(), item, End::Back);
-    }
-
-    fn insert_near(&mut self, cursor: &Cursor, item: T, end: End) {
-        let weight = item.weight();
-        if insert_below(&mut self.root, &cursor.path, item, weight, end) {
-            self.grow(end);
-        }
-        self.len += 1;
-        self.weight += weight;
+        self.insert_at(&self.end(), item);
     }
 
     /// Puts a root above the one that has become too big.
@@ -97,20 +87,29 @@ impl<T: Item> Tree<T> {
     /// If there is none, or `cursor` doesn't come from this tree as it is now.
     pub fn modify_at<R>(&mut self, cursor: &Cursor, change: impl FnOnce(&mut T) -> R) -> R {
         let cursor = self.normal(*cursor);
-        let (result, lost, gained) = modify_below(&mut self.root, &cursor.path, change);
-        self.weight = self.weight - lost + gained;
-        result
+        let mut path = cursor.path.iter();
+        self.modify_where(|_| path.next().copied().map_or(0, usize::from), change)
     }
 
     /// Changes the first item in place; `None` if there is none.
     pub fn modify_first<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
-        (self.len > 0).then(|| self.modify_at(&Cursor::FRONT, change))
+        (self.len > 0).then(|| self.modify_where(|_| 0, change))
     }
 
     /// Changes the last item in place; `None` if there is none.
     pub fn modify_last<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let last = self.prev(&self.end())?;
-        Some(self.modify_at(&last, change))
+        (self.len > 0).then(|| self.modify_where(|len| len - 1, change))
+    }
+
+    /// Changes the item that `choose` leads to: from the root down, it gets the number of parts of a node, and says which.
+    fn modify_where<R>(
+        &mut self,
+        mut choose: impl FnMut(usize) -> usize,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> R {
+        let Modified { result, lost, gained, .. } = modify_below(&mut self.root, &mut choose, change);
+        self.weight = self.weight - lost + gained;
+        result
     }
 
     /// Puts an item in the place of the one behind `cursor`.
@@ -136,25 +135,26 @@ impl<T: Item> Tree<T> {
     }
 }
 
-/// Inserts below a node; whether the node has become too big.
-fn insert_below<T: Item>(node: &mut Node<T>, path: &[u8], item: T, weight: u64, end: End) -> bool {
+/// Inserts below a node. If the node has become too big: at which end of the whole sequence the item was inserted.
+fn insert_below<T: Item>(node: &mut Node<T>, path: &[u8], item: T, weight: u64, edges: Edges) -> Option<End> {
     let index = index_in(path);
     match node {
         Node::Leaf(items) => {
+            let end = edges.end_at(index, items.len());
             items.insert(index, item);
-            items.len() > NODE_MAX
+            (items.len() > NODE_MAX).then_some(end)
         }
         Node::Inner(branches) => {
+            let edges = edges.of_child(index, branches.len());
             let branch = &mut branches.make_mut()[index];
             if below(path).iter().all(|&index| index == 0) {
                 branch.key = item.key();
             }
-            let is_too_big = insert_below(&mut branch.node, below(path), item, weight, end);
+            let overfull = insert_below(&mut branch.node, below(path), item, weight, edges);
             branch.weight += weight;
-            if is_too_big {
-                relieve(branches, index, end);
-            }
-            branches.len() > NODE_MAX
+            let end = overfull?;
+            relieve(branches, index, end);
+            (branches.len() > NODE_MAX).then_some(end)
         }
     }
 }
@@ -179,28 +179,37 @@ fn remove_below<T: Item>(node: &mut Node<T>, path: &[u8], edges: Edges) -> T {
     }
 }
 
-/// Returns the weight before and after, too.
+/// What a change of an item means to the nodes above.
+struct Modified<R> {
+    result: R,
+    /// Its weight before and after.
+    lost: u64,
+    gained: u64,
+    /// It is the first item below.
+    is_first: bool,
+}
+
 fn modify_below<T: Item, R>(
     node: &mut Node<T>,
-    path: &[u8],
+    choose: &mut impl FnMut(usize) -> usize,
     change: impl FnOnce(&mut T) -> R,
-) -> (R, u64, u64) {
-    let index = index_in(path);
+) -> Modified<R> {
+    let index = choose(node.len());
     match node {
         Node::Leaf(items) => {
             let item = &mut items.make_mut()[index];
             let lost = item.weight();
             let result = change(item);
-            (result, lost, item.weight())
+            Modified { result, lost, gained: item.weight(), is_first: index == 0 }
         }
         Node::Inner(branches) => {
             let branch = &mut branches.make_mut()[index];
-            let (result, lost, gained) = modify_below(&mut branch.node, below(path), change);
-            branch.weight = branch.weight - lost + gained;
-            if below(path).iter().all(|&index| index == 0) {
+            let below = modify_below(&mut branch.node, choose, change);
+            branch.weight = branch.weight - below.lost + below.gained;
+            if below.is_first {
                 branch.refresh_key();
             }
-            (result, lost, gained)
+            Modified { is_first: below.is_first && index == 0, ..below }
         }
     }
 }

@@ -79,6 +79,12 @@ pub trait Probe<T: Item> {
     /// Where `key` stands in relation to what is looked for.
     fn key(&mut self, key: &T::Key) -> Ordering;
 
+    /// Whether `key` stands behind what is looked for.
+    #[inline]
+    fn is_above(&mut self, key: &T::Key) -> bool {
+        self.key(key) == Ordering::Greater
+    }
+
     /// Where `item` stands in relation to what is looked for.
     #[inline]
     fn item(&mut self, item: &T) -> Ordering {

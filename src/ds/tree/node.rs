@@ -49,6 +49,17 @@ impl Edges {
     pub(super) fn of_child(self, index: usize, count: usize) -> Edges {
         Edges { first: self.first && index == 0, last: self.last && index + 1 == count }
     }
+
+    /// The end of the sequence at which something is inserted before item `index` of a leaf of `count`.
+    pub(super) fn end_at(self, index: usize, count: usize) -> End {
+        if self.last && index == count {
+            End::Back
+        } else if self.first && index == 0 {
+            End::Front
+        } else {
+            End::Neither
+        }
+    }
 }
 
 /// What a node is made of: items or branches.

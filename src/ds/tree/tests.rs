@@ -81,6 +81,7 @@ enum Step {
     PopFront,
     PopBack,
     Modify(usize, u64),
+    ModifyEnds(u64, u64),
     Range(usize, usize),
     Keep(usize, usize),
     Rebuild,
@@ -101,6 +102,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::PopFront),
         1 => Just(Step::PopBack),
         2 => (at(), 1..9u64).prop_map(|(at, weight)| Step::Modify(at, weight)),
+        1 => (1..9u64, 1..9u64).prop_map(|(first, last)| Step::ModifyEnds(first, last)),
         4 => (at(), 0..400usize).prop_map(|(at, count)| Step::Range(at, count)),
         1 => (at(), 0..3usize).prop_map(|(at, count)| Step::Keep(at, count)),
         1 => Just(Step::Rebuild),
@@ -154,6 +156,12 @@ fn apply(tree: &mut Tree<Thing>, model: &mut Vec<Thing>, step: &Step) {
             let cursor = tree.seek(model[..at].iter().map(|t| t.weight).sum()).unwrap().0;
             let old = tree.modify_at(&cursor, |t| std::mem::replace(&mut t.weight, weight));
             assert_eq!(old, std::mem::replace(&mut model[at].weight, weight));
+        }
+        Step::ModifyEnds(first, last) => {
+            let old = tree.modify_first(|t| std::mem::replace(&mut t.weight, first));
+            assert_eq!(old, model.first_mut().map(|t| std::mem::replace(&mut t.weight, first)));
+            let old = tree.modify_last(|t| std::mem::replace(&mut t.weight, last));
+            assert_eq!(old, model.last_mut().map(|t| std::mem::replace(&mut t.weight, last)));
         }
         Step::Range(at, count) => {
             let from = at % (len + 1);

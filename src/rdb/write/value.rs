@@ -175,7 +175,7 @@ fn write_list<O: Output>(list: &List, format: Format, out: &mut O) -> Result<(),
         }
         List::Quick(quick) => {
             push_length(out.bytes(), quick.node_count() as u64);
-            for node in quick.nodes() {
+            for node in quick.settled().nodes() {
                 match node {
                     Node::Packed { pack, .. } => {
                         push_length(out.bytes(), node::PACKED);

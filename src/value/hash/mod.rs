@@ -341,10 +341,16 @@ impl Facts for Hash {
         }
     }
 
-    fn prefetch(&self, element: &[u8], stage: super::Stage) -> bool {
+    fn prefetch(&self, element: &[u8]) -> Option<u64> {
         match &self.0 {
-            Form::Packed(_) => false,
-            Form::Table(table) => super::prefetch_in(table, element, stage),
+            Form::Packed(_) => None,
+            Form::Table(table) => Some(super::prefetch_in(table, element)),
+        }
+    }
+
+    fn prefetch_entry(&self, hash: u64) {
+        if let Form::Table(table) = &self.0 {
+            table.prefetch_entry(hash);
         }
     }
 

@@ -6,6 +6,7 @@
 
 use super::{Limits, Member, Set, Stored};
 use crate::base::rng::Rng;
+use crate::ds::breaks::between_pieces;
 use crate::ds::listpack::{Digits, ListPack};
 use crate::value::Facts;
 use std::collections::HashSet;
@@ -60,13 +61,11 @@ impl Set {
         }
     }
 
-    /// Removes one member and hands it to `visit`.
-    pub fn pop(&mut self, rng: &mut Rng, visit: impl FnOnce(&[u8])) {
-        let popped = self.random(rng).map(|member| member.bytes(&mut Digits::new()).to_vec());
-        if let Some(member) = popped {
-            self.remove(&member);
-            visit(&member);
-        }
+    /// Removes one member.
+    pub fn pop(&mut self, rng: &mut Rng) -> Option<Vec<u8>> {
+        let member = self.random(rng)?.bytes(&mut Digits::new()).to_vec();
+        self.remove(&member);
+        Some(member)
     }
 
     /// Removes `count` different members (fewer than all) and hands them to `visit`; what is left of them is to be freed.
@@ -145,6 +144,17 @@ impl Set {
 pub struct Garbage {
     members: Vec<Stored>,
     set: Option<Set>,
+}
+
+impl Drop for Garbage {
+    fn drop(&mut self) {
+        /// Members freed in one piece.
+        const PIECE: usize = 256;
+        while !self.members.is_empty() {
+            between_pieces();
+            self.members.truncate(self.members.len().saturating_sub(PIECE));
+        }
+    }
 }
 
 impl Garbage {

@@ -215,10 +215,16 @@ impl Facts for ZSet {
         }
     }
 
-    fn prefetch(&self, element: &[u8], stage: super::Stage) -> bool {
+    fn prefetch(&self, element: &[u8]) -> Option<u64> {
         match self {
-            ZSet::Small(_) => false,
-            ZSet::Big(big) => super::prefetch_in(big.index(), element, stage),
+            ZSet::Small(_) => None,
+            ZSet::Big(big) => Some(super::prefetch_in(big.index(), element)),
+        }
+    }
+
+    fn prefetch_entry(&self, hash: u64) {
+        if let ZSet::Big(big) = self {
+            big.index().prefetch_entry(hash);
         }
     }
 
