@@ -5,6 +5,7 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::super::convert::truncated;
 use super::{Arguments, DEPTH_MAX, Fault, Results, add, one};
 
 /// Tables in tables that are packed.
@@ -20,13 +21,9 @@ pub(super) fn table(lua: &Lua) -> mlua::Result<Table> {
     table.raw_set("_DESCRIPTION", "MessagePack C implementation for Lua")?;
     add(lua, &table, "pack", pack)?;
     add(lua, &table, "unpack", |lua, args| unpack(lua, args, 0, 0))?;
-    add(lua, &table, "unpack_one", |lua, args| {
-        let offset = if args.len() > 1 { args.number(1)? as i64 } else { 0 };
-        unpack(lua, args, 1, offset)
-    })?;
+    add(lua, &table, "unpack_one", |lua, args| unpack(lua, args, 1, args.whole_or(1, 0)?))?;
     add(lua, &table, "unpack_limit", |lua, args| {
-        let offset = if args.len() > 2 { args.number(2)? as i64 } else { 0 };
-        unpack(lua, args, args.number(1)? as i64, offset)
+        unpack(lua, args, truncated(args.number(1)?), args.whole_or(2, 0)?)
     })?;
     Ok(table)
 }
@@ -136,12 +133,14 @@ fn unpack(lua: &Lua, args: &Arguments<'_>, limit: i64, offset: i64) -> Results {
     let text = args.text(lua, 0)?;
     let bytes = text.as_bytes();
     let len = bytes.len();
+    // The original shows 32 bits of it.
+    let shown = offset as i32;
     let (Ok(most), Ok(start)) = (usize::try_from(limit), usize::try_from(offset)) else {
-        let text = format!("Invalid request to unpack with offset of {offset} and limit of {len}.");
+        let text = format!("Invalid request to unpack with offset of {shown} and limit of {len}.");
         return Err(text.into());
     };
     let Some(rest) = bytes.get(start..) else {
-        return Err(format!("Start offset {offset} greater than input length {len}.").into());
+        return Err(format!("Start offset {shown} greater than input length {len}.").into());
     };
     let is_all = most == 0 && start == 0;
     let mut reader = Reader { bytes: rest };

@@ -139,6 +139,14 @@ impl Arguments<'_> {
         Ok(truncated(self.number(index)?) as i32)
     }
 
+    /// A whole number of 64 bits as C makes one; `otherwise` where there is none.
+    pub(super) fn whole_or(&self, index: usize, otherwise: i64) -> Result<i64, Fault> {
+        match self.get(index) {
+            None | Some(Value::Nil) => Ok(otherwise),
+            Some(_) => Ok(truncated(self.number(index)?)),
+        }
+    }
+
     /// A string, or a number as its text.
     fn text(&self, lua: &Lua, index: usize) -> Result<LuaString, Fault> {
         match self.get(index) {

@@ -60,10 +60,17 @@ impl<'f> Format<'f> {
         Ok(number.unwrap_or(otherwise))
     }
 
-    /// The next item that stands for bytes.
-    fn next(&mut self, args: &Arguments<'_>) -> Result<Option<Item>, Fault> {
+    /// The next item that stands for bytes. `check` has a say before each letter that stands for none.
+    fn next(
+        &mut self,
+        args: &Arguments<'_>,
+        check: impl Fn() -> Result<(), Fault>,
+    ) -> Result<Option<Item>, Fault> {
         while let Some(&option) = self.text.get(self.at) {
             self.at += 1;
+            if !is_item(option) {
+                check()?;
+            }
             let size = match option {
                 b'b' | b'B' | b'x' => 1,
                 b'h' | b'H' => 2,
@@ -115,6 +122,10 @@ impl<'f> Format<'f> {
     }
 }
 
+fn is_item(option: u8) -> bool {
+    is_integer(option) || matches!(option, b'x' | b'f' | b'd' | b'c' | b's')
+}
+
 fn is_integer(option: u8) -> bool {
     matches!(option, b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I')
 }
@@ -125,7 +136,7 @@ fn pack(lua: &Lua, args: &Arguments<'_>) -> Results {
     let mut format = Format::new(&text);
     let mut out: Vec<u8> = Vec::new();
     let mut index = 1;
-    while let Some(item) = format.next(args)? {
+    while let Some(item) = format.next(args, || Ok(()))? {
         out.resize(out.len() + format.padding(out.len(), item), 0);
         match item.option {
             b'x' => out.push(0),
@@ -196,14 +207,16 @@ fn unpack(lua: &Lua, args: &Arguments<'_>) -> Results {
     let (text, data) = (args.text(lua, 0)?, args.text(lua, 1)?);
     let (text, data) = (text.as_bytes(), data.as_bytes());
     let too_short = || args.bad(1, "data string too short");
-    let first = if args.len() > 2 { args.number(2)? } else { 1.0 };
-    if first < 1.0 {
+    // One below zero is far behind the end.
+    let first = args.whole_or(2, 1)?.cast_unsigned() as usize;
+    let Some(mut position) = first.checked_sub(1) else {
         return Err(args.bad(2, "offset must be 1 or greater"));
-    }
-    let mut position = first as usize - 1;
+    };
     let mut format = Format::new(&text);
     let mut results: Vec<Value> = Vec::new();
-    while let Some(item) = format.next(args)? {
+    while let Some(item) =
+        format.next(args, || if position > data.len() { Err(too_short()) } else { Ok(()) })?
+    {
         position = position.saturating_add(format.padding(position, item));
         let take = |size: usize| {
             let end = position.checked_add(size).filter(|end| *end <= data.len())?;
@@ -249,15 +262,15 @@ fn unpack(lua: &Lua, args: &Arguments<'_>) -> Results {
         }
         position += bytes.len();
     }
-    results.push(Value::Number((position + 1) as f64));
+    results.push(Value::Number(position.wrapping_add(1).cast_signed() as f64));
     Ok(MultiValue::from_vec(results))
 }
 
-/// The number in some bytes, one at least; of more than eight the low ones count.
+/// The number in some bytes; of more than eight the low ones count.
 fn integer(bytes: &[u8], is_big: bool, is_signed: bool) -> f64 {
     let join = |bits: u64, byte: &u8| bits << 8 | u64::from(*byte);
     let bits = if is_big { bytes.iter().fold(0, join) } else { bytes.iter().rev().fold(0, join) };
-    if !is_signed {
+    if !is_signed || bytes.is_empty() {
         return bits as f64;
     }
     // From the sign on all bits are set; where that is beyond the number the machine counts places modulo 64.
@@ -271,7 +284,7 @@ fn size(lua: &Lua, args: &Arguments<'_>) -> Results {
     let text = text.as_bytes();
     let mut format = Format { is_lenient: true, ..Format::new(&text) };
     let mut total: usize = 0;
-    while let Some(item) = format.next(args)? {
+    while let Some(item) = format.next(args, || Ok(()))? {
         total += format.padding(total, item);
         match (item.option, item.size) {
             (b's', _) => return Err(args.bad(0, "option 's' has no fixed size")),
