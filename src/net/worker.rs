@@ -33,6 +33,7 @@ use crate::base::rng::Rng;
 use crate::config::Config;
 use crate::dispatch::Engine;
 use crate::dispatch::stats::WorkerStats;
+use crate::script::{Functions, Scripts, interpreter, library};
 use crate::session::{Client, ClientId, Post, Session, Transport};
 
 /// What one read can bring.
@@ -405,6 +406,12 @@ fn run(
     let worker = Rc::new(Worker::new(engine, index, load));
     runtime.block_on(async move {
         tokio::task::spawn_local(postman::deliver(Arc::clone(&worker.post), worker.engine.time.clone()));
+        if let Some(scripts) = worker.engine.parts.find::<Scripts>() {
+            tokio::task::spawn_local(interpreter::tidy(scripts));
+        }
+        if let Some(functions) = worker.engine.parts.find::<Functions>() {
+            tokio::task::spawn_local(library::tidy(functions));
+        }
         while let Some((id, newcomer)) = newcomers.recv().await {
             if let Some(connection) = worker.welcome(id, newcomer) {
                 tokio::task::spawn_local(Task::new(connection));

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::gauge::Gauges;
 use super::shebang::{self, Flags};
+use super::states::States;
 use crate::base::sha1;
 use crate::dispatch::CmdError;
 use crate::resp::OwnedArgs;
@@ -66,12 +66,10 @@ struct Texts {
 #[derive(Default)]
 pub struct Scripts {
     texts: RwLock<Texts>,
-    /// Counts SCRIPT FLUSH: interpreters that have compiled scripts of an older one begin anew.
-    generation: AtomicU64,
     evicted: AtomicU64,
     running: Mutex<Vec<Arc<Running>>>,
-    /// The states of the workers.
-    pub states: Gauges,
+    /// The states of the workers, which begin anew after SCRIPT FLUSH.
+    pub states: States,
 }
 
 /// A script that runs.
@@ -93,11 +91,6 @@ pub struct Called {
 }
 
 impl Scripts {
-    /// Counts SCRIPT FLUSH.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
     pub fn find(&self, sha: &Sha) -> Option<Arc<Script>> {
         self.texts.read().by_sha.get(sha).map(|(script, _)| Arc::clone(script))
     }
@@ -145,7 +138,7 @@ impl Scripts {
     /// SCRIPT FLUSH.
     pub fn flush(&self) {
         *self.texts.write() = Texts::default();
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.states.begin_anew();
     }
 
     /// How many scripts there are, and the bytes of their texts.

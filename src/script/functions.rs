@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::gauge::Gauges;
 use super::shebang::Flags;
+use super::states::States;
 use crate::base::words::split_args;
 use crate::dispatch::CmdError;
 
@@ -77,32 +77,50 @@ pub struct Functions {
     held: RwLock<Held>,
     /// Counts changes: workers look for libraries that are gone.
     version: AtomicU64,
-    /// The states of the workers.
-    pub states: Gauges,
+    /// The states of the workers, which begin anew after FUNCTION FLUSH.
+    pub states: States,
 }
 
 impl Held {
     fn remove(&mut self, name: &[u8]) -> Option<Arc<Library>> {
         let library = self.libraries.remove(name)?;
-        self.by_function.retain(|_, (of, _)| !Arc::ptr_eq(of, &library));
+        for function in &library.functions {
+            let name = function.name.to_ascii_lowercase();
+            if self.by_function.get(&name).is_some_and(|(of, _)| Arc::ptr_eq(of, &library)) {
+                self.by_function.remove(&name);
+            }
+        }
         Some(library)
     }
 
-    fn add(&mut self, library: &Arc<Library>) -> Result<(), CmdError> {
-        for (index, function) in library.functions.iter().enumerate() {
-            let name = function.name.to_ascii_lowercase();
-            match self.by_function.get(&name) {
-                Some((other, _)) if !Arc::ptr_eq(other, library) => {
-                    return Err(CmdError::quoting("ERR Function ", &function.name, " already exists"));
-                }
-                // Two names in one library that differ in their case only: the first is the one that is called.
-                Some(_) => {}
-                None => {
-                    self.by_function.insert(name, (Arc::clone(library), index));
-                }
+    /// Whether another library than that of its name has a function of a library.
+    ///
+    /// # Errors
+    /// One has.
+    fn check(&self, library: &Library) -> Result<(), CmdError> {
+        for function in &library.functions {
+            let holder = self.by_function.get(&function.name.to_ascii_lowercase());
+            if holder.is_some_and(|(other, _)| other.name != library.name) {
+                return Err(CmdError::quoting("ERR Function ", &function.name, " already exists"));
             }
         }
-        self.libraries.insert(library.name.clone(), Arc::clone(library));
+        Ok(())
+    }
+
+    /// Puts a library in the place of the one of its name.
+    ///
+    /// # Errors
+    /// As for [`Held::check`]; nothing has changed then.
+    fn put(&mut self, library: Library) -> Result<(), CmdError> {
+        self.check(&library)?;
+        self.remove(&library.name);
+        let library = Arc::new(library);
+        for (index, function) in library.functions.iter().enumerate() {
+            // Two names in one library that differ in their case only: the first is the one that is called.
+            let place = self.by_function.entry(function.name.to_ascii_lowercase());
+            place.or_insert_with(|| (Arc::clone(&library), index));
+        }
+        self.libraries.insert(library.name.clone(), library);
         Ok(())
     }
 }
@@ -145,10 +163,9 @@ impl Functions {
     /// # Errors
     /// Another library has a function of the same name. Nothing has changed then.
     pub fn put(&self, library: Library) -> Result<(), CmdError> {
-        self.change(|held| {
-            held.remove(&library.name);
-            held.add(&Arc::new(library))
-        })
+        self.held.write().put(library)?;
+        self.version.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Adds libraries.
@@ -156,41 +173,35 @@ impl Functions {
     /// # Errors
     /// A name is there already. Nothing has changed then.
     pub fn restore(&self, libraries: Vec<Library>, policy: Policy) -> Result<(), CmdError> {
-        self.change(|held| {
-            if policy == Policy::Flush {
-                *held = Held::default();
+        let mut held = self.held.write();
+        // What is changed is a copy, which takes the place of what there was if that works.
+        let mut changed = if policy == Policy::Flush { Held::default() } else { held.clone() };
+        for library in libraries {
+            if policy != Policy::Replace && changed.libraries.contains_key(&library.name) {
+                return Err(CmdError::quoting("ERR Library ", &library.name, " already exists"));
             }
-            for library in libraries {
-                if policy == Policy::Replace {
-                    held.remove(&library.name);
-                } else if held.libraries.contains_key(&library.name) {
-                    return Err(CmdError::quoting("ERR Library ", &library.name, " already exists"));
-                }
-                held.add(&Arc::new(library))?;
-            }
-            Ok(())
-        })
+            changed.put(library)?;
+        }
+        *held = changed;
+        self.version.fetch_add(1, Ordering::AcqRel);
+        if policy == Policy::Flush {
+            self.states.begin_anew();
+        }
+        Ok(())
     }
 
     /// Whether there was such a library; it goes.
     pub fn delete(&self, name: &[u8]) -> bool {
-        self.change(|held| held.remove(name).ok_or(CmdError::NoSuchKey).map(drop)).is_ok()
+        let is_gone = self.held.write().remove(name).is_some();
+        self.version.fetch_add(u64::from(is_gone), Ordering::AcqRel);
+        is_gone
     }
 
     /// All go.
     pub fn flush(&self) {
         *self.held.write() = Held::default();
         self.version.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Changes a copy, which takes the place of what it was if that works.
-    fn change(&self, change: impl FnOnce(&mut Held) -> Result<(), CmdError>) -> Result<(), CmdError> {
-        let mut held = self.held.write();
-        let mut changed = held.clone();
-        change(&mut changed)?;
-        *held = changed;
-        self.version.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        self.states.begin_anew();
     }
 }
 

@@ -18,8 +18,8 @@ use super::api::{self, RequestHost};
 use super::cache::{Running, Script, Scripts};
 use super::compiled::Compiled;
 use super::convert::{c_text, error_line};
-use super::gauge::Gauge;
 use super::random::Random;
+use super::states::Gauge;
 use super::{lib, shebang};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
@@ -124,12 +124,22 @@ pub fn run<R>(
     let is_resp3 = host.proto == Proto::Resp3;
     let ended = end(&script.sha, running, ran);
     let done = finish(ended, is_resp3);
-    // What ended one that was killed still stands at every step of its state.
-    if !running.is_killed.load(Ordering::Relaxed) {
+    // What ended one that was killed still stands at every step of its state, and after SCRIPT FLUSH it is old.
+    let is_current = interpreter.generation == scripts.states.generation();
+    if is_current && !running.is_killed.load(Ordering::Relaxed) {
         interpreter.compiled.used(script.sha, function);
         interpreter.rest_within(limit);
     }
     Ok(done)
+}
+
+/// Drops this worker's state when it is old, without waiting for the next script.
+pub async fn tidy(scripts: Arc<Scripts>) {
+    loop {
+        let generation = scripts.states.generation();
+        INTERPRETER.set(INTERPRETER.take().filter(|interpreter| interpreter.generation == generation));
+        scripts.states.outdated(generation).await;
+    }
 }
 
 /// Compiles a script, to see whether that works.
@@ -249,7 +259,7 @@ pub(super) fn first_line(error: &mlua::Error) -> String {
 impl Interpreter {
     /// That of this worker, made anew after SCRIPT FLUSH.
     fn current(scripts: &Scripts) -> Result<Box<Interpreter>, CmdError> {
-        let generation = scripts.generation();
+        let generation = scripts.states.generation();
         Ok(match INTERPRETER.take().filter(|interpreter| interpreter.generation == generation) {
             Some(interpreter) => interpreter,
             None => Box::new(Interpreter::new(generation, scripts.states.join()).map_err(|error| {

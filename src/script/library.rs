@@ -7,7 +7,7 @@
 //! text runs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use mlua::{Function, HookTriggers, Lua, MultiValue, Table, Value, VmState};
 use super::api::{self, RequestHost};
 use super::cache::Running;
 use super::functions::{Functions, INVALID_NAME, Library, Registered, is_name, parse};
-use super::gauge::Gauge;
 use super::interpreter::{
     self, Ended, HOOK_INSTRUCTIONS, Prelude, compile_error, describe, end, first_line, sequence,
     set_memory_limit,
 };
 use super::shebang::Flags;
+use super::states::Gauge;
 use crate::base::clock::{Clock, Time};
 use crate::dispatch::{CmdError, ScriptCx};
 use crate::resp::Proto;
@@ -37,10 +37,10 @@ thread_local! {
 }
 
 /// What a text has registered so far.
-#[derive(Default)]
 struct Arrivals {
     functions: Vec<Registered>,
-    callbacks: HashMap<Box<[u8]>, Function>,
+    /// By name.
+    callbacks: Table,
 }
 
 /// The state of a worker.
@@ -56,10 +56,13 @@ struct Workshop {
     load_until_ns: Rc<Cell<u64>>,
     /// Something was ended in the middle: whatever comes next finds nothing but errors here.
     is_stopped: Rc<Cell<bool>>,
-    arrivals: Rc<RefCell<Arrivals>>,
-    /// Functions by library.
-    loaded: HashMap<u64, HashMap<Box<[u8]>, Function>>,
+    /// While a text runs.
+    arrivals: Rc<RefCell<Option<Arrivals>>>,
+    /// A table of functions by name for each library, by its number. They lie in tables of Lua because the host can hold a few
+    /// thousand handles at most.
+    loaded: Table,
     version: u64,
+    generation: u64,
     gauge: Gauge,
 }
 
@@ -75,7 +78,7 @@ pub fn make(functions: &Functions, code: &[u8], memory_limit: u64) -> Result<Lib
             return Err(CmdError::text("ERR No functions registered"));
         }
         let library = Library::new(&name, code, arrivals.functions);
-        workshop.loaded.insert(library.id, arrivals.callbacks);
+        workshop.keep(&library, arrivals.callbacks)?;
         Ok(library)
     })
 }
@@ -124,15 +127,16 @@ fn with_workshop<R>(
     memory_limit: u64,
     work: impl FnOnce(&mut Workshop) -> Result<R, CmdError>,
 ) -> Result<R, CmdError> {
-    let mut workshop = match WORKSHOP.take() {
+    let generation = functions.states.generation();
+    let mut workshop = match WORKSHOP.take().filter(|workshop| workshop.generation == generation) {
         Some(workshop) => workshop,
-        None => Workshop::new(functions.states.join())
+        None => Workshop::new(generation, functions.states.join())
             .map_err(|error| CmdError::owned(format!("ERR Lua could not start: {}", first_line(&error))))?,
     };
     set_memory_limit(&workshop.lua, memory_limit);
     let done = work(&mut workshop);
     set_memory_limit(&workshop.lua, 0);
-    if !workshop.is_stopped.get() {
+    if !workshop.is_stopped.get() && workshop.generation == functions.states.generation() {
         let half = if memory_limit == 0 {
             usize::MAX
         } else {
@@ -148,32 +152,42 @@ fn with_workshop<R>(
     done
 }
 
+/// Drops this worker's state when it is old, without waiting for the next function.
+pub async fn tidy(functions: Arc<Functions>) {
+    loop {
+        let generation = functions.states.generation();
+        WORKSHOP.set(WORKSHOP.take().filter(|workshop| workshop.generation == generation));
+        functions.states.outdated(generation).await;
+    }
+}
+
 impl Workshop {
-    fn new(gauge: Gauge) -> mlua::Result<Workshop> {
+    fn new(generation: u64, gauge: Gauge) -> mlua::Result<Workshop> {
         let lua = interpreter::new_state()?;
-        let arrivals = Rc::<RefCell<Arrivals>>::default();
+        let arrivals = Rc::<RefCell<Option<Arrivals>>>::default();
         let into = Rc::clone(&arrivals);
         let load_until_ns = Rc::<Cell<u64>>::default();
-        let until_ns = Rc::clone(&load_until_ns);
         let register = lua.create_function(move |lua, args: MultiValue| {
-            if until_ns.get() == 0 {
+            let mut arrivals = into.borrow_mut();
+            let Some(arrivals) = arrivals.as_mut() else {
                 // A library can keep it until one of its functions runs.
                 const LATE: &[u8] =
                     b"ERR redis.register_function can only be called on FUNCTION LOAD command";
                 return Ok((true, api::error_object(lua, LATE)?));
-            }
-            Ok(
-                match read(lua, &args)
-                    .and_then(|(function, callback)| into.borrow_mut().add(function, callback))
-                {
-                    Ok(()) => (false, Value::Nil),
-                    Err(text) => (true, api::error_object(lua, text.as_bytes())?),
-                },
-            )
+            };
+            let added = match read(lua, &args) {
+                Ok((function, callback)) => arrivals.add(function, callback)?,
+                Err(text) => Err(text),
+            };
+            Ok(match added {
+                Ok(()) => (false, Value::Nil),
+                Err(text) => (true, api::error_object(lua, text.as_bytes())?),
+            })
         })?;
         let Prelude { run, load, environment } = interpreter::prelude(&lua, Some(register))?;
         let missing = || mlua::Error::RuntimeError("the prelude has no loader".to_owned());
         let (load, environment) = (load.ok_or_else(missing)?, environment.ok_or_else(missing)?);
+        let loaded = lua.create_table()?;
         let workshop = Workshop {
             lua,
             run,
@@ -183,8 +197,9 @@ impl Workshop {
             load_until_ns,
             is_stopped: Rc::default(),
             arrivals,
-            loaded: HashMap::new(),
+            loaded,
             version: 0,
+            generation,
             gauge,
         };
         workshop.watch()?;
@@ -217,27 +232,37 @@ impl Workshop {
         let text = chunk.set_environment(self.environment.clone()).into_function().map_err(|error| {
             CmdError::owned(format!("ERR Error compiling function: {}", compile_error(&error)))
         })?;
-        self.arrivals.take();
+        let callbacks = self.lua.create_table().map_err(|error| went_wrong(&error))?;
+        *self.arrivals.borrow_mut() = Some(Arrivals { functions: Vec::new(), callbacks });
         self.load_until_ns.set(Time::system().monotonic_ns() + LOAD_MAX_NS);
         let ran: mlua::Result<(bool, Value)> = self.load.call(text);
         self.load_until_ns.set(0);
         let arrivals = self.arrivals.take();
         let failed = |text: &[u8]| CmdError::Bytes([b"ERR Error registering functions: ", text].concat());
-        match ran {
-            Ok((true, _)) => Ok(arrivals),
-            Ok((false, error)) => Err(failed(&describe(None, &error))),
-            Err(error) => Err(failed(format!("ERR {}", first_line(&error)).as_bytes())),
+        match (ran, arrivals) {
+            (Ok((true, _)), Some(arrivals)) => Ok(arrivals),
+            (Ok((true, _)), None) => Err(failed(b"ERR nothing was loaded")),
+            (Ok((false, error)), _) => Err(failed(&describe(None, &error))),
+            (Err(error), _) => Err(failed(format!("ERR {}", first_line(&error)).as_bytes())),
         }
+    }
+
+    fn keep(&self, library: &Library, callbacks: Table) -> Result<(), CmdError> {
+        self.loaded.raw_set(library.id, callbacks).map_err(|error| went_wrong(&error))
     }
 
     /// A function of a library, which runs first if it has not yet here.
     fn function(&mut self, library: &Library, name: &[u8]) -> Result<Option<Function>, CmdError> {
-        if !self.loaded.contains_key(&library.id) {
-            let (_, body) = parse(&library.code)?;
-            let arrivals = self.load(body)?;
-            self.loaded.insert(library.id, arrivals.callbacks);
-        }
-        Ok(self.loaded.get(&library.id).and_then(|functions| functions.get(name)).cloned())
+        let callbacks = match self.loaded.raw_get(library.id) {
+            Ok(Some(callbacks)) => callbacks,
+            _ => {
+                let (_, body) = parse(&library.code)?;
+                let callbacks = self.load(body)?.callbacks;
+                self.keep(library, callbacks.clone())?;
+                callbacks
+            }
+        };
+        callbacks.raw_get(String::from_utf8_lossy(name)).map_err(|error| went_wrong(&error))
     }
 
     fn forget_what_is_gone(&mut self, functions: &Functions) {
@@ -245,23 +270,35 @@ impl Workshop {
         if std::mem::replace(&mut self.version, version) == version {
             return;
         }
-        let libraries = functions.libraries();
-        self.loaded.retain(|id, _| libraries.iter().any(|library| library.id == *id));
+        let there: HashSet<u64> = functions.libraries().iter().map(|library| library.id).collect();
+        let loaded = self.loaded.pairs::<u64, Table>().filter_map(Result::ok);
+        let gone: Vec<u64> = loaded.map(|(id, _)| id).filter(|id| !there.contains(id)).collect();
+        for id in gone {
+            // To take something out needs no memory, so it can't fail.
+            let _ = self.loaded.raw_set(id, Value::Nil);
+        }
     }
 }
 
 impl Arrivals {
-    fn add(&mut self, function: Registered, callback: Function) -> Result<(), &'static str> {
+    /// One more function, or what the text hears instead.
+    fn add(&mut self, function: Registered, callback: Function) -> mlua::Result<Result<(), &'static str>> {
         if !is_name(&function.name) {
-            return Err(INVALID_NAME);
+            return Ok(Err(INVALID_NAME));
         }
-        if self.callbacks.contains_key(&function.name) {
-            return Err("ERR Function already exists in the library");
+        // Names are letters, digits and underscores.
+        let name = String::from_utf8_lossy(&function.name);
+        if !self.callbacks.raw_get::<Value>(&*name)?.is_nil() {
+            return Ok(Err("ERR Function already exists in the library"));
         }
-        self.callbacks.insert(function.name.clone(), callback);
+        self.callbacks.raw_set(&*name, callback)?;
         self.functions.push(function);
-        Ok(())
+        Ok(Ok(()))
     }
+}
+
+fn went_wrong(error: &mlua::Error) -> CmdError {
+    CmdError::owned(format!("ERR {}", first_line(error)))
 }
 
 /// A text, or a number as one.

@@ -22,12 +22,12 @@ pub mod cache;
 mod compiled;
 pub mod convert;
 pub mod functions;
-pub mod gauge;
 pub mod interpreter;
 pub mod lib;
 pub mod library;
 mod random;
 pub mod shebang;
+pub mod states;
 
 pub use cache::{Script, Scripts};
 pub use functions::Functions;

@@ -314,6 +314,54 @@ fn texts_do_not_fill_the_memory() {
     assert!(memory(&mut wire, "used_memory_vm_total") < empty * 2);
 }
 
+/// There may be more functions than a worker holds handles of, in one library or in many, and all are gone with FUNCTION FLUSH.
+#[test]
+fn ten_thousand_functions_are_kept() {
+    const MANY: usize = 10_000;
+    let server = server(&["--io-threads", "1"]);
+    let mut wire = connect(&server);
+    let register =
+        |name: &str| format!("redis.register_function('{name}', function() return '{name}' end)\n");
+    let names: Vec<String> = (0..MANY).map(|number| format!("of_one_{number}")).collect();
+    let body: String = names.iter().map(|name| register(name)).collect();
+    assert_eq!(wire.call(&["FUNCTION", "LOAD", &format!("#!lua name=one\n{body}")]), Reply::bulk("one"));
+    for number in 0..MANY {
+        let code = format!("#!lua name=l{number}\n{}", register(&format!("f{number}")));
+        assert_eq!(wire.call(&["FUNCTION", "LOAD", &code]), Reply::bulk(&format!("l{number}")));
+    }
+    for number in [0, MANY / 2, MANY - 1] {
+        for name in [format!("f{number}"), format!("of_one_{number}")] {
+            assert_eq!(wire.call(&["FCALL", &name, "0"]), Reply::bulk(&name));
+        }
+    }
+    assert_eq!(wire.ask("FUNCTION DELETE l7"), Reply::ok());
+    assert!(wire.ask("FCALL f7 0").error_text().contains("not found"));
+    let held = memory(&mut wire, "used_memory_vm_functions");
+    assert!(held > 1 << 20 && held < 100 << 20, "{held}");
+    assert_eq!(wire.ask("FUNCTION FLUSH"), Reply::ok());
+    eventually("nothing is left", || memory(&mut wire, "used_memory_vm_functions") == 0);
+}
+
+/// What the workers have compiled is free soon after a flush, also where no further script comes.
+#[test]
+fn every_worker_forgets_what_was_flushed() {
+    let server = server(&["--io-threads", "4"]);
+    let mut wires: Vec<Wire> = (0..8).map(|_| connect(&server)).collect();
+    let library = "#!lua name=l\nredis.register_function('f', function() return 1 end)";
+    assert_eq!(wires[0].call(&["FUNCTION", "LOAD", library]), Reply::bulk("l"));
+    for wire in &mut wires {
+        assert_eq!(wire.ask("EVAL return(1) 0"), Reply::Integer(1));
+        assert_eq!(wire.ask("FCALL f 0"), Reply::Integer(1));
+    }
+    for (request, field) in
+        [("SCRIPT FLUSH", "used_memory_vm_eval"), ("FUNCTION FLUSH ASYNC", "used_memory_vm_functions")]
+    {
+        assert!(memory(&mut wires[0], field) > 0);
+        assert_eq!(wires[0].ask(request), Reply::ok());
+        eventually(field, || memory(&mut wires[0], field) == 0);
+    }
+}
+
 /// TIME tells when the script, or the transaction, first asked.
 #[test]
 fn the_time_stands_still_in_scripts_and_transactions() {
