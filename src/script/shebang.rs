@@ -6,6 +6,7 @@
 //!
 //! A script without one may do everything; one with it says what it asks for.
 
+use crate::base::words::split_args;
 use crate::dispatch::CmdError;
 
 /// What a script says of itself.
@@ -58,14 +59,13 @@ pub fn parse(text: &[u8]) -> Result<(Flags, &[u8]), CmdError> {
     }
     let end = memchr::memchr(b'\n', text).ok_or(INVALID)?;
     let (line, rest) = text.split_at(end);
-    let mut words =
-        line.split(|byte| *byte == b' ' || *byte == b'\t' || *byte == b'\r').filter(|word| !word.is_empty());
-    let engine = words.next().unwrap_or_default();
+    let words = split_args(line).map_err(|_| CmdError::text("ERR Invalid engine in script shebang"))?;
+    let (engine, options) = words.split_first().ok_or(INVALID)?;
     if engine != b"#!lua" {
         return Err(CmdError::quoting("ERR Unexpected engine in script shebang: ", engine, ""));
     }
     let mut flags = Flags { is_given: true, ..Flags::default() };
-    for word in words {
+    for word in options {
         let Some(list) = word.strip_prefix(b"flags=") else {
             return Err(CmdError::quoting("ERR Unknown lua shebang option: ", word, ""));
         };
