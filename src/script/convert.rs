@@ -81,6 +81,13 @@ impl<'b> ReplyReader<'b> {
                 field(lua, "set", set)?
             }
             b'#' => Value::Boolean(text == b"t"),
+            // What is said about a reply is passed over.
+            b'|' => {
+                for _ in 0..2 * len().unwrap_or(0) {
+                    self.value(lua, nil)?;
+                }
+                self.value(lua, nil)?
+            }
             b',' => field(lua, "double", number(text))?,
             b'(' => field(lua, "big_number", lua.create_string(text)?)?,
             b'=' => {
