@@ -62,6 +62,7 @@ for name, library in pairs(host.libraries) do
 end
 if not host.register_function then
     G.KEYS, G.ARGV = {}, {}
+    G.__redis__err__handler = host.handler
 end
 
 local function missing(_, name)
