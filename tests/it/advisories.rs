@@ -143,6 +143,43 @@ fn cve_2022_24736() {
         "\u{0}",
         "#!lua\nend",
         "::x:: goto x",
+        "end return 1",
+        "end) return 1",
+        "end, function() return 1",
+        "end; end; return 1",
+        "end return function() return 1 end",
+        "end return (function() return 1 end)()",
+        "end function f() return 1",
+        "end local function f() return 1",
+        "end f = function() return 1",
+        "end _G.f = function() return 1",
+        "end\nend\nfunction f()",
+        "return 1 end function f_x() return 2 end",
+        "do end end",
+        "if true then end end",
+        "for i = 1, 2 do end end",
+        "while false do end end",
+        "repeat until true end",
+        "function f() end end return 1",
+        "return function()",
+        "return (function() end",
+        "return {",
+        "return [[",
+        "return '",
+        "--[[",
+        "local x = ",
+        "local function",
+        "function",
+        "return return",
+        "break",
+        "do break end",
+        "elseif",
+        "then return 1",
+        "in pairs({})",
+        "...) return 1",
+        "(...) return 1 end",
+        "return 1;; return 2",
+        "end -- return 1",
     ] {
         assert!(error(&mut one, text).contains("Error compiling script"), "{text}");
     }
@@ -220,6 +257,17 @@ fn cve_2021_32626() {
         assert!(heard.contains("-ERR reached lua stack limit\r\n"), "{script}");
     }
     assert_eq!(one.ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
+/// The debugger's protocol: nobody gets as far as speaking it, and a script that asks for it just goes on.
+#[test]
+fn cve_2021_32672() {
+    let (_server, mut one, _) = two_users();
+    assert!(matches!(one.ask("SCRIPT DEBUG YES"), Reply::Error(_)));
+    assert_eq!(eval(&mut one, "redis.breakpoint() redis.debug('x') return 1"), Reply::Integer(1));
+    for word in ["s", "continue", "@print"] {
+        assert!(one.ask(word).error_text().contains("unknown command"), "{word}");
+    }
 }
 
 /// What Debian's own build left in the sandbox.
