@@ -27,6 +27,8 @@ const WRONG_KINDS: u64 = 4;
 /// What every script begins with: options of the library back as they were, variables, what it collects, and a form of values
 /// without their addresses.
 const HEAD: &str = "cjson.encode_number_precision(14) cjson.encode_sparse_array(false, 2, 10)\n\
+    cjson.encode_max_depth(1000) cjson.decode_max_depth(1000) cjson.encode_keep_buffer(true)\n\
+    cjson.encode_invalid_numbers(false) cjson.decode_invalid_numbers(true)\n\
     local r, v1, v2, v3 = {}, 7, 'abc', {1, 'b', 3.5}\n\
     local function S(v) if type(v) == 'table' then return 'T' end return tostring(v) end\n";
 
