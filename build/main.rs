@@ -159,7 +159,7 @@ const EDITS: &[Edit] = &[
          h = (unsigned int)(mix ^ (mix >> 32));\n    step = l + 1;\n  }",
     ),
     // Loops in C that may run long call the hook that counts instructions, so that scripts in them can be killed and let others
-    // have the thread: patterns, and sorting.
+    // have the thread: patterns, sorting, and moving the elements of a table.
     (
         "lstrlib.c",
         "#include \"lualib.h\"",
@@ -176,6 +176,18 @@ const EDITS: &[Edit] = &[
          if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
     ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\""),
+    (
+        "ltablib.c",
+        "for (i = e; i > pos; i--) {  /* move up elements */",
+        "for (i = e; i > pos; i--) {  /* move up elements */\n        \
+         if (i % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
+    ),
+    (
+        "ltablib.c",
+        "for ( ;pos<e; pos++) {",
+        "for ( ;pos<e; pos++) {\n    \
+         if (pos % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
+    ),
     // Each item of a pattern that repeats takes a piece of our own stack.
     (
         "lstrlib.c",

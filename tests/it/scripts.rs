@@ -277,6 +277,7 @@ fn what_runs_long_inside_of_one_function_can_be_killed() {
         "return string.find(string.rep('(', 5e6), '%b()')",
         "return string.gsub(string.rep('a', 5e6), '.-b', '')",
         "local t = {} for i = 1, 4e6 do t[i] = -i end while true do table.sort(t) end",
+        "return table.insert({}, -2147483648, 1)",
         "while true do pcall(coroutine.wrap(function() while true do end end)) end",
     ] {
         let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
