@@ -168,13 +168,17 @@ fn push<const N: usize>(out: &mut Vec<u8>, mut bytes: [u8; N], is_big: bool) {
     out.extend_from_slice(&bytes);
 }
 
-fn push_integer(out: &mut Vec<u8>, number: f64, size: usize, is_big: bool) {
+/// A number as C makes one without a sign of it, on machines that know signed ones only: the upper half of the range apart.
+fn unsigned(number: f64) -> u64 {
     const HALF: f64 = 9_223_372_036_854_775_808.0;
-    // As machines do it that know signed numbers only: the upper half of the range apart.
-    let bits = match number >= HALF {
+    match number >= HALF {
         true => truncated(number - HALF).cast_unsigned() ^ (1 << 63),
         false => truncated(number).cast_unsigned(),
-    };
+    }
+}
+
+fn push_integer(out: &mut Vec<u8>, number: f64, size: usize, is_big: bool) {
+    let bits = unsigned(number);
     let start = out.len();
     out.extend((0..size).map(|byte| bits.checked_shr(8 * byte as u32).unwrap_or(0) as u8));
     if is_big && let Some(written) = out.get_mut(start..) {
@@ -239,7 +243,7 @@ fn unpack(lua: &Lua, args: &Arguments<'_>) -> Results {
                     let Some(Value::Number(size)) = results.pop() else {
                         return Err("format 'c0' needs a previous size".into());
                     };
-                    bytes = take(size as usize).ok_or_else(too_short)?;
+                    bytes = take(unsigned(size) as usize).ok_or_else(too_short)?;
                 }
                 results.push(Value::String(lua.create_string(bytes)?));
             }
