@@ -14,7 +14,7 @@ use mlua::{Lua, MultiValue, Value};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 
 use super::cache::Running;
-use super::convert::ReplyReader;
+use super::convert::{ReplyReader, c_text, truncated};
 use crate::base::num::parse_i64;
 use crate::base::{float, sha1};
 use crate::dispatch::{CmdError, ScriptCx};
@@ -286,11 +286,11 @@ fn answer_at_length(lua: &Lua, is_protected: bool) -> Answer {
 /// `redis.log(level, message …)`
 pub fn log(lua: &Lua, args: &MultiValue) -> Answer {
     let mut args = args.iter();
-    let level = match (args.len(), args.next()) {
-        (0 | 1, _) => return raise(lua, b"ERR redis.log() requires two arguments or more."),
-        (_, Some(Value::Integer(level))) => *level,
-        (_, Some(Value::Number(level))) => *level as i64,
-        _ => return raise(lua, b"ERR First argument must be a number (log level)."),
+    if args.len() < 2 {
+        return raise(lua, b"ERR redis.log() requires two arguments or more.");
+    }
+    let Some(level) = whole(lua, args.next()) else {
+        return raise(lua, b"ERR First argument must be a number (log level).");
     };
     let parts: Vec<String> = args
         .filter_map(|arg| match arg {
@@ -333,7 +333,8 @@ pub fn error_reply(lua: &Lua, args: &MultiValue) -> Answer {
         return Ok((false, error_object(lua, ONE_TEXT)?));
     };
     let text = text.as_bytes();
-    let text = text.strip_prefix(b"-").unwrap_or(&text);
+    let text = c_text(&text);
+    let text = text.strip_prefix(b"-").unwrap_or(text);
     // A code is a first word before others.
     let has_code = memchr::memchr(b' ', text).is_some();
     let text = if has_code { text.to_vec() } else { [b"ERR ", text].concat() };
@@ -350,13 +351,9 @@ pub fn status_reply(lua: &Lua, args: &MultiValue) -> Answer {
     Ok((false, Value::Table(object)))
 }
 
-fn whole(value: Option<&Value>) -> Option<i64> {
-    match value {
-        Some(Value::Integer(number)) => Some(*number),
-        Some(Value::Number(number)) => Some(*number as i64),
-        Some(Value::String(text)) => text.to_string_lossy().parse().ok(),
-        _ => None,
-    }
+/// A number, or a text that is one, cut towards zero.
+fn whole(lua: &Lua, value: Option<&Value>) -> Option<i64> {
+    lua.coerce_number(value?.clone()).ok().flatten().map(truncated)
 }
 
 /// `redis.setresp(version)`
@@ -364,7 +361,7 @@ pub fn setresp(lua: &Lua, args: &MultiValue) -> Answer {
     if args.len() != 1 {
         return raise(lua, b"ERR redis.setresp() requires one argument.");
     }
-    let proto = match whole(args.front()) {
+    let proto = match whole(lua, args.front()) {
         Some(2) => Proto::Resp2,
         Some(3) => Proto::Resp3,
         _ => return raise(lua, b"ERR RESP version must be 2 or 3."),
@@ -378,8 +375,9 @@ pub fn set_repl(lua: &Lua, args: &MultiValue) -> Answer {
     if args.len() != 1 {
         return raise(lua, b"ERR redis.set_repl() requires one argument.");
     }
-    match whole(args.front()) {
-        Some(0..=3) => Ok((false, Value::Nil)),
+    // What is no number counts as none.
+    match whole(lua, args.front()).unwrap_or(0) {
+        0..=3 => Ok((false, Value::Nil)),
         _ => raise(lua, b"ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE."),
     }
 }

@@ -249,6 +249,7 @@ fn write_table(
         && let (Some(format), Some(text)) = (text_of(&verbatim, "format"), text_of(&verbatim, "string"))
     {
         let format = format.as_bytes();
+        let format = c_text(&format);
         let format = [0, 1, 2].map(|index| format.get(index).copied().unwrap_or(b' '));
         writer.verbatim(&format, &text.as_bytes());
     } else {

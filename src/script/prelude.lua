@@ -24,6 +24,15 @@ function pcall(...)
     return caught(rawpcall(...))
 end
 
+-- What follows the handler is not handed on: that came with Lua 5.2.
+function G.xpcall(...)
+    if select('#', ...) < 2 then
+        error("bad argument #2 to 'xpcall' (value expected)", 1)
+    end
+    local f, handler = ...
+    return xpcall(f, handler)
+end
+
 local redis = {
     call = calling(host.call),
     pcall = calling(host.pcall),
