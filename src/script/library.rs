@@ -144,6 +144,7 @@ fn with_workshop<R>(
         };
         if workshop.lua.used_memory() >= half {
             // What was left behind is not to count against the limit of what comes next.
+            workshop.forget_what_is_gone(functions);
             let _ = workshop.lua.gc_collect();
         }
         workshop.gauge.set(workshop.lua.used_memory());
