@@ -403,7 +403,7 @@ pub const RULES: &[(Kind, &str, &[Kind])] = &[
     (Statement, "r[#r+1], r[#r+2] = pcall(function() @ end)", &[Statement]),
     (Statement, "r[#r+1], r[#r+2] = pcall(error, (@))", &[Any]),
     (Statement, "do local t = @; t.x = @; r[#r+1] = t.x end", &[Table, Any]),
-    (Statement, "table.insert(r, @)", &[Any]),
+    (Statement, "table.insert(r, (@))", &[Any]),
     (Statement, "table.sort(@)", &[Table]),
     (Statement, "table.remove(@)", &[Table]),
     (
