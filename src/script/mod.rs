@@ -9,6 +9,7 @@
 //!   them, tables of libraries read-only, memory limited.
 //! * [`api`] is the table `redis`; [`convert`] turns replies into Lua values and back.
 //! * [`functions`] keeps the libraries of functions, [`library`] is the Lua state of a worker in which they run.
+//! * [`states`] counts what all these states hold, and says when they begin anew.
 //! * [`lib`] holds cjson, cmsgpack, struct and bit.
 //!
 //! The Lua is 5.1 with a few edits (`build/main.rs`), because scripts written for Redis expect its numbers and its
