@@ -29,6 +29,7 @@ use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
 use super::lock::ParkingGuard;
+use super::sizes::Place;
 use super::waiters::{ReadyKey, Waiter};
 use super::{
     Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Observed, Shard, ShardId,
@@ -662,6 +663,7 @@ fn live<'s>(
                 && let Some(entry) = expired.remove(key.bytes())
             {
                 db.volatile -= 1;
+                db.sizes.leave(Place::of(&entry));
                 cx.expired(db_index, key.bytes());
                 audience.touch(db_index, key.bytes(), &mut cx.ready);
                 edit::discard(entry);
