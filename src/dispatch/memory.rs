@@ -271,7 +271,7 @@ fn tell(engine: &Engine, view: &mut View<'_>) {
 }
 
 impl Executor<'_> {
-    /// Makes room before a request, or says that there is none for it.
+    /// Makes room before a request, or says that there is none for it. A client that tracks hears what it cost before the reply.
     ///
     /// # Errors
     /// OOM.
@@ -279,11 +279,15 @@ impl Executor<'_> {
         &mut self,
         session: &Session,
         registered: &Registered,
-        out: &Output,
+        out: &mut Output,
     ) -> Result<(), CmdError> {
         let (now, config) = (self.now(), self.config());
         let untold = session.shared.untold_bytes(out.heap_bytes());
-        match make_room(self.engine, config, &mut self.view, self.stats, now, untold) {
+        let room = make_room(self.engine, config, &mut self.view, self.stats, now, untold);
+        if session.tracking.is_some() && session.shared.is_called() {
+            session.shared.take_mail(out);
+        }
+        match room {
             Room::Impossible if needs_memory(session, registered) => Err(CmdError::OutOfMemory),
             _ => Ok(()),
         }
