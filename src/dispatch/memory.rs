@@ -46,7 +46,7 @@ const CLIENTS_MIN_BYTES: u64 = 128 * 1024;
 const KEYS_PER_LOOK: usize = 16;
 /// What of removed keys may stay with the allocator, by `maxmemory`: little of a small one, and so much that giving back is
 /// nothing beside the writing of it.
-const UNRETURNED_BYTES: Range<u64> = 1 << 20..8 << 20;
+const UNRETURNED_BYTES: Range<u64> = 1 << 20..16 << 20;
 
 /// See the module's head.
 #[derive(Default)]
