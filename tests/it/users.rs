@@ -117,7 +117,7 @@ pub(super) const WITH_SECRETS: [&str; 29] = [
     "AUTH hunter2",
     "AUTH hunter2 hunter2 hunter2",
     "HELLO 3 AUTH u hunter2",
-    "HELLO 3 SETNAME me AUTH u hunter2 hunter2",
+    "HELLO 3 SETNAME me AUTH u hunter2 nonsense",
     "HELLO 3 AUTH hunter2",
     "HELLO 9 AUTH u hunter2",
     "CONFIG SET requirepass hunter2",
