@@ -125,11 +125,11 @@ impl Acl {
     /// ACL SETUSER: all rules or none. A name that nobody has makes a new user.
     ///
     /// # Errors
-    /// One line that says which rule is wrong and why; no secret is in it but what the rule itself says.
+    /// One line that says which rule is wrong and why, without secrets.
     pub fn set_user(&self, name: &[u8], rules: &[&[u8]]) -> Result<Consequences, Vec<u8>> {
         let grammar = self.grammar();
         let words = rule::join_selectors(rules).map_err(|start| {
-            [b"Unmatched parenthesis in acl selector starting at '", start, b"'."].concat()
+            [b"Unmatched parenthesis in acl selector starting at '", &shown(start)[..], b"'."].concat()
         })?;
         let mut users = self.users.lock();
         let old = users.get(name).map(Arc::clone);
@@ -137,7 +137,7 @@ impl Acl {
         for word in &words {
             grammar.apply(&mut new, word).map_err(|error| {
                 let reason = error.to_string();
-                [b"Error in ACL SETUSER modifier '", shown(word), b"': ", reason.as_bytes()].concat()
+                [b"Error in ACL SETUSER modifier '", &shown(word)[..], b"': ", reason.as_bytes()].concat()
             })?;
         }
         let id = old.as_deref().map_or_else(|| self.next_id(), |user| user.id);
@@ -209,9 +209,19 @@ impl Acl {
     }
 }
 
-/// A word as Redis quotes it, which is up to a NUL.
-fn shown(word: &[u8]) -> &[u8] {
-    word.split(|byte| *byte == 0).next().unwrap_or_default()
+/// A word as errors quote it: up to a NUL as in Redis, and unlike there without passwords and their hashes, which clients put
+/// into logs with the error.
+fn shown(word: &[u8]) -> Vec<u8> {
+    let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    let follows = |at: usize| at.checked_sub(1).and_then(|before| word.get(before));
+    let is_secret = |&at: &usize| {
+        matches!(word.get(at), Some(b'>' | b'<' | b'#' | b'!'))
+            && matches!(follows(at), None | Some(b'(' | b' '))
+    };
+    match (0..word.len()).find(is_secret) {
+        Some(at) => [word.split_at(at + 1).0, b"(redacted)"].concat(),
+        None => word.to_vec(),
+    }
 }
 
 /// Whether a name or pattern has what would cut it in two in a file: blanks and NUL.

@@ -132,6 +132,33 @@ fn what_would_break_a_file_is_no_rule() {
 }
 
 #[test]
+fn errors_quote_no_secrets() {
+    let acl = acl();
+    let error = |rules: &[&str]| {
+        let rules: Vec<&[u8]> = rules.iter().map(|rule| rule.as_bytes()).collect();
+        String::from_utf8(acl.set_user(b"u", &rules).err().unwrap()).unwrap()
+    };
+    let hash = "3946ca64ff78d93ca61090a437cbb6b3d2ca0d488f5f9ccf3059608368b27693";
+    let absent = "The password you are trying to remove from the user does not exist";
+    let malformed =
+        "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
+    for (rule, shown, reason) in [
+        ("<hunter2", "<(redacted)", absent),
+        (&format!("!{hash}"), "!(redacted)", absent),
+        ("!hunter2 5", "!(redacted)", malformed),
+        ("#hunter2", "#(redacted)", malformed),
+        (&format!("#{}", hash.to_uppercase()), "#(redacted)", malformed),
+        ("(>hunter2)", "(>(redacted)", "Syntax error"),
+        ("(~a >hunter2 x)", "(~a >(redacted)", "Syntax error"),
+        ("~a>b c", "~a>b c", "Syntax error"),
+    ] {
+        assert_eq!(error(&[rule]), format!("Error in ACL SETUSER modifier '{shown}': {reason}"));
+    }
+    let unmatched = error(&["on", "(>hunter2", "+@all"]);
+    assert_eq!(unmatched, "Unmatched parenthesis in acl selector starting at '(>(redacted)'.");
+}
+
+#[test]
 fn ids_tell_one_user_from_the_next_of_the_name() {
     let acl = acl();
     set_user(&acl, "u", "on").unwrap();

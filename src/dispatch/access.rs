@@ -180,7 +180,8 @@ impl Executor<'_> {
             Denied::Key(position) => (Reason::Key, asked.args.at(position)),
             Denied::Channel(position) => (Reason::Channel, asked.args.at(position)),
         };
-        if context != Context::Lua {
+        if context != Context::Lua && self.gathered.is_none() {
+            // What EXEC or a script runs was not sent as a request of its own.
             session.shared.set_last_command(asked.command.id);
         }
         note_refusal(self.engine, self.config(), session, (reason, context), object, &session.user().name);

@@ -56,8 +56,6 @@ pub struct Eviction {
     /// Since when `maxmemory` is exceeded, monotonic µs; 0 = it is not.
     exceeded_since_us: AtomicU64,
     exceeded_us: AtomicU64,
-    /// Bytes of removed keys whose pages the allocator may still hold.
-    unreturned_bytes: AtomicU64,
 }
 
 /// How the making of room ended.
@@ -88,18 +86,6 @@ impl Eviction {
     /// Has the task look whether memory fits.
     pub fn look(&self) {
         self.unfinished.notify_one();
-    }
-
-    /// Has the allocator give back the pages of what was removed, whenever that has become much: beside the workers.
-    ///
-    /// It would do so after a second by itself, but who writes faster than that finds room in other places meanwhile: values of
-    /// many sizes took 1.35 times the limit.
-    fn give_back(&self, freed: u64, maxmemory: u64) {
-        let much = (maxmemory / 16).clamp(UNRETURNED_BYTES.start, UNRETURNED_BYTES.end);
-        let unreturned = self.unreturned_bytes.fetch_add(freed, Relaxed) + freed;
-        if unreturned >= much && self.unreturned_bytes.swap(0, Relaxed) >= much {
-            reclaim::give_back_pages();
-        }
     }
 
     fn note(&self, room: Room, now_us: u64) {
@@ -258,8 +244,17 @@ fn remove_keys(
     };
     view.release();
     bump(&stats.counters.evicted_keys, removed);
-    engine.eviction.give_back(freed, config.maxmemory);
+    give_back(freed, config.maxmemory);
     room
+}
+
+/// Has the allocator give back the pages of what was removed, whenever that has become much.
+///
+/// It would do so after a second by itself, but who writes faster than that finds room in other places meanwhile: values of
+/// many sizes took 1.35 times the limit.
+fn give_back(freed: u64, maxmemory: u64) {
+    let much = (maxmemory / 32).clamp(UNRETURNED_BYTES.start, UNRETURNED_BYTES.end);
+    reclaim::give_back_pages(freed, much);
 }
 
 /// Tells of what was removed, under the lock of where it was.
@@ -271,7 +266,7 @@ fn tell(engine: &Engine, view: &mut View<'_>) {
 }
 
 impl Executor<'_> {
-    /// Makes room before a request, or says that there is none for it.
+    /// Makes room before a request, or says that there is none for it. A client that tracks hears what it cost before the reply.
     ///
     /// # Errors
     /// OOM.
@@ -279,11 +274,15 @@ impl Executor<'_> {
         &mut self,
         session: &Session,
         registered: &Registered,
-        out: &Output,
+        out: &mut Output,
     ) -> Result<(), CmdError> {
         let (now, config) = (self.now(), self.config());
         let untold = session.shared.untold_bytes(out.heap_bytes());
-        match make_room(self.engine, config, &mut self.view, self.stats, now, untold) {
+        let room = make_room(self.engine, config, &mut self.view, self.stats, now, untold);
+        if session.tracking.is_some() && session.shared.is_called() {
+            session.shared.take_mail(out);
+        }
+        match room {
             Room::Impossible if needs_memory(session, registered) => Err(CmdError::OutOfMemory),
             _ => Ok(()),
         }

@@ -80,7 +80,8 @@ pub struct CommandCell {
     pub nanos: AtomicU64,
     pub rejected: AtomicU64,
     pub failed: AtomicU64,
-    histogram: OnceLock<Histogram>,
+    /// Boxed, because most commands are never sent: 0.15 MB less for each worker.
+    histogram: OnceLock<Box<Histogram>>,
 }
 
 /// Sums of one command.
@@ -112,7 +113,7 @@ impl WorkerStats {
             bump(&cell.failed, 1);
         }
         if histogram {
-            cell.histogram.get_or_init(Histogram::new).record(nanos);
+            cell.histogram.get_or_init(Box::default).record(nanos);
         }
     }
 
@@ -202,7 +203,7 @@ impl Stats {
     /// Latencies of one command over all workers; `None` when it never ran.
     pub fn histogram(&self, id: CommandId) -> Option<Merged> {
         let cells = self.workers.iter().filter_map(|worker| worker.commands.get(usize::from(id)));
-        let merged = Merged::of(cells.filter_map(|cell| cell.histogram.get()));
+        let merged = Merged::of(cells.filter_map(|cell| cell.histogram.get().map(Box::as_ref)));
         (merged.count() > 0).then_some(merged)
     }
 

@@ -14,6 +14,8 @@
 //!           └─────┴───────┴─────────┴─────────────────┴──────────┴─────┘
 //! ```
 //!
+//! The first four bytes are one number: 3 bits tell the form, 2 are the owner's, and 27 are the access clock.
+//!
 //! The deadline exists only in a blob that has one. Lengths, deadline and bytes are read unaligned, so nothing
 //! is padded but the end, up to the allocator's next size class (`alloc::size_class`). A changed value or deadline stays in
 //! place when the class stays the same; otherwise the blob moves and the pointer in its owner changes.
@@ -49,7 +51,12 @@ pub const INLINE_MAX: usize = 1024;
 const BOXED: u8 = 1;
 const DEADLINE: u8 = 2;
 const WIDE: u8 = 4;
-const META_SHIFT: u32 = 4;
+/// The owner's two bits.
+const META: u8 = 3 << META_SHIFT;
+const META_SHIFT: u32 = 3;
+/// What of the first four bytes is not the clock.
+const FLAGS: u8 = BOXED | DEADLINE | WIDE | META;
+const CLOCK_SHIFT: u32 = 5;
 /// Where the lengths start, and where a boxed value lies.
 const LENGTHS: usize = 4;
 const BOXED_AT: usize = 8;
@@ -123,7 +130,7 @@ impl Frame {
         Self { flags, key_len, value_len, deadline, key }
     }
 
-    /// The frame for a content. `meta` is the caller's nibble, shifted.
+    /// The frame for a content. `meta` is the owner's bits, in their place.
     fn plan<V>(is_boxed: bool, meta: u8, has_deadline: bool, key_len: usize, value_len: usize) -> Self {
         let mut flags = meta;
         if is_boxed {
@@ -167,12 +174,13 @@ impl<V> Blob<V> {
     const FITS: () =
         assert!(align_of::<V>() <= 8 && size_of::<V>().is_multiple_of(8) && size_of::<V>() <= 64);
 
-    /// A blob with an inline value. `deadline` in Unix milliseconds; `meta` is four bits of the caller's.
+    /// A blob with an inline value. `deadline` in Unix milliseconds; `meta` is two bits of the owner's.
     ///
     /// # Panics
     /// If `key` or `value` has 4 GB or more (a key of Redis ends at 512 MB).
     pub fn inline(key: &[u8], value: &[u8], deadline: Option<u64>, meta: u8) -> Self {
-        let frame = Frame::plan::<V>(false, meta << META_SHIFT, deadline.is_some(), key.len(), value.len());
+        let frame =
+            Frame::plan::<V>(false, meta << META_SHIFT & META, deadline.is_some(), key.len(), value.len());
         let mut blob = Self::allocate(frame, key, deadline);
         blob.write(frame.value(), value);
         blob
@@ -180,7 +188,7 @@ impl<V> Blob<V> {
 
     /// A blob that owns `value`. For the rest see [`inline`](Self::inline).
     pub fn boxed(key: &[u8], value: V, deadline: Option<u64>, meta: u8) -> Self {
-        let frame = Frame::plan::<V>(true, meta << META_SHIFT, deadline.is_some(), key.len(), 0);
+        let frame = Frame::plan::<V>(true, meta << META_SHIFT & META, deadline.is_some(), key.len(), 0);
         let blob = Self::allocate(frame, key, deadline);
         // SAFETY: the frame is boxed, so there is room for a `V` at this offset, aligned to 8.
         unsafe { blob.at(BOXED_AT).cast::<V>().write(value) };
@@ -212,31 +220,30 @@ impl<V> Blob<V> {
         crate::ds::prefetch::read(self.start.as_ptr());
     }
 
-    /// The caller's four bits.
+    /// The owner's two bits.
     #[inline]
     pub fn meta(&self) -> u8 {
-        self.flags() >> META_SHIFT
+        (self.flags() & META) >> META_SHIFT
     }
 
-    /// Sets the caller's four bits; the upper half of `meta` is ignored.
+    /// Sets the owner's two bits; the others of `meta` are ignored.
     #[inline]
     pub fn set_meta(&mut self, meta: u8) {
-        let flags = self.flags() & 0xf | meta << META_SHIFT;
-        self.write(0, &[flags]);
+        let flags = self.flags() & !META | meta << META_SHIFT & META;
+        self.set_flags(flags);
     }
 
-    /// The 24-bit access clock (LRU time or LFU counter: the caller's business). 0 in a new blob.
+    /// The 27-bit access clock (LRU time or LFU counter: the owner's business). 0 in a new blob.
     #[inline]
     pub fn clock(&self) -> u32 {
-        let [a, b, c] = self.array(1);
-        u32::from_le_bytes([a, b, c, 0])
+        u32::from_le_bytes(self.array(0)) >> CLOCK_SHIFT
     }
 
-    /// Sets the access clock to the low 24 bits of `clock`.
+    /// Sets the access clock to the low 27 bits of `clock`.
     #[inline]
     pub fn set_clock(&mut self, clock: u32) {
-        let [a, b, c, _] = clock.to_le_bytes();
-        self.write(1, &[a, b, c]);
+        let header = u32::from(self.flags()) | clock << CLOCK_SHIFT;
+        self.write(0, &header.to_le_bytes());
     }
 
     /// The value.
@@ -272,7 +279,7 @@ impl<V> Blob<V> {
     pub fn set_inline(&mut self, value: &[u8]) {
         let old = self.frame();
         let new =
-            Frame::plan::<V>(false, old.flags & 0xf0, old.flags & DEADLINE != 0, old.key_len, value.len());
+            Frame::plan::<V>(false, old.flags & META, old.flags & DEADLINE != 0, old.key_len, value.len());
         if new.flags == old.flags && new.class() == old.class() {
             self.write_lengths(new);
         } else {
@@ -303,7 +310,7 @@ impl<V> Blob<V> {
             let len = old.key_len + old.value_len;
             // SAFETY: both ranges lie inside the allocation, whose class covers both frames; `copy` allows overlap.
             unsafe { std::ptr::copy(self.at(old.key), self.at(new.key), len) };
-            self.write(0, &[flags]);
+            self.set_flags(flags);
         } else {
             self.move_to(new);
         }
@@ -326,7 +333,7 @@ impl<V> Blob<V> {
         let old = self.frame();
         let new = Frame::plan::<V>(
             self.is_boxed(),
-            old.flags & 0xf0,
+            old.flags & META,
             old.flags & DEADLINE != 0,
             key.len(),
             old.value_len,
@@ -359,11 +366,12 @@ impl<V> Blob<V> {
     /// Moves everything to a new allocation whose frame differs in the deadline only.
     fn move_to(&mut self, new: Frame) {
         let old = self.frame();
-        let moved = Self::allocate(new, self.key(), None);
+        let mut moved = Self::allocate(new, self.key(), None);
+        moved.set_clock(self.clock());
         // SAFETY: source and target have room for everything before the deadline, and for the value; the old
         // allocation is then freed without dropping the `V` that was moved.
         unsafe {
-            std::ptr::copy_nonoverlapping(self.at(1), moved.at(1), old.deadline - 1);
+            std::ptr::copy_nonoverlapping(self.at(LENGTHS), moved.at(LENGTHS), old.deadline - LENGTHS);
             std::ptr::copy_nonoverlapping(self.at(old.value()), moved.at(new.value()), old.value_len);
         }
         self.free();
@@ -379,7 +387,7 @@ impl<V> Blob<V> {
         let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         // The value, and what the class has to spare, stay uninitialised; the callers write the value.
         let mut blob = Self { start, owns: PhantomData };
-        blob.set_clock(0);
+        blob.write(0, &u32::from(frame.flags).to_le_bytes());
         blob.write_lengths(frame);
         blob.write(frame.key, key);
         if let Some(when_ms) = deadline {
@@ -388,9 +396,7 @@ impl<V> Blob<V> {
         blob
     }
 
-    /// Writes flags and lengths.
     fn write_lengths(&mut self, frame: Frame) {
-        self.write(0, &[frame.flags]);
         // The lengths fit: `plan` chose the width, `layout` checked 32 bits.
         let (key_len, value_len) = (frame.key_len as u32, frame.value_len as u32);
         if frame.flags & WIDE == 0 {
@@ -418,8 +424,14 @@ impl<V> Blob<V> {
 
     #[inline]
     fn flags(&self) -> u8 {
-        let [flags] = self.array(0);
-        flags
+        let [first] = self.array(0);
+        first & FLAGS
+    }
+
+    #[inline]
+    fn set_flags(&mut self, flags: u8) {
+        let [first] = self.array(0);
+        self.write(0, &[first & !FLAGS | flags]);
     }
 
     #[inline]

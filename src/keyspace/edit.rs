@@ -16,6 +16,7 @@ use super::audit::Access;
 use super::effects::{Effect, EventClass, What};
 use super::entry::{Entry, StringRef, collection_of, is_expired, kind_of, string_entry, string_of};
 use super::reclaim::LARGE_EFFORT;
+use super::sizes::Place;
 use super::view::Circumstances;
 use super::{Db, DbIndex, Key, View};
 use crate::base::clock::UnixMs;
@@ -52,6 +53,8 @@ pub struct EntryMut<'t, 'c> {
     cx: &'c mut Circumstances,
     existed: bool,
     had_deadline: bool,
+    /// Where the entry was counted.
+    place: Option<Place>,
     /// An entry behind its deadline was removed on the way in.
     expired: bool,
     /// A deadline was set or brought forward: the index must hear of it.
@@ -81,6 +84,7 @@ impl<'k> View<'k> {
             discard(emptied);
         }
         db.volatile = db.volatile + usize::from(closed.has_deadline) - usize::from(closed.had_deadline);
+        db.sizes.shift(closed.places.0, closed.places.1);
         if let Some(when) = closed.new_deadline {
             db.table.note_deadline(key.hash(), when);
             keyspace.announce_deadline(when);
@@ -217,6 +221,8 @@ struct Closed {
     /// Its last element went: the entry must be removed.
     emptied: bool,
     had_deadline: bool,
+    /// Where it was counted, and where it is to be.
+    places: (Option<Place>, Option<Place>),
     has_deadline: bool,
     new_deadline: Option<u64>,
     changed: bool,
@@ -230,6 +236,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
                 let (gone, vacant) = occupied.vacate();
                 db.volatile -= 1;
+                db.sizes.leave(Place::of(&gone));
                 cx.expired(db_index, key.bytes());
                 discard(gone);
                 expired = true;
@@ -244,6 +251,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             key,
             existed: slot.entry().is_some(),
             had_deadline: deadline.is_some(),
+            place: slot.entry().map(Place::of),
             expired,
             slot,
             cx,
@@ -263,6 +271,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             exists: left.is_some(),
             emptied,
             had_deadline: self.had_deadline,
+            places: (self.place, left.map(Place::of)),
             has_deadline: left.is_some_and(|entry| entry.deadline().is_some()),
             new_deadline: self.new_deadline.filter(|_| !emptied),
             changed: self.changed,

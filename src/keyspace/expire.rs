@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use super::audience::Audience;
 use super::entry::is_expired;
 use super::reclaim::free_elsewhere;
+use super::sizes::Place;
 use super::view::Circumstances;
-use super::{DbIndex, Entry, Keyspace, LockSet, ShardId, View, edit};
+use super::{Db, DbIndex, Entry, Keyspace, LockSet, ShardId, View, edit};
 use crate::base::clock::UnixMs;
 use crate::value::Value;
 
@@ -130,11 +131,17 @@ impl View<'_> {
                 continue;
             }
             let mut removed = 0;
-            let is_over =
-                |entry: &mut Entry| is_expired(entry, now) || expire_elements(entry, db_index, cx, audience);
+            let Db { table, volatile, sizes } = db;
+            // Who goes is counted out as it is when it goes.
+            let is_over = |entry: &mut Entry| {
+                let place = Place::of(entry);
+                let is_over = is_expired(entry, now) || expire_elements(entry, db_index, cx, audience);
+                sizes.shift(Some(place), Some(Place::of(entry)).filter(|_| !is_over));
+                is_over
+            };
             // A key lives through the millisecond of its deadline, as in `is_expired`.
             let mut gone = Vec::new();
-            let visited = db.table.take_due_where(now.0 - 1, budget, is_over, |entry| gone.push(entry));
+            let visited = table.take_due_where(now.0 - 1, budget, is_over, |entry| gone.push(entry));
             for entry in gone {
                 audience.touch(db_index, entry.key(), &mut cx.ready);
                 removed += usize::from(entry.deadline().is_some());
@@ -144,7 +151,7 @@ impl View<'_> {
                 }
                 edit::discard(entry);
             }
-            db.volatile -= removed;
+            *volatile -= removed;
             budget = budget.saturating_sub(visited.max(1));
             if budget == 0 {
                 break;

@@ -3,6 +3,7 @@
 //! Entries arrive in batches. Each batch takes the locks once, and asks for the memory of entries some steps before it
 //! puts them in: a table of millions lies in no cache, and one wait after the other is most of the time of loading.
 
+use super::sizes::Place;
 use super::{DbIndex, Entry, Key, Keyspace, LockSet, ShardId, View};
 use crate::ds::table;
 
@@ -78,6 +79,7 @@ impl View<'_> {
         let Arrival { db, hash, shard, entry } = arrival;
         let keyspace = self.keyspace();
         let (own, due) = (entry.deadline(), table::Slot::deadline(&entry));
+        let place = Place::of(&entry);
         let (held, _) = self.split(Key { bytes: &[], hash });
         let parts = held.db_mut(db);
         match parts.table.entry(hash, entry.key()) {
@@ -86,12 +88,13 @@ impl View<'_> {
             }
             table::Entry::Occupied(occupied) if replaces => {
                 let replaced = occupied.replace(entry);
-                parts.volatile -= usize::from(replaced.deadline().is_some());
+                parts.forget(&replaced);
                 super::edit::discard(replaced);
             }
             table::Entry::Occupied(_) => return Some(Arrival { db, hash, shard, entry }),
         }
         parts.volatile += usize::from(own.is_some());
+        parts.sizes.enter(place);
         if let Some(when) = due {
             keyspace.announce_deadline(when);
         }

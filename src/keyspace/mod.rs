@@ -11,8 +11,7 @@
 //!   journal are done once, for everybody ([`edit`]).
 //! * [`snapshot`] gives all data as it was at one moment.
 //! * [`evict`] chooses what goes when memory is full, [`expire`] removes keys at their deadline, [`scan`] walks them with a
-//!   stateless cursor, [`reclaim`] frees big
-//!   values off the workers.
+//!   stateless cursor, [`reclaim`] frees big values off the workers, [`sizes`] counts how long values are.
 //!
 //! **Invariant:** nobody holds one shard while waiting for another, except under the script mutex
 //! ([`Keyspace::script_mutex`]), of which there is one; so nobody deadlocks.
@@ -33,6 +32,7 @@ pub mod lock;
 pub mod reclaim;
 pub mod scan;
 pub mod shard;
+pub mod sizes;
 pub mod snapshot;
 mod sync;
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use crate::ds::breaks::take_breaks;
 use std::any::Any;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 /// Values that take more allocations than this to free are freed elsewhere.
@@ -20,6 +20,10 @@ type Garbage = (Box<dyn Any + Send>, u64, usize);
 static PENDING: AtomicU64 = AtomicU64::new(0);
 static PENDING_BYTES: AtomicUsize = AtomicUsize::new(0);
 static FREED: AtomicU64 = AtomicU64::new(0);
+/// Bytes that were freed and whose pages the allocator may still hold.
+static UNRETURNED_BYTES: AtomicU64 = AtomicU64::new(0);
+/// The thread is to give them back.
+static IS_RETURNING: AtomicBool = AtomicBool::new(false);
 static QUEUE: OnceLock<Option<Sender<Garbage>>> = OnceLock::new();
 
 /// Values waiting to be freed: `lazyfree_pending_objects`.
@@ -52,10 +56,26 @@ pub(super) fn free_weighed_elsewhere<T: Send + 'static>(garbage: T, bytes: usize
     send(Box::new(garbage), 1, bytes);
 }
 
-/// Gives what the allocator holds free back to the system, behind what waits to be freed.
-pub fn give_back_pages() {
-    // If it can't, they go in a second.
-    when_freed(|| _ = crate::alloc::purge());
+/// Notes that so many bytes were freed, and gives pages back to the system when that has become `much`: on the reclaim thread,
+/// behind what waits to be freed. Where others keep that thread from its CPU it becomes twice as much, and then the caller does it
+/// itself: on a machine that was busy with 15 other things, pages for 0.2 of `maxmemory` waited otherwise.
+pub fn give_back_pages(freed: u64, much: u64) {
+    let unreturned = UNRETURNED_BYTES.fetch_add(freed, Ordering::Relaxed).saturating_add(freed);
+    if unreturned >= much.saturating_mul(2) {
+        purge();
+    } else if unreturned >= much && !IS_RETURNING.swap(true, Ordering::Relaxed) {
+        when_freed(|| {
+            IS_RETURNING.store(false, Ordering::Relaxed);
+            purge();
+        });
+    }
+}
+
+fn purge() {
+    if UNRETURNED_BYTES.swap(0, Ordering::Relaxed) > 0 {
+        // If it can't, they go in a second.
+        _ = crate::alloc::purge();
+    }
 }
 
 /// Calls `then` on the reclaim thread when all that waits now is freed. Must be quick.
@@ -69,6 +89,12 @@ pub fn when_freed(then: impl FnOnce() + Send + 'static) {
         }
     }
     free_many_elsewhere(Then(Some(then)), 0);
+}
+
+/// Whether what waits to be freed is so much beside all that is allocated that whoever has more should free it at once.
+pub(super) fn is_behind() -> bool {
+    const SHARE: usize = 16;
+    pending_bytes() > crate::alloc::allocated_bytes() / SHARE
 }
 
 /// Bytes of evicted values that wait to be freed.
@@ -102,4 +128,26 @@ fn start() -> Option<Sender<Garbage>> {
         }
     };
     std::thread::Builder::new().name("ochre-reclaim".into()).spawn(run).ok().map(|_| queue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_frees_much_while_the_thread_is_kept_gives_back_pages_itself() {
+        const MUCH: u64 = 1 << 40;
+        struct Kept(std::sync::mpsc::Receiver<()>);
+        impl Drop for Kept {
+            fn drop(&mut self) {
+                _ = self.0.recv();
+            }
+        }
+        let (release, kept) = channel();
+        free_elsewhere(Kept(kept));
+        give_back_pages(MUCH, MUCH);
+        give_back_pages(MUCH, MUCH);
+        assert!(UNRETURNED_BYTES.load(Ordering::Relaxed) < MUCH);
+        drop(release);
+    }
 }

@@ -5,6 +5,7 @@ use super::view::Circumstances;
 use crate::ds::table::{HashSeed, Table};
 use crate::keyspace::audience::Audience;
 use crate::keyspace::entry::{Entry, is_expired};
+use crate::keyspace::sizes::{Place, Sizes};
 use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
@@ -12,6 +13,7 @@ pub struct Db {
     pub(super) table: Table<Entry>,
     /// Entries with a deadline.
     pub(super) volatile: usize,
+    pub(super) sizes: Sizes,
 }
 
 /// What one lock protects.
@@ -24,7 +26,7 @@ pub struct Shard {
 
 impl Shard {
     pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
-        let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0 };
+        let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0, sizes: Sizes::default() };
         Shard {
             dbs: (0..databases).map(db).collect(),
             audience: Audience::default(),
@@ -120,16 +122,29 @@ impl Db {
         self.table.iter()
     }
 
-    /// Removes the entry and keeps the count of volatile ones.
+    /// How long the values are.
+    pub fn sizes(&self) -> &Sizes {
+        debug_assert!(self.sizes.same(&Sizes::of(self.iter())), "an entry came, went or changed uncounted");
+        &self.sizes
+    }
+
+    /// Removes the entry and keeps the counts.
     pub(super) fn remove(&mut self, key: Key<'_>) -> Option<Entry> {
         let entry = self.table.remove(key.hash(), key.bytes())?;
-        self.volatile -= usize::from(entry.deadline().is_some());
+        self.forget(&entry);
         Some(entry)
+    }
+
+    /// An entry was taken out of the table.
+    pub(super) fn forget(&mut self, entry: &Entry) {
+        self.volatile -= usize::from(entry.deadline().is_some());
+        self.sizes.leave(Place::of(entry));
     }
 
     /// Puts an entry under its own key, which must not be there.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
         self.volatile += usize::from(entry.deadline().is_some());
+        self.sizes.enter(Place::of(&entry));
         let replaced = self.table.insert(hash, entry);
         debug_assert!(replaced.is_none());
     }
@@ -137,6 +152,7 @@ impl Db {
     /// Takes everything out, for freeing it elsewhere.
     pub(super) fn take(&mut self) -> Table<Entry> {
         self.volatile = 0;
+        self.sizes = Sizes::default();
         self.table.take()
     }
 }

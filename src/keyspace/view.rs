@@ -23,12 +23,13 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
-use super::access::{AccessClock, lru_seconds};
+use super::access::{AccessClock, lru_clock};
 use super::audit::{Access, Audit};
 use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
 use super::lock::ParkingGuard;
+use super::sizes::Place;
 use super::waiters::{ReadyKey, Waiter};
 use super::{
     Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Observed, Shard, ShardId,
@@ -83,7 +84,7 @@ pub(super) struct Circumstances {
     /// The time that keys are marked with as last used: now, except in a replay.
     pub used_at: UnixMs,
     /// That time as an LRU policy keeps it.
-    pub lru_seconds: u32,
+    pub lru_clock: u32,
     pub effects: Effects,
     pub access: AccessClock,
     /// CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -113,7 +114,7 @@ impl<'k> View<'k> {
             cx: Circumstances {
                 now: UnixMs(0),
                 used_at: UnixMs(0),
-                lru_seconds: 0,
+                lru_clock: 0,
                 effects: Effects::default(),
                 access: keyspace.access.load(),
                 no_touch: false,
@@ -662,6 +663,7 @@ fn live<'s>(
                 && let Some(entry) = expired.remove(key.bytes())
             {
                 db.volatile -= 1;
+                db.sizes.leave(Place::of(&entry));
                 cx.expired(db_index, key.bytes());
                 audience.touch(db_index, key.bytes(), &mut cx.ready);
                 edit::discard(entry);
@@ -675,7 +677,7 @@ impl Circumstances {
     fn set_now(&mut self, now: UnixMs, used_at: UnixMs) {
         self.now = now;
         self.used_at = used_at;
-        self.lru_seconds = lru_seconds(used_at);
+        self.lru_clock = lru_clock(used_at);
     }
 
     /// Notes a use of an entry. Its line of memory is only written when the clock has moved: a key that two workers
@@ -695,14 +697,14 @@ impl Circumstances {
         if self.access.lfu {
             self.access.counted_up(clock, self.used_at, &mut self.rng)
         } else {
-            self.lru_seconds
+            self.lru_clock
         }
     }
 
     /// The clock of an entry that is new now.
     #[inline]
     pub fn new_clock(&self) -> u32 {
-        if self.access.lfu { self.access.initial(self.used_at) } else { self.lru_seconds }
+        if self.access.lfu { self.access.initial(self.used_at) } else { self.lru_clock }
     }
 
     #[cold]

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::config::{Config, OutputLimit};
+use crate::dispatch::memory::clients_limit;
 use crate::session::{Client, ClientKind};
 
 /// What a client without a password may leave unread, in bytes.
@@ -21,12 +22,14 @@ fn limit_for(config: &Config, kind: ClientKind) -> OutputLimit {
     }
 }
 
-/// What may be produced for a client before any of it is sent, in bytes.
+/// What may be produced for a client before any of it is sent, in bytes: no more than its class may leave unsent, and no more than
+/// all clients may have together (`maxmemory-clients`). Who has more than that is evicted, but the reply would be there first: two
+/// of 40 MB were more than a container had left beside 100 MB of data.
 pub fn production_max(config: &Config, client: &Client) -> usize {
-    match limit_for(config, client.kind()).hard {
-        0 => usize::MAX,
-        hard => usize::try_from(hard).unwrap_or(usize::MAX),
-    }
+    let class = Some(limit_for(config, client.kind()).hard).filter(|hard| *hard > 0);
+    let all = clients_limit(config).filter(|_| !client.is_no_evict());
+    let least = class.into_iter().chain(all).min();
+    least.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 /// Whether a request dribbles in: it began `timeout_seconds` ago or more, and since then less than [`REQUEST_MIN_BYTES_PER_SECOND`]

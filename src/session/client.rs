@@ -285,6 +285,12 @@ impl Client {
         }
     }
 
+    /// What [`Client::take_call`] will say.
+    #[inline]
+    pub fn is_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
+    }
+
     /// Whether there is mail or an order to close; the owner then asks the two calls below.
     #[inline]
     pub fn take_call(&self) -> bool {

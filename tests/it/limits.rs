@@ -329,6 +329,27 @@ fn big_replies_stop_at_the_output_limit() {
 }
 
 #[test]
+fn a_reply_bigger_than_all_clients_may_have_stops_while_it_is_produced() {
+    let server = server(&["--io-threads", "1", "--maxmemory-clients", "1mb"]);
+    let mut admin = connect(&server);
+    assert_eq!(admin.ask("CLIENT NO-EVICT ON"), Reply::ok());
+    let value = "v".repeat(1_000);
+    let push: Vec<&str> = ["RPUSH", "list"].into_iter().chain([&value[..]; 100]).collect();
+    for _ in 0..50 {
+        admin.send(&push).unwrap();
+        assert!(matches!(admin.read().unwrap(), Reply::Integer(_)));
+    }
+    let mut wire = connect(&server);
+    wire.send(&["LRANGE", "list", "0", "-1"]).unwrap();
+    assert!(wire.is_closed());
+    eventually("it is counted", || counter!(server, output_limit_disconnections) == 1);
+    // Whom nobody may evict gets it whole, and others what is small.
+    let Reply::Array(all) = admin.ask("LRANGE list 0 -1") else { panic!("no array") };
+    assert_eq!(all.len(), 5_000);
+    assert_eq!(connect(&server).ask("LRANGE list 0 99"), Reply::Array(vec![Reply::bulk(&value); 100]));
+}
+
+#[test]
 fn a_panic_ends_its_connection_and_nothing_else() {
     let server = server(&["--io-threads", "2", "--enable-debug-command", "yes"]);
     let mut others: Vec<Wire> = (0..4).map(|_| connect(&server)).collect();

@@ -175,6 +175,25 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
+fn no_secret_is_logged() {
+    let (mut process, port) = started(&["--loglevel", "debug", "--enable-debug-command", "yes"]);
+    let mut wire = Wire::connect(at(port));
+    for line in super::users::WITH_SECRETS {
+        wire.ask(line);
+    }
+    // A transaction that panics, with a secret among its requests.
+    for line in ["MULTI", "CONFIG SET masterauth hunter2", "DEBUG PANIC"] {
+        wire.ask(line);
+    }
+    wire.send(&["EXEC"]).unwrap();
+    process.wait_for("panicked");
+    process.signal(Signal::TERM);
+    let (_, errors) = process.end();
+    let log = process.log.join("\n");
+    assert!(!log.contains("hunter2") && !errors.contains("hunter2"), "{log}\n{errors}");
+}
+
+#[test]
 fn the_log_of_a_start_is_short_and_what_supervisors_wait_for() {
     let (mut process, port) = started(&[]);
     let pid = format!(" PID: {}", process.child.id());

@@ -245,6 +245,32 @@ fn a_certificate_can_name_the_user() {
 }
 
 #[test]
+fn a_library_speaks_tls() {
+    let pki = Pki::new();
+    let (_server, addr) = pki.server(&["--tls-auth-clients", "yes"]);
+    let pair = pki.client_pair("library");
+    let connect = |authority_pem: &str, pair: Option<&Pair>| {
+        let client_tls = pair.map(|pair| redis::ClientTlsConfig {
+            client_cert: pair.certificate.clone().into_bytes(),
+            client_key: pair.key.clone().into_bytes(),
+        });
+        let trusted =
+            redis::TlsCertificates { client_tls, root_cert: Some(authority_pem.as_bytes().to_vec()) };
+        let client =
+            redis::Client::build_with_tls(format!("rediss://localhost:{}/", addr.port()), trusted).unwrap();
+        let mut connection = client.get_connection()?;
+        let mut pipe = redis::pipe();
+        for number in 0..1_000 {
+            pipe.set(number, vec![b'v'; number]).ignore();
+        }
+        pipe.get(999).query::<Vec<Vec<u8>>>(&mut connection)
+    };
+    assert_eq!(connect(&pki.authority_pem, Some(&pair)).unwrap(), [vec![b'v'; 999]]);
+    assert!(connect(&pki.authority_pem, None).is_err());
+    assert!(connect(&Pki::new().authority_pem, Some(&pair)).is_err());
+}
+
+#[test]
 fn certificates_are_replaced_without_a_restart() {
     let pki = Pki::new();
     let (server, addr) = pki.server(&["--tls-auth-clients", "no"]);

@@ -8,9 +8,12 @@ use super::wire::{Reply, request};
 /// All texts in a reply.
 fn texts(reply: &Reply) -> String {
     match reply {
-        Reply::Bulk(bytes) | Reply::Status(bytes) => format!("{} ", String::from_utf8_lossy(bytes)),
+        Reply::Bulk(bytes) | Reply::Status(bytes) | Reply::Error(bytes) | Reply::Verbatim(_, bytes) => {
+            format!("{} ", String::from_utf8_lossy(bytes))
+        }
         Reply::Array(items) => items.iter().map(texts).collect(),
-        _ => String::new(),
+        Reply::Map(pairs) => pairs.iter().map(|(key, value)| texts(key) + &texts(value)).collect(),
+        other => format!("{other:?} "),
     }
 }
 
@@ -107,32 +110,81 @@ fn whose_user_is_deleted_is_disconnected_and_nobody_by_that_name() {
     assert_eq!(admin.ask("GET k"), Reply::NilBulk);
 }
 
+/// Requests that hold a secret, right and wrong ones, between two without.
+pub(super) const WITH_SECRETS: [&str; 29] = [
+    "ACL SETUSER u on >hunter2 ~* +@all",
+    "AUTH u hunter2",
+    "AUTH hunter2",
+    "AUTH hunter2 hunter2 hunter2",
+    "HELLO 3 AUTH u hunter2",
+    "HELLO 3 SETNAME me AUTH u hunter2 nonsense",
+    "HELLO 3 AUTH hunter2",
+    "HELLO 9 AUTH u hunter2",
+    "CONFIG SET requirepass hunter2",
+    "CONFIG SET masterauth hunter2",
+    "CONFIG SET tls-key-file-pass hunter2",
+    "CONFIG SET tls-client-key-file-pass hunter2",
+    "CONFIG SET maxmemory 0 masterauth hunter2 port nonsense",
+    "CONFIG SET masterauth hunter2 masterauth hunter2",
+    "CONFIG SET masterauth hunter2 tls-key-file-pass",
+    "ACL SETUSER u <hunter2 (>hunter2)",
+    "ACL SETUSER u (>hunter2",
+    "ACL SETUSER u <hunter2 <hunter2",
+    "ACL SETUSER u #hunter2",
+    "ACL SETUSER u !hunter2",
+    "SET k v",
+    "MIGRATE 127.0.0.1 1 k 0 100 AUTH hunter2",
+    "MIGRATE 127.0.0.1 1 k 0 100 COPY AUTH2 u hunter2",
+    "MIGRATE 127.0.0.1 1 k 0 100 AUTH2 hunter2",
+    "MIGRATE 127.0.0.1 1 k 0 nonsense AUTH2 u hunter2",
+    "ACL SETUSER",
+    "RESET",
+    "AUTH default hunter2",
+    "PING",
+];
+
 #[test]
 fn secrets_are_shown_to_nobody() {
-    let server = server(&["--io-threads", "1", "--slowlog-log-slower-than", "0"]);
-    let (mut admin, mut monitor) = (connect(&server), connect(&server));
+    let server =
+        server(&["--io-threads", "1", "--slowlog-log-slower-than", "0", "--latency-monitor-threshold", "1"]);
+    let (mut admin, mut monitor, mut other) = (connect(&server), connect(&server), connect(&server));
     monitor.ask("MONITOR");
-    for line in [
-        "ACL SETUSER u on >hunter2 ~*",
-        "AUTH u hunter2",
-        "AUTH hunter2",
-        "HELLO 3 AUTH u hunter2",
-        "CONFIG SET requirepass hunter2",
-        "ACL SETUSER u <hunter2 (>hunter2)",
-        "ACL SETUSER",
-        "RESET",
-        "AUTH default hunter2",
-        "PING",
-    ] {
+    for line in WITH_SECRETS {
+        let reply = texts(&admin.ask(line));
+        assert!(!reply.contains("hunter2"), "{line}: {reply}");
+        let clients = texts(&other.ask("CLIENT LIST"));
+        assert!(!clients.contains("hunter2"), "{line}: {clients}");
+    }
+    // The same within a transaction, where it may stand.
+    for line in ["MULTI", "CONFIG SET masterauth hunter2", "ACL SETUSER u >hunter2", "EXEC"] {
         admin.ask(line);
     }
     let log = texts(&admin.ask("SLOWLOG GET -1"));
-    assert!(log.contains("redacted") && !log.contains("hunter2"), "{log}");
-    loop {
-        let line = texts(&monitor.read().unwrap());
-        assert!(!line.contains("hunter2"), "{line}");
-        if line.contains("PING") {
-            break;
-        }
+    assert!(log.contains("redacted") && log.contains("MIGRATE") && !log.contains("hunter2"), "{log}");
+    for line in
+        ["ACL LOG 100", "INFO everything", "LATENCY LATEST", "LATENCY DOCTOR", "CLIENT LIST", "ACL LIST"]
+    {
+        let told = texts(&admin.ask(line));
+        assert!(!told.contains("hunter2"), "{line}: {told}");
     }
+    admin.ask("ECHO over");
+    let mut told = String::new();
+    while !told.contains("ECHO") {
+        told.push_str(&texts(&monitor.read().unwrap()));
+    }
+    assert!(told.contains("MIGRATE") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn what_exec_may_not_run_is_told_as_exec() {
+    let server = server(&[]);
+    let (mut admin, mut user) = (connect(&server), connect(&server));
+    admin.ask("ACL SETUSER u on nopass ~* +@all");
+    for line in ["AUTH u x", "MULTI", "INCR k"] {
+        user.ask(line);
+    }
+    admin.ask("ACL SETUSER u -incr");
+    assert!(texts(&user.ask("EXEC")).contains("NOPERM"));
+    let log = texts(&admin.ask("ACL LOG"));
+    assert!(log.contains("context multi object incr") && log.contains(" cmd=exec "), "{log}");
 }

@@ -104,6 +104,7 @@ pub fn run(script: &Script, target: &Target, mut visit: impl FnMut(usize, Outcom
         visit(index, outcome);
     }
     run.restore();
+    run.count();
 }
 
 struct Run<'t> {
@@ -126,6 +127,14 @@ impl Run<'_> {
     fn restore(&mut self) {
         for (name, value) in std::mem::take(&mut self.configs).into_iter().rev() {
             self.control.call(&[b"CONFIG", b"SET".as_slice(), name.as_bytes(), &value]);
+        }
+    }
+
+    /// Has the server count its keys, which builds with debug assertions compare with those that came and went.
+    fn count(&mut self) {
+        if let Target::Ochre { .. } = self.target {
+            let reply = self.control.ask("INFO keyspace");
+            assert!(matches!(reply, Reply::Bulk(_)), "the server lost count of its keys: {reply:?}");
         }
     }
 

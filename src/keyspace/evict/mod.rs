@@ -132,7 +132,7 @@ fn remove(shard: &mut Shard, cx: &mut Circumstances, index: DbIndex, key: Key<'_
 fn discard(entry: Entry) -> usize {
     const WEIGHED_ELEMENTS: usize = 16;
     let bytes = super::entry::heap_bytes(&entry, WEIGHED_ELEMENTS);
-    if edit::is_large(&entry) {
+    if edit::is_large(&entry) && !reclaim::is_behind() {
         reclaim::free_weighed_elsewhere(entry, bytes);
     }
     bytes

@@ -16,6 +16,7 @@ const POPULATE_SLICE: u64 = 1024;
 pub(super) fn object(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let now = cx.now();
     let line = cx.with_key(req.arg(2), |view, db, key| {
+        let access = view.keyspace().access_clock();
         let entry = view.peek(db, key)?;
         let bytes = string_of(entry).map(|string| string.bytes()).unwrap_or_default();
         Some(format!(
@@ -23,7 +24,7 @@ pub(super) fn object(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             bytes.as_ptr(),
             encoding_word(entry),
             serialized_len(bytes),
-            entry.clock(),
+            access.shown(entry.clock()),
             idle_seconds(entry.clock(), now)
         ))
     })?;

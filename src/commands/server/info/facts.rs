@@ -12,6 +12,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::stats::Totals;
 use crate::dispatch::{AdminCx, CmdError, Engine};
+use crate::keyspace::sizes::Sizes;
 use crate::keyspace::{Busy, DbIndex, LockSet, ShardId, View};
 use crate::session::Client;
 
@@ -96,7 +97,7 @@ pub struct Memory {
 }
 
 /// One database.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Database {
     pub keys: u64,
     /// Keys with a deadline.
@@ -105,6 +106,8 @@ pub struct Database {
     pub mean_ttl_ms: u64,
     /// Bytes of the table itself.
     pub table_bytes: u64,
+    /// How long its values are.
+    pub sizes: Sizes,
 }
 
 impl<'e> Facts<'e> {
@@ -251,6 +254,7 @@ impl Database {
         let (volatile, mean_ttl_ms) = view.volatile(db);
         let volatile = volatile as u64;
         self.keys += keys;
+        view.shards().for_each(|shard| self.sizes.add(shard.db(db).sizes()));
         self.table_bytes += view.shards().map(|shard| shard.db(db).table_bytes() as u64).sum::<u64>();
         let sum = u128::from(self.mean_ttl_ms) * u128::from(self.volatile)
             + u128::from(mean_ttl_ms) * u128::from(volatile);

@@ -69,7 +69,7 @@ const SECTIONS: &[Section] = &[
     section("latencystats", "Latencystats", false, commands::emit_latencies),
     section("cluster", "Cluster", true, replication::emit_cluster),
     section("keyspace", "Keyspace", true, keyspace::emit),
-    section("keysizes", "Keysizes", true, |_, _| {}),
+    section("keysizes", "Keysizes", true, keyspace::emit_sizes),
 ];
 
 /// Says the sections that `asked` names (none: the default ones; `all`, `everything` and `default` are groups) to
