@@ -336,9 +336,19 @@ pub fn error_reply(lua: &Lua, args: &MultiValue) -> Answer {
     let text = c_text(&text);
     let text = text.strip_prefix(b"-").unwrap_or(text);
     // A code is a first word before others.
-    let has_code = memchr::memchr(b' ', text).is_some();
-    let text = if has_code { text.to_vec() } else { [b"ERR ", text].concat() };
-    Ok((false, error_object(lua, &text)?))
+    let (code, message) = match memchr::memchr(b' ', text) {
+        Some(end) => text.split_at(end + 1),
+        None => (&b"ERR "[..], text),
+    };
+    Ok((false, error_object(lua, &[code, without_line_ends(message)].concat())?))
+}
+
+/// A text without the line ends around it.
+fn without_line_ends(mut text: &[u8]) -> &[u8] {
+    while let [b'\r' | b'\n', rest @ ..] | [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// `redis.status_reply(text)`

@@ -226,8 +226,13 @@ impl<'b> Reader<'b> {
         for _ in 0..len {
             let key = self.value(lua, depth + 1)?;
             let value = self.value(lua, depth + 1)?;
-            if key.is_nil() || matches!(key, Value::Number(number) if number.is_nan()) {
-                return Err("Bad data format in input.".into());
+            let wrong = match key {
+                Value::Nil => Some("table index is nil"),
+                Value::Number(number) if number.is_nan() => Some("table index is NaN"),
+                _ => None,
+            };
+            if let Some(text) = wrong {
+                return Err(Fault::Bare(text));
             }
             table.raw_set(key, value)?;
         }

@@ -24,6 +24,8 @@ pub const RAISING: &str = "raising";
 pub(super) enum Fault {
     /// The message without its place.
     Text(Vec<u8>),
+    /// The message, which comes from Lua itself and has no place.
+    Bare(&'static str),
     Lua(mlua::Error),
 }
 
@@ -73,6 +75,9 @@ pub(super) fn add(
             Err(Fault::Text(text)) => {
                 let text = lua.create_string([place(lua).as_bytes(), &text].concat())?;
                 Ok(MultiValue::from_iter([Value::Boolean(true), Value::String(text)]))
+            }
+            Err(Fault::Bare(text)) => {
+                Ok(MultiValue::from_iter([Value::Boolean(true), Value::String(lua.create_string(text)?)]))
             }
             Err(Fault::Lua(error)) => Err(error),
         }
