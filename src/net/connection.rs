@@ -35,7 +35,7 @@ use crate::dispatch::memory::evict_clients;
 use crate::dispatch::slices::{self, Ground};
 use crate::dispatch::{Executor, Parked, Plan, Step};
 use crate::keyspace::JournalOffset;
-use crate::keyspace::waiters::Ending;
+use crate::keyspace::waiters::{Ending, Wait};
 use crate::resp::{Decoded, Decoder, Limits, Output};
 use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 
@@ -160,11 +160,14 @@ impl Connection {
             if self.attempts.owes() && !self.settle(cx) {
                 return Ok(Polled::Rests);
             }
-            if self.session.waiting.is_some() && self.poll_wait(cx).is_pending() {
-                if !self.must_hold(cx) {
-                    self.flush(cx)?;
+            if self.session.waiting.is_some() {
+                if self.poll_wait(cx).is_pending() {
+                    if !self.must_hold(cx) {
+                        self.flush(cx)?;
+                    }
+                    return self.listen_waiting(cx).map(|()| Polled::Rests);
                 }
-                return self.listen_waiting(cx).map(|()| Polled::Rests);
+                self.take_mail()?;
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
                 (true, _) => Some(Pause::NeedInput),
@@ -241,11 +244,20 @@ impl Connection {
     }
 
     fn take_mail(&mut self) -> Result<(), End> {
+        if !self.session.shared.is_called() {
+            return Ok(());
+        }
+        // While others run its request on its behalf, what that says to the client itself is to come behind the reply.
+        let wait = self.session.waiting.as_ref().map(|(waiter, _)| waiter.claim());
+        if matches!(wait.as_deref(), Some(Wait::Ended(_))) {
+            return Ok(());
+        }
         if self.session.shared.take_call() {
             if self.session.shared.is_killed() {
                 return Err(End::Asked);
             }
             self.session.shared.take_mail(&mut self.output);
+            drop(wait);
             self.depend_on_everything();
         }
         Ok(())
@@ -492,13 +504,16 @@ impl Connection {
                 {
                     return (index + 1, None);
                 }
-                // What it said to itself comes behind the reply.
-                Step::Done if self.session.is_subscriber() || self.session.tracking.is_some() => {
-                    self.session.shared.take_mail(&mut self.output);
+                // What it said to itself comes behind the reply, and before it waits.
+                step @ (Step::Done | Step::Waits) => {
+                    if self.session.is_subscriber() || self.session.tracking.is_some() {
+                        self.session.shared.take_mail(&mut self.output);
+                    }
+                    if step == Step::Waits {
+                        return (index + 1, Some(Stop::Waits));
+                    }
                 }
-                Step::Done => {}
                 Step::WantsStack => return (index, Some(Stop::WantsStack)),
-                Step::Waits => return (index + 1, Some(Stop::Waits)),
                 Step::Parked(place) => return (index, Some(Stop::Park(place))),
                 Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
             }
