@@ -102,7 +102,9 @@ impl<'b> ReplyReader<'b> {
     }
 
     fn array(&mut self, lua: &Lua, nil: &Value, len: usize) -> mlua::Result<Table> {
-        let table = lua.create_table_with_capacity(len, 0)?;
+        // How long a table with nils in it is depends on what it had room for: as in Redis it grows by itself.
+        let room = if nil.is_nil() { 0 } else { len };
+        let table = lua.create_table_with_capacity(room, 0)?;
         for index in 1..=len {
             table.raw_set(index, self.value(lua, nil)?)?;
         }

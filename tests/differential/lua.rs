@@ -30,7 +30,7 @@ const HEAD: &str = "cjson.encode_number_precision(14) cjson.encode_sparse_array(
     cjson.encode_max_depth(1000) cjson.decode_max_depth(1000) cjson.encode_keep_buffer(true)\n\
     cjson.encode_invalid_numbers(false) cjson.decode_invalid_numbers(true)\n\
     local r, v1, v2, v3 = {}, 7, 'abc', {1, 'b', 3.5}\n\
-    local function S(v) if type(v) == 'table' then return 'T' end return tostring(v) end\n";
+    local forms = {table = 'T', ['function'] = 'F'} local function S(v) return forms[type(v)] or tostring(v) end\n";
 
 /// A text with holes, and what is in them.
 #[derive(Clone)]
