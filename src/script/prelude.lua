@@ -4,16 +4,20 @@ local host = ...
 local readonly, raising, calling, G = host.readonly, host.raising, host.calling, host.globals
 local xpcall, rawpcall, type, error, tostring, ipairs, select = xpcall, pcall, type, error, tostring, ipairs, select
 
--- An error object of a command is its text to whoever catches it, as in Redis.
+-- An error object of a command is its text to whoever catches it; what another table has as `err` comes behind it. Both as in Redis.
 local function caught(ok, ...)
     if ok then
         return true, ...
     end
     local err = ...
-    if type(err) == 'table' and type(err.err) == 'string' then
-        return false, err.err
+    if type(err) ~= 'table' then
+        return false, err
     end
-    return false, err
+    local text = err.err
+    if type(text) == 'string' or type(text) == 'number' then
+        return false, text
+    end
+    return false, err, text
 end
 
 function pcall(...)

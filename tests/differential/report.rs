@@ -7,8 +7,8 @@ use super::text;
 const RUNS: usize = 2;
 /// Values up to this length need not get shorter.
 const SHORT_BYTES: usize = 16;
-/// Longest line that is shown whole.
-const SHOWN_CHARS: usize = 400;
+/// Longest line that is shown whole: what every random script begins with has some 500 characters.
+const SHOWN_CHARS: usize = 2_000;
 
 /// Fewer commands, then fewer and shorter arguments, as long as there is a difference.
 pub fn shrunk(pair: &Pair, mut sequence: Vec<Request>, resp3: bool) -> Vec<Request> {
