@@ -36,15 +36,16 @@ pub async fn run(engine: Arc<Engine>) {
         ticks += 1;
         engine.used_memory();
         engine.gauges.sample(&engine);
-        evict_clients(&engine, &engine.config.snapshot(), engine.stats.worker(engine.workers));
+        let config = engine.config.snapshot();
+        evict_clients(&engine, &config, engine.stats.worker(engine.workers));
         // What CONFIG SET made too much goes even if nobody sends a command.
         engine.eviction.look();
+        engine.tracking.limit(config.tracking_table_max_keys, None, &engine.clients);
         if let Some(saver) = engine.parts.find::<Saver>() {
             // It waits for locks, and starts a thread.
             saver.tick(&engine);
         }
         if ticks.is_multiple_of(CLIENTS_EVERY) {
-            let config = engine.config.snapshot();
             follow_tls_files(&engine, &config);
             let now_us = engine.time.monotonic_us();
             engine

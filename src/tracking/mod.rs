@@ -115,19 +115,27 @@ impl Tracking {
             }
         };
         self.item_count.fetch_add(1, Ordering::Relaxed);
-        let count = self.key_count.fetch_add(usize::from(is_new), Ordering::Relaxed) + usize::from(is_new);
-        if is_new && max_keys > 0 && count as u64 > max_keys {
-            self.forget_one(key, clients);
+        if is_new {
+            self.key_count.fetch_add(1, Ordering::Relaxed);
+            self.limit(max_keys, Some(key), clients);
         }
     }
 
-    /// Makes room: the readers of some key other than `but` have to read it again.
-    #[cold]
-    fn forget_one(&self, but: &[u8], clients: &Registry) {
-        let victim = self.keys.iter().map(|readers| readers.key().clone()).find(|key| **key != *but);
-        if let Some(key) = victim {
-            self.invalidate(&key, None, clients);
+    /// Forgets keys other than `but` when there are more than `max_keys`, 0 being no bound: their readers have to read them again.
+    #[inline]
+    pub fn limit(&self, max_keys: u64, but: Option<&[u8]>, clients: &Registry) {
+        let surplus = (self.keys() as u64).saturating_sub(max_keys);
+        if max_keys > 0 && surplus > 0 {
+            // A few more than must: who looks for one at a time walks each time over the places of those that have gone.
+            self.forget(surplus + max_keys / 128, but, clients);
         }
+    }
+
+    #[cold]
+    fn forget(&self, count: u64, but: Option<&[u8]>, clients: &Registry) {
+        let names = self.keys.iter().map(|readers| readers.key().clone());
+        let victims: Vec<_> = names.filter(|key| but != Some(key)).take(count as usize).collect();
+        victims.iter().for_each(|key| self.invalidate(key, None, clients));
     }
 
     /// Tells who has read what a command of `origin` has changed.
