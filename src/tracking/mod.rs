@@ -9,7 +9,8 @@
 //! Names count, not databases, as in Redis: a change of `k` in any of them is told to whoever has read any.
 //!
 //! A read is remembered before its shard is let go, and a change is told before its shard is let go, so no change between
-//! the two is missed. Who has gone stays in the lists until their keys change; numbers of clients are not used again.
+//! the two is missed. Who has gone stays in the lists until their keys change, or nobody tracks; numbers of clients are not
+//! used again.
 //!
 //! The table is bounded by `tracking-table-max-keys`: beyond it some key is forgotten and its readers are told that it has
 //! changed, so the bound costs cache hits, never truth.
@@ -91,12 +92,21 @@ impl Tracking {
         tracker.prefixes.iter().for_each(|prefix| prefixes.add(prefix, tracker));
     }
 
-    /// Ends what [`Tracking::start`] began.
+    /// Ends what [`Tracking::start`] began. With the last that tracks the keys go, for nobody would hear of their changes.
     pub fn stop(&self, client: ClientId) {
-        let Some((_, tracker)) = self.trackers.remove(&client) else { return };
-        self.tracker_count.fetch_sub(1, Ordering::SeqCst);
+        // Nobody starts meanwhile.
         let mut prefixes = self.prefixes.write();
+        let Some((_, tracker)) = self.trackers.remove(&client) else { return };
         tracker.prefixes.iter().for_each(|prefix| prefixes.remove(prefix, client));
+        if self.tracker_count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.forget_all();
+        }
+    }
+
+    fn forget_all(&self) {
+        self.keys.clear();
+        self.key_count.store(0, Ordering::Relaxed);
+        self.item_count.store(0, Ordering::Relaxed);
     }
 
     /// Remembers that a client has read a key; there are at most `max_keys` keys, 0 being no bound.
@@ -180,9 +190,7 @@ impl Tracking {
 
     /// Everything has changed.
     fn flush(&self, clients: &Registry) {
-        self.keys.clear();
-        self.key_count.store(0, Ordering::Relaxed);
-        self.item_count.store(0, Ordering::Relaxed);
+        self.forget_all();
         // Sending takes locks of its own.
         let trackers: Vec<_> = self.trackers.iter().map(|tracker| Arc::clone(&tracker)).collect();
         trackers.iter().for_each(|tracker| tell_all(tracker, clients));
