@@ -202,6 +202,8 @@ fn attempts(instance: &Instance, round: Duration) -> f64 {
 
 /// Physical memory of a subscription, by many to one channel.
 fn subscriber_bytes(instance: &Instance, subscribers: usize) -> f64 {
+    // More than `maxclients` allows as it comes.
+    instance.connect().ask(&format!("CONFIG SET maxclients {}", subscribers + 100));
     let mut connections: Vec<Connection> = (0..subscribers).map(|_| instance.connect()).collect();
     connections.iter_mut().for_each(|connection| _ = connection.ask("PING"));
     let before = instance.used_bytes();
