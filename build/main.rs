@@ -293,10 +293,11 @@ fn edit(name: &str, mut text: String, used: &mut [bool]) -> String {
     text
 }
 
-/// Where cargo has put the sources of a crate.
+/// Where cargo has put the sources of a crate. Not asked offline: cargo looks at all dependencies, and fetches those that only
+/// tests have, which on a machine where nothing else was built are missing.
 fn source_of(name: &str) -> PathBuf {
     let output = Command::new(env::var_os("CARGO").expect("cargo sets it"))
-        .args(["metadata", "--format-version=1", "--offline", "--filter-platform"])
+        .args(["metadata", "--format-version=1", "--locked", "--filter-platform"])
         .arg(env::var_os("TARGET").expect("cargo sets it"))
         .current_dir(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
         .output()
