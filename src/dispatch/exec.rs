@@ -18,7 +18,7 @@ use super::call::Accounts;
 use super::command::{Handler, Request};
 use super::durable::DiskWait;
 use super::engine::Engine;
-use super::gates::{admit, is_exec, subcommand};
+use super::gates::{is_exec, subcommand};
 use super::plan::{Keys, Planned, push_keys};
 use super::slices::{self, Ground};
 use super::stats::WorkerStats;
@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::keyspace::waiters::{ReadyKey, Waiter};
 use crate::keyspace::{Busy, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs};
-use crate::session::{Session, Transaction};
+use crate::session::{Queued, Session, Transaction};
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -442,31 +442,48 @@ impl<'k> Executor<'k> {
         }
     }
 
-    /// The shards that a request needs inside a transaction: a command about the server may want any.
+    /// The shards that a request needs that runs by itself later.
     pub(super) fn locks_of(&mut self, args: &Args<'_>) -> LockSet {
-        let found = self.find(args.at(0)).and_then(|found| subcommand(found, args));
-        match found {
+        match self.find(args.at(0)).and_then(|found| subcommand(found, args)) {
+            None => LockSet::Nothing,
+            Some(registered) => self.find_keys(registered, args, &mut Keys::new()),
+        }
+    }
+
+    /// The shards that a request needs inside a transaction: a command about the server may want any.
+    pub(super) fn locks_inside(&self, args: &Args<'_>, queued: Queued) -> LockSet {
+        match self.engine.commands.by_id(queued.command) {
             None => LockSet::Nothing,
             Some(registered) if matches!(registered.command.handler, Handler::Admin(_)) => LockSet::All,
+            Some(Registered { only_key: Some(_), .. }) => {
+                LockSet::One(self.engine.keyspace.shard_of(queued.key_hash))
+            }
             Some(registered) => self.find_keys(registered, args, &mut Keys::new()),
         }
     }
 
     /// Runs a queued request under the locks of its transaction.
-    pub(super) fn run_again(&mut self, session: &mut Session, args: Args<'_>, out: &mut Output) {
-        let Some(registered) = self.find(args.at(0)).and_then(|found| admit(found, &args)) else {
-            self.turn_away(session, &args, out);
-            return;
-        };
+    #[inline]
+    pub(super) fn run_inside(
+        &mut self,
+        session: &mut Session,
+        args: Args<'_>,
+        queued: Queued,
+        out: &mut Output,
+    ) {
+        let Some(command) = self.engine.commands.by_id(queued.command) else { return };
         // It was allowed when it was queued; a request before it, or somebody else, can have changed that.
-        if let Err(error) = self.check_rights(session, registered, &args) {
-            return self.refuse(session, Some(registered), &error, out);
+        if let Err(error) = self.check_rights(session, command, &args) {
+            return self.refuse(session, Some(command), &error, out);
         }
-        let mut keys = Keys::new();
-        push_keys(&self.engine.keyspace, registered, &args, &mut keys);
+        let (keyspace, mut keys) = (&self.engine.keyspace, Keys::new());
+        match command.only_key {
+            Some(position) => keys.push(keyspace.key_again(args.at(position), queued.key_hash)),
+            None => push_keys(keyspace, command, &args, &mut keys),
+        }
         // The clock stands still in a transaction.
         self.view.begin(self.view.now(), session.no_touch);
-        self.call(session, &Request { command: registered, args, keys: &keys }, out);
+        self.call(session, &Request { command, args, keys: &keys }, out);
     }
 
     #[inline]

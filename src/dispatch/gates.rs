@@ -86,7 +86,7 @@ impl Executor<'_> {
         if let Some(transaction) = session.transaction.as_deref_mut()
             && registered.command.is_queued
         {
-            let queued = self.queue(transaction, registered, args);
+            let queued = self.queue(transaction, request);
             self.answer_queued(session, registered, queued, out);
             return Some(Step::Done);
         }
@@ -217,7 +217,7 @@ impl Executor<'_> {
     }
 
     /// Answers a request that was queued, or refused instead.
-    #[cold]
+    #[inline]
     pub(super) fn answer_queued(
         &mut self,
         session: &mut Session,

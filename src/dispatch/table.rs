@@ -49,8 +49,15 @@ pub struct CommandTable {
     commands: Vec<Registered>,
     /// Position + 1 in `commands`, 0 = free. A power of two, at most half full.
     index: Vec<u16>,
-    /// Commands and subcommands together.
-    count: usize,
+    /// Of commands and subcommands, by their ids; `None` for those that `rename-command` removed.
+    places: Vec<Option<Place>>,
+}
+
+/// Where a command is: its position, and that of the subcommand.
+#[derive(Clone, Copy)]
+struct Place {
+    command: u16,
+    subcommand: Option<u16>,
 }
 
 impl CommandTable {
@@ -71,7 +78,8 @@ impl CommandTable {
         for (old, new) in renames {
             rename(&mut commands, old, new)?;
         }
-        let mut table = CommandTable { commands, index: Vec::new(), count: usize::from(next_id) };
+        let places = places(&commands, usize::from(next_id));
+        let mut table = CommandTable { commands, index: Vec::new(), places };
         table.build_index();
         Ok(table)
     }
@@ -132,12 +140,18 @@ impl CommandTable {
 
     /// Number of ids given out.
     pub fn id_count(&self) -> usize {
-        self.count
+        self.places.len()
     }
 
     /// The command with this id.
+    #[inline]
     pub fn by_id(&self, id: CommandId) -> Option<&Registered> {
-        self.iter_all().find(|registered| registered.id == id)
+        let Place { command, subcommand } = (*self.places.get(usize::from(id))?)?;
+        let command = self.commands.get(usize::from(command))?;
+        match subcommand {
+            None => Some(command),
+            Some(position) => command.subcommands.get(usize::from(position)),
+        }
     }
 }
 
@@ -146,6 +160,17 @@ impl Registered {
     pub fn subcommand(&self, name: &[u8]) -> Option<&Registered> {
         self.subcommands.iter().find(|sub| name.eq_ignore_ascii_case(sub.command.spec.name.as_bytes()))
     }
+}
+
+fn places(commands: &[Registered], id_count: usize) -> Vec<Option<Place>> {
+    let mut places = vec![None; id_count];
+    for (command, registered) in (0..).zip(commands) {
+        places[usize::from(registered.id)] = Some(Place { command, subcommand: None });
+        for (subcommand, sub) in (0..).zip(&registered.subcommands) {
+            places[usize::from(sub.id)] = Some(Place { command, subcommand: Some(subcommand) });
+        }
+    }
+    places
 }
 
 fn register(command: &'static Command, container: Option<&str>, next_id: &mut CommandId) -> Registered {

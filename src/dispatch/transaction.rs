@@ -12,15 +12,16 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::command::{Handler, Request};
 use super::error::CmdError;
 use super::exec::Executor;
 use super::reply::{Replied, ReplySlot};
-use super::table::Registered;
 use super::{Commit, Outcome};
-use crate::keyspace::{DbIndex, Effects, LockSet, ShardId, What};
+use crate::keyspace::{DbIndex, Effects, Key, LockSet, ShardId, What};
 use crate::resp::{Args, Output, OwnedArgs};
-use crate::session::{ClientId, Session, Transaction};
+use crate::session::{ClientId, Queued, Session, Transaction};
 use crate::spec::CommandFlags;
 
 /// What a control command does.
@@ -109,12 +110,8 @@ pub(super) fn refused_exec(error: &CmdError) -> CmdError {
 
 impl<'k> Executor<'k> {
     /// Keeps a request for EXEC, or refuses it.
-    pub(super) fn queue(
-        &self,
-        transaction: &mut Transaction,
-        registered: &Registered,
-        args: &Args<'_>,
-    ) -> Result<(), CmdError> {
+    pub(super) fn queue(&self, transaction: &mut Transaction, request: &Request<'_>) -> Result<(), CmdError> {
+        let Request { command: registered, args, keys } = request;
         let flags = registered.command.spec.flags;
         if flags.contains(CommandFlags::NO_MULTI) {
             transaction.failed = true;
@@ -122,13 +119,14 @@ impl<'k> Executor<'k> {
         }
         // What only reads is repeated nowhere, whatever commands of its kind may do.
         let flags = if self.only_reads(registered, args) { CommandFlags::READONLY } else { flags };
-        transaction.push(args, flags);
+        let key_hash = keys.first().map_or(0, Key::hash);
+        transaction.push(args, Queued { command: registered.id, key_hash }, flags);
         transaction.runs_scripts |= matches!(registered.command.handler, Handler::Script(_));
         Ok(())
     }
 
     /// The shards of everything that EXEC is going to touch.
-    pub(super) fn transaction_locks(&mut self, session: &Session) -> LockSet {
+    pub(super) fn transaction_locks(&self, session: &Session) -> LockSet {
         let Some(transaction) = session.transaction.as_deref().filter(|it| !it.failed) else {
             return LockSet::Nothing;
         };
@@ -136,10 +134,10 @@ impl<'k> Executor<'k> {
         if keyspace.shard_count() == 1 {
             return LockSet::One(ShardId(0));
         }
-        let shard_of = |key: &[u8]| keyspace.shard_of(keyspace.key(key).hash());
-        let mut shards: Vec<ShardId> = session.watch.keys().iter().map(|(_, key)| shard_of(key)).collect();
-        for request in transaction.requests.iter() {
-            match self.locks_of(&request) {
+        let watched = session.watch.keys().iter().map(|(_, key)| keyspace.key(key));
+        let mut shards: SmallVec<[ShardId; 16]> = watched.map(|key| keyspace.shard_of(key.hash())).collect();
+        for (args, queued) in transaction.iter() {
+            match self.locks_inside(&args, queued) {
                 LockSet::Nothing => {}
                 LockSet::One(shard) => shards.push(shard),
                 LockSet::Many(set) => shards.extend(set),
@@ -220,9 +218,9 @@ impl<'k> Executor<'k> {
     ) -> Replied {
         self.as_one(session.id(), |executor| {
             reply.with_output(|out: &mut Output, proto| {
-                out.writer(proto).array(transaction.requests.len());
-                for request in transaction.requests.iter() {
-                    executor.run_again(session, request, out);
+                out.writer(proto).array(transaction.len());
+                for (args, queued) in transaction.iter() {
+                    executor.run_inside(session, args, queued, out);
                 }
             })
         })

@@ -155,6 +155,13 @@ impl Keyspace {
         Key { bytes, hash: self.seed.hash(bytes) }
     }
 
+    /// A key whose hash was computed before, by [`Keyspace::key`].
+    #[inline]
+    pub fn key_again<'a>(&self, bytes: &'a [u8], hash: u64) -> Key<'a> {
+        debug_assert_eq!(self.seed.hash(bytes), hash);
+        Key { bytes, hash }
+    }
+
     #[inline]
     pub fn shard_of(&self, hash: u64) -> ShardId {
         // With one shard there are no bits to take, and shifting by 64 is not defined.

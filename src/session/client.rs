@@ -414,7 +414,7 @@ impl Client {
     #[inline]
     pub(super) fn publish_transaction(&self, transaction: Option<&Transaction>, watch: &Watch) {
         let usage = &self.usage;
-        let (queued, watched) = (transaction.map_or(0, |it| it.requests.len() + 1), watch.keys().len());
+        let (queued, watched) = (transaction.map_or(0, |it| it.len() + 1), watch.keys().len());
         if usage.queued.load(Ordering::Relaxed) != queued {
             usage.queued.store(queued, Ordering::Relaxed);
             usage.queued_bytes.store(transaction.map_or(0, Transaction::heap_bytes), Ordering::Relaxed);

@@ -25,7 +25,7 @@ pub use post::Post;
 pub use registry::{Registry, SMALL_BUFFERS_BYTES};
 pub use subscriptions::{Space, Subscriptions};
 pub use tracker::{Scope, Tracker};
-pub use transaction::{Transaction, Watch};
+pub use transaction::{Queued, Transaction, Watch};
 
 use crate::acl::{Acl, User};
 use crate::keyspace::DbIndex;

@@ -9,7 +9,9 @@ use crate::spec::CommandFlags;
 /// The requests between MULTI and EXEC.
 #[derive(Default)]
 pub struct Transaction {
-    pub requests: OwnedRequests,
+    requests: OwnedRequests,
+    /// What was found out about each of them when it came.
+    queued: Vec<Queued>,
     /// Flags of any of the requests.
     pub flags: CommandFlags,
     /// One of them runs a script.
@@ -18,22 +20,49 @@ pub struct Transaction {
     pub failed: bool,
 }
 
+/// What a queued request means, so that EXEC need not find it out again.
+#[derive(Clone, Copy)]
+pub struct Queued {
+    /// Number of the command or subcommand.
+    pub command: u16,
+    /// Hash of the first key, if there are keys.
+    pub key_hash: u64,
+}
+
 impl Transaction {
     /// Keeps a request for EXEC.
-    pub fn push(&mut self, args: &Args<'_>, flags: CommandFlags) {
+    pub fn push(&mut self, args: &Args<'_>, queued: Queued, flags: CommandFlags) {
         self.requests.push(args);
+        if self.queued.capacity() == 0 {
+            self.queued.reserve(12);
+        }
+        self.queued.push(queued);
         self.flags = self.flags | flags;
+    }
+
+    pub fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Args<'_>, Queued)> {
+        self.requests.iter().zip(self.queued.iter().copied())
     }
 
     /// Begins anew, with the room that there is.
     pub fn reset(&mut self) {
         self.requests.clear();
-        *self = Transaction { requests: std::mem::take(&mut self.requests), ..Transaction::default() };
+        self.queued.clear();
+        let (requests, queued) = (std::mem::take(&mut self.requests), std::mem::take(&mut self.queued));
+        *self = Transaction { requests, queued, ..Transaction::default() };
     }
 
     /// Heap bytes of the requests.
     pub fn heap_bytes(&self) -> usize {
-        self.requests.heap_bytes()
+        self.requests.heap_bytes() + self.queued.capacity() * size_of::<Queued>()
     }
 }
 
