@@ -3,14 +3,18 @@
 //! ```text
 //! many have mail and write ─▶ was somebody called meanwhile? ─ no ─▶ calls wake at once again
 //!        ▲                                │ yes
-//!        └── wake those who were called ◀─┴─ rest as long as the round took
+//!        └── wake those who were called ◀─┴─ rest three times as long as the round took
 //! ```
 //!
 //! A message to many subscribers costs a write to each, some 5 µs, and that is nearly all it costs. While publishers are
-//! faster than that, a round rests as long as the one before it took: deliveries then take half of the worker, and one write
-//! brings what was published in two rounds or in twenty. Nobody waits longer than twice the round that had to be waited for
-//! anyway; and as long as nothing is published during a round, as with publishers who wait for those who hear them, there
-//! is no rest. Network cards spare interrupts in the same way.
+//! faster than that, there is a rest between two rounds, three times as long as the round took: deliveries then take a quarter
+//! of the worker, and one write brings what was published in four rounds or in forty. Nobody waits longer than four times the
+//! round that had to be waited for anyway, and never more than [`REST_MAX`] beyond it; and as long as nothing is published during
+//! a round, as with publishers who wait for those who hear them, there is no rest. Network cards spare interrupts in the same
+//! way.
+//!
+//! With a hundred subscribers a round takes half a millisecond. Resting only as long as that, a message of each of 16
+//! publishers cost 1.4 to 2 times less than in Redis, which writes once for what all of them say in one turn of its loop.
 
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
@@ -26,6 +30,9 @@ use tokio::io::unix::AsyncFd;
 
 use crate::base::clock::{Clock, Time};
 use crate::session::Post;
+
+/// How many times longer than a round a rest is.
+const RESTS: u32 = 3;
 
 /// Longest rest. A round to so many that it takes longer is its own rest.
 const REST_MAX: Duration = Duration::from_millis(5);
@@ -53,7 +60,7 @@ pub async fn deliver(post: Arc<Post>, time: Time) {
             if !post.0.goes_on() {
                 break;
             }
-            alarm.sleep(took.min(REST_MAX)).await;
+            alarm.sleep((took * RESTS).min(REST_MAX)).await;
             post.0.take_round(&mut round);
         }
     }

@@ -26,6 +26,10 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// Values from this size on are sent by reference instead of being copied.
 pub const SHARED_MIN_BYTES: usize = 16 * 1024;
 
+/// Room that is made for messages at least, and how much grows in leaps.
+const MESSAGES_MIN_BYTES: usize = 1024;
+const MESSAGES_MAX_BYTES: usize = 4096;
+
 /// Protocol version of a client, chosen by HELLO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Proto {
@@ -172,6 +176,11 @@ impl Output {
     /// Queues bytes that are already RESP (a message encoded once for many clients).
     pub fn push_encoded(&mut self, encoded: &Bytes) {
         if encoded.len() < SHARED_MIN_BYTES {
+            if self.tail.capacity() - self.tail.len() < encoded.len() {
+                // Who gets one message gets more before they are sent: four times the room, while that is little.
+                let room = 3 * self.tail.capacity().min(MESSAGES_MAX_BYTES);
+                self.tail.reserve(encoded.len().max(room).max(MESSAGES_MIN_BYTES));
+            }
             self.tail.extend_from_slice(encoded);
         } else {
             self.push_shared(encoded.clone());
