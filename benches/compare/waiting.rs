@@ -13,53 +13,76 @@ use crate::server::Instance;
 /// Lines of a message to a subscriber: `*3`, and three strings of two lines each.
 const MESSAGE_LINES: usize = 7;
 
+/// Turns of each server: forth and back, so that what changes slowly on the machine hits all alike. The median counts.
+const TURNS: usize = 4;
+
 pub fn run(plan: &Plan) {
-    let mut table = Table::new(
-        ["what", "unit"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(plan.peers.iter().map(|peer| peer.name.clone()))
-            .chain(["bar".to_owned()]),
-    );
-    let columns: Vec<Vec<f64>> = plan.peers.iter().map(|peer| column(&peer.start(), plan)).collect();
-    let rows = [
-        ("PUBLISH to 100 subscribers by one publisher, 16 under way", "deliveries/s of CPU", "≥ 2×"),
-        ("PUBLISH to 100 subscribers by 16 publishers", "deliveries/s of CPU", "≥ 2×"),
-        ("the same in step: a burst of 16 to 1 subscriber", "deliveries/s of CPU", ""),
-        ("a burst of 16 to 100 subscribers", "deliveries/s of CPU", ""),
-        ("a burst of 128 to 100 subscribers", "deliveries/s of CPU", ""),
-        ("BLPOP hand-off, 1,000 wait, p50", "µs", "≤"),
-        ("BLPOP hand-off, 1,000 wait, p99", "µs", "≤"),
-        ("MULTI/EXEC of 10, pipeline 16", "CPU µs per command", "≥ 1.5× better"),
-        ("WATCH, GET, MULTI, SET, EXEC by 32 clients", "attempts/s", "≥"),
-        ("a subscriber, beyond its connection", "bytes", "≤ 1,024"),
-    ];
-    for (row, (what, unit, bar)) in rows.into_iter().enumerate() {
+    let names = plan.peers.iter().map(|peer| peer.name.clone());
+    let head = ["what", "unit"].map(str::to_owned).into_iter().chain(names).chain(["bar".to_owned()]);
+    let mut table = Table::new(head);
+    let instances: Vec<Instance> = plan.peers.iter().map(|peer| peer.start()).collect();
+    let round = plan.round / 2;
+    let mut row = |what: &str, unit: &str, bar: &str, figures: Vec<f64>| {
         let digits = if unit.starts_with("CPU") { 3 } else { 0 };
-        let cells = columns.iter().map(|column| format!("{:.digits$}", column[row]));
-        table.row([what.to_owned(), unit.to_owned()].into_iter().chain(cells).chain([bar.to_owned()]));
+        let figures = figures.into_iter().map(|figure| format!("{figure:.digits$}"));
+        let cells = [what.to_owned(), unit.to_owned()].into_iter().chain(figures);
+        table.row(cells.chain([bar.to_owned()]));
+    };
+    let per_cpu = "deliveries/s of CPU";
+    for (what, load) in [
+        ("PUBLISH to 100 subscribers by one publisher, 16 under way", (1, 16)),
+        ("PUBLISH to 100 subscribers by 16 publishers", (16, 1)),
+    ] {
+        row(what, per_cpu, "≥ 2×", medians(&instances, |instance| fan_out(instance, round, load)));
     }
+    for (what, subscribers, burst) in [
+        ("the same in step: a burst of 16 to 1 subscriber", 1, 16),
+        ("a burst of 16 to 100 subscribers", 100, 16),
+        ("a burst of 128 to 100 subscribers", 100, 128),
+    ] {
+        let figures = medians(&instances, |instance| in_step(instance, round, subscribers, burst));
+        row(what, per_cpu, "", figures);
+    }
+    let hand_offs = if plan.quick { 500 } else { 5_000 };
+    let mut times = in_turns(&instances, |instance| hand_off(instance, hand_offs));
+    let mut hand_off_at = |percent: usize| {
+        let of_each = times.iter_mut().map(|turns| {
+            let mut all = turns.concat();
+            all.sort_unstable();
+            all[all.len() * percent / 100].as_secs_f64() * 1e6
+        });
+        of_each.collect()
+    };
+    row("BLPOP hand-off, 1,000 wait, p50", "µs", "≤", hand_off_at(50));
+    row("BLPOP hand-off, 1,000 wait, p99", "µs", "≤", hand_off_at(99));
+    let costs = medians(&instances, |instance| transactions(instance, round));
+    row("MULTI/EXEC of 10, pipeline 16", "CPU µs per command", "≥ 1.5× better", costs);
+    let rates = medians(&instances, |instance| attempts(instance, round));
+    row("WATCH, GET, MULTI, SET, EXEC by 32 clients", "attempts/s", "≥", rates);
+    let crowd = if plan.quick { 1_000 } else { 10_000 };
+    let bytes = instances.iter().map(|instance| subscriber_bytes(instance, crowd)).collect();
+    row("a subscriber, beyond its connection", "bytes", "≤ 1,024", bytes);
     table.print("Waiting and watching");
 }
 
-fn column(instance: &Instance, plan: &Plan) -> Vec<f64> {
-    let hand_off = hand_off(instance, if plan.quick { 2_000 } else { 20_000 });
-    vec![
-        fan_out(instance, plan.round, (1, 16)),
-        fan_out(instance, plan.round, (16, 1)),
-        in_step(instance, plan.round, 1, 16),
-        in_step(instance, plan.round, 100, 16),
-        in_step(instance, plan.round, 100, 128),
-        microseconds(hand_off.0),
-        microseconds(hand_off.1),
-        transactions(instance, plan.round),
-        attempts(instance, plan.round),
-        subscriber_bytes(instance, if plan.quick { 1_000 } else { 10_000 }),
-    ]
+/// What each server's turns gave.
+fn in_turns<T>(instances: &[Instance], measure: impl Fn(&Instance) -> T) -> Vec<Vec<T>> {
+    let mut turns: Vec<Vec<T>> = instances.iter().map(|_| Vec::new()).collect();
+    for turn in 0..TURNS {
+        for position in 0..instances.len() {
+            let index = if turn % 2 == 0 { position } else { instances.len() - 1 - position };
+            turns[index].push(measure(&instances[index]));
+        }
+    }
+    turns
 }
 
-fn microseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
+fn medians(instances: &[Instance], measure: impl Fn(&Instance) -> f64) -> Vec<f64> {
+    let median = |mut figures: Vec<f64>| {
+        figures.sort_by(f64::total_cmp);
+        f64::midpoint(figures[TURNS / 2 - 1], figures[TURNS / 2])
+    };
+    in_turns(instances, measure).into_iter().map(median).collect()
 }
 
 fn listen(instance: &Instance, subscribers: usize) -> Vec<Connection> {
@@ -117,8 +140,8 @@ fn in_step(instance: &Instance, round: Duration, subscribers: usize, burst: usiz
     delivered as f64 / (instance.cpu_seconds() - before)
 }
 
-/// Median and 99th percentile of the time from a push to when the first of a thousand who wait has it.
-fn hand_off(instance: &Instance, rounds: usize) -> (Duration, Duration) {
+/// Times from a push to when the first of a thousand who wait has it.
+fn hand_off(instance: &Instance, rounds: usize) -> Vec<Duration> {
     const WAITING: usize = 1_000;
     let mut waiting: Vec<Connection> = (0..WAITING).map(|_| instance.connect()).collect();
     let wait = request(&["BLPOP", "queue", "0"]);
@@ -131,7 +154,7 @@ fn hand_off(instance: &Instance, rounds: usize) -> (Duration, Duration) {
     waiting.iter_mut().for_each(|connection| enter(connection, &mut asker));
     while !asker.ask("INFO clients").contains(&format!("blocked_clients:{WAITING}\r")) {}
     let push = request(&["RPUSH", "queue", "x"]);
-    let mut times: Vec<Duration> = (0..rounds)
+    (0..rounds)
         .map(|round| {
             let first = &mut waiting[round % WAITING];
             let began = Instant::now();
@@ -144,9 +167,7 @@ fn hand_off(instance: &Instance, rounds: usize) -> (Duration, Duration) {
             while !asker.ask("INFO clients").contains(&format!("blocked_clients:{WAITING}\r")) {}
             time
         })
-        .collect();
-    times.sort_unstable();
-    (times[rounds / 2], times[rounds * 99 / 100])
+        .collect()
 }
 
 /// CPU of a command in transactions of ten, µs.
