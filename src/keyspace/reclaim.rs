@@ -6,6 +6,7 @@
 //! ([`crate::ds::breaks`]), since it may have to share a CPU with a worker.
 
 use crate::ds::breaks::take_breaks;
+use parking_lot::Mutex;
 use std::any::Any;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +25,8 @@ static FREED: AtomicU64 = AtomicU64::new(0);
 static UNRETURNED_BYTES: AtomicU64 = AtomicU64::new(0);
 /// The thread is to give them back.
 static IS_RETURNING: AtomicBool = AtomicBool::new(false);
+/// Held by who gives back.
+static PURGING: Mutex<()> = Mutex::new(());
 static QUEUE: OnceLock<Option<Sender<Garbage>>> = OnceLock::new();
 
 /// Values waiting to be freed: `lazyfree_pending_objects`.
@@ -72,6 +75,9 @@ pub fn give_back_pages(freed: u64, much: u64) {
 }
 
 fn purge() {
+    // While one thread gives back, the allocator lets others go on as if they had: they would add to what it has not come to yet,
+    // without end if it is kept from its CPU. So they wait for it.
+    let _alone = PURGING.lock();
     if UNRETURNED_BYTES.swap(0, Ordering::Relaxed) > 0 {
         // If it can't, they go in a second.
         _ = crate::alloc::purge();
@@ -134,8 +140,12 @@ fn start() -> Option<Sender<Garbage>> {
 mod tests {
     use super::*;
 
+    /// The counts are those of the process.
+    static ONE_TEST: Mutex<()> = Mutex::new(());
+
     #[test]
     fn who_frees_much_while_the_thread_is_kept_gives_back_pages_itself() {
+        let _alone = ONE_TEST.lock();
         const MUCH: u64 = 1 << 40;
         struct Kept(std::sync::mpsc::Receiver<()>);
         impl Drop for Kept {
@@ -149,5 +159,25 @@ mod tests {
         give_back_pages(MUCH, MUCH);
         assert!(UNRETURNED_BYTES.load(Ordering::Relaxed) < MUCH);
         drop(release);
+    }
+
+    #[test]
+    fn who_frees_much_while_another_gives_back_waits_for_it() {
+        let _alone = ONE_TEST.lock();
+        const MUCH: u64 = 1 << 40;
+        let is_given_back = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let alone = PURGING.lock();
+            let waiting = scope.spawn(|| {
+                give_back_pages(2 * MUCH, MUCH);
+                assert!(is_given_back.load(Ordering::Relaxed), "it did not wait");
+            });
+            while UNRETURNED_BYTES.load(Ordering::Relaxed) < 2 * MUCH && !waiting.is_finished() {
+                std::thread::yield_now();
+            }
+            is_given_back.store(true, Ordering::Relaxed);
+            drop(alone);
+        });
+        assert!(UNRETURNED_BYTES.load(Ordering::Relaxed) < MUCH);
     }
 }
