@@ -265,11 +265,15 @@ impl<'k> Executor<'k> {
         bump(&counters.expired_keys, effects.expired);
         bump(&counters.changes, effects.changes);
         // A change that nobody is told of still is journalled.
-        if effects.records.is_empty() && !(effects.is_repeated() && self.view.is_observed()) {
+        let is_told = !effects.records.is_empty() || effects.is_repeated() && self.view.is_observed();
+        self.view.set_unfinished(true);
+        if is_told {
+            self.commit(session, request);
+        } else {
             self.view.forget_effects();
-            return;
         }
-        self.commit(session, request);
+        // The rest of a transaction follows.
+        self.view.set_unfinished(self.gathered.is_some());
     }
 
     fn commit(&mut self, session: &Session, request: &Request<'_>) {

@@ -98,6 +98,8 @@ pub(super) struct Circumstances {
     pub ready: Vec<ReadyKey>,
     /// An edit is under way; if the thread unwinds now, a value may be half changed.
     pub editing: bool,
+    /// Something was changed that is told to nobody yet, because more belongs to it.
+    pub is_unfinished: bool,
     /// In builds with debug assertions: the keys that the command may reach.
     pub audit: Audit,
 }
@@ -124,6 +126,7 @@ impl<'k> View<'k> {
                 rng: Rng::from_seed(seed),
                 ready: Vec::new(),
                 editing: false,
+                is_unfinished: false,
                 audit: Audit::default(),
             },
         }
@@ -209,6 +212,12 @@ impl<'k> View<'k> {
         (effects.changes, effects.hits, effects.misses) = (0, 0, 0);
         (effects.expired, effects.expired_elements) = (0, 0);
         effects.is_forced = false;
+    }
+
+    /// Says whether what was changed is a part of something, of which nobody may see a part.
+    #[inline]
+    pub fn set_unfinished(&mut self, is_unfinished: bool) {
+        self.cx.is_unfinished = is_unfinished;
     }
 
     /// What the command did so far.
@@ -633,7 +642,7 @@ fn fetch<'v>(keys: &[Key<'_>], table_of: impl Fn(&Key<'_>) -> Option<&'v Table<E
 
 impl Drop for View<'_> {
     fn drop(&mut self) {
-        let has_changed = self.cx.editing || self.cx.effects.changes > 0;
+        let has_changed = self.cx.editing || self.cx.is_unfinished || self.cx.effects.changes > 0;
         if has_changed && std::thread::panicking() {
             // The panic policy (ARCHITECTURE.md): a value may be half changed, or some keys of a command changed and
             // others not, and nothing of it is in the journal. Nobody may see that.

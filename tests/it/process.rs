@@ -498,20 +498,28 @@ fn a_panic_while_keys_change_ends_the_process_and_the_log_is_whole() {
     let options =
         ["--enable-debug-command", "yes", "--appendonly", "yes", "--appendfsync", "always", "--dir"];
     let options = [&options[..], &[text(folder.path())]].concat();
-    let (mut process, port) = started(&options);
-    let mut wire = Wire::connect(at(port));
-    assert_eq!(wire.ask("SET k whole"), Reply::ok());
-    wire.send(&["DEBUG", "PANIC", "k"]).unwrap();
-    assert!(wire.is_closed());
-    let (status, _) = process.end();
-    assert!(!status.success());
-    let log = process.log.join("\n");
-    assert!(
-        log.contains("asked for by DEBUG PANIC") && log.contains("nothing half-changed is served"),
-        "{log}"
-    );
-    let (_process, port) = started(&options);
-    assert_eq!(Wire::connect(at(port)).ask("GET k"), Reply::bulk("whole"));
+    // In the middle of a command, and between two of a transaction.
+    for requests in [&["DEBUG PANIC k"][..], &["MULTI", "SET k half", "DEBUG PANIC", "SET l half", "EXEC"]] {
+        let (mut process, port) = started(&options);
+        let mut wire = Wire::connect(at(port));
+        assert_eq!(wire.ask("SET k whole"), Reply::ok());
+        for request in requests {
+            wire.send(&request.split(' ').collect::<Vec<_>>()).unwrap();
+        }
+        while !wire.is_closed() {}
+        let (status, _) = process.end();
+        assert!(!status.success(), "{requests:?}");
+        let log = process.log.join("\n");
+        assert!(
+            log.contains("asked for by DEBUG PANIC") && log.contains("nothing half-changed is served"),
+            "{log}"
+        );
+        let (_process, port) = started(&options);
+        assert_eq!(
+            Wire::connect(at(port)).ask("MGET k l"),
+            Reply::Array(vec![Reply::bulk("whole"), Reply::NilBulk])
+        );
+    }
 }
 
 #[test]
