@@ -80,8 +80,8 @@ pub struct Command {
     /// Repeating it with the same arguments would do something else (relative expiry, chance), so a change must
     /// be journalled in another form.
     pub must_rewrite: bool,
-    /// For commands that run scripts: whether this one only reads.
-    pub reads_if: Option<fn(&Engine, &Args<'_>) -> bool>,
+    /// For commands that run scripts: the flags that this request has besides, by what the script says of itself.
+    pub more_flags: Option<fn(&Engine, &Args<'_>) -> CommandFlags>,
     /// Between MULTI and EXEC it is queued; otherwise it runs at once.
     pub is_queued: bool,
     /// A client that speaks RESP2 may send it while it listens to channels.
@@ -101,7 +101,7 @@ impl Command {
             subcommands: &[],
             key_walker: None,
             key_flags: None,
-            reads_if: None,
+            more_flags: None,
             must_rewrite: false,
             is_queued: true,
             while_subscribed: false,
@@ -184,9 +184,9 @@ impl Command {
         )
     }
 
-    /// Says how to know that a script only reads, before it runs.
-    pub const fn reads_if(mut self, reads: fn(&Engine, &Args<'_>) -> bool) -> Command {
-        self.reads_if = Some(reads);
+    /// Says how to know what a script does, before it runs.
+    pub const fn more_flags(mut self, flags: fn(&Engine, &Args<'_>) -> CommandFlags) -> Command {
+        self.more_flags = Some(flags);
         self
     }
 

@@ -31,6 +31,7 @@ use crate::keyspace::waiters::{ReadyKey, Waiter};
 use crate::keyspace::{Busy, JournalOffset, Key, LockSet, View};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{Queued, Session, Transaction};
+use crate::spec::CommandFlags;
 
 /// Failed attempts after which a request waits for its locks in order instead of trying again.
 const ATTEMPTS_MAX: u32 = 8;
@@ -389,7 +390,16 @@ impl<'k> Executor<'k> {
 
     /// Whether the request runs a script that only reads.
     pub(super) fn only_reads(&self, registered: &Registered, args: &Args<'_>) -> bool {
-        registered.command.reads_if.is_some_and(|reads| reads(self.engine, args))
+        registered
+            .command
+            .more_flags
+            .is_some_and(|_| self.flags(registered, args).contains(CommandFlags::READONLY))
+    }
+
+    /// What the request does: what its command does, and what the script that it runs says of itself.
+    pub(super) fn flags(&self, registered: &Registered, args: &Args<'_>) -> CommandFlags {
+        let more = registered.command.more_flags.map(|more_flags| more_flags(self.engine, args));
+        registered.command.spec.flags | more.unwrap_or_default()
     }
 
     pub(super) fn config(&self) -> &'k Config {

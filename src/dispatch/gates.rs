@@ -59,13 +59,13 @@ impl Executor<'_> {
             return Some(Step::Done);
         }
         if (self.engine.journal.is_refusing() || self.engine.lifecycle.is_obstructed())
-            && let Some(error) = self.objection_of_state(session, registered)
+            && let Some(error) = self.objection_of_state(session, registered, args)
         {
             self.refuse_queued(session, Some(registered), error, out);
             return Some(Step::Done);
         }
         if self.config.maxmemory > 0 {
-            let room = self.make_room(session, registered, out);
+            let room = self.make_room(session, request, out);
             // Some key may have gone, whatever becomes of the request.
             self.serve(attempts);
             if let Err(error) = room {
@@ -94,7 +94,9 @@ impl Executor<'_> {
             self.view.release();
             return Some(Step::Parked(Parked::Pause));
         }
-        if self.engine.keyspace.is_choked() && writes(session, registered) {
+        if self.engine.keyspace.is_choked()
+            && self.flags_of(session, registered, args).contains(CommandFlags::WRITE)
+        {
             self.view.release();
             return Some(Step::Parked(Parked::Lock(Busy::Snapshot)));
         }
@@ -139,8 +141,13 @@ impl Executor<'_> {
 
     /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.
     #[cold]
-    pub(super) fn objection_of_state(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
-        let flags = flags_of(session, registered);
+    pub(super) fn objection_of_state(
+        &self,
+        session: &Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> Option<CmdError> {
+        let flags = self.flags_of(session, registered, args);
         let own = registered.command.spec.flags;
         if self.engine.lifecycle.loading.load(Ordering::Relaxed) && !own.contains(CommandFlags::LOADING) {
             return Some(LOADING);
@@ -175,7 +182,7 @@ impl Executor<'_> {
         args: &Args<'_>,
         now: UnixMs,
     ) -> bool {
-        let flags = flags_of(session, registered);
+        let flags = self.flags_of(session, registered, args);
         match self.engine.pause.mode_at(now) {
             None => false,
             // As in Redis nothing gets through, CLIENT UNPAUSE neither: the time ends such a pause.
@@ -198,6 +205,18 @@ impl Executor<'_> {
             return Ok(());
         }
         self.check_access(session, registered, args)
+    }
+
+    /// What the request does, or all the requests that EXEC runs.
+    #[cold]
+    pub(super) fn flags_of(
+        &self,
+        session: &Session,
+        registered: &Registered,
+        args: &Args<'_>,
+    ) -> CommandFlags {
+        let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
+        self.flags(registered, args) | queued.unwrap_or_default()
     }
 
     /// In RESP2 a client that listens gets messages where replies would be, so it may send little.
@@ -270,17 +289,6 @@ impl Executor<'_> {
         bump(&self.stats.counters.error_replies, 1);
         self.engine.stats.error(&error.line());
     }
-}
-
-/// What the request does, or all the requests that EXEC runs.
-pub(super) fn flags_of(session: &Session, registered: &Registered) -> CommandFlags {
-    let queued = session.transaction.as_deref().filter(|_| is_exec(registered)).map(|it| it.flags);
-    registered.command.spec.flags | queued.unwrap_or_default()
-}
-
-#[cold]
-pub(super) fn writes(session: &Session, registered: &Registered) -> bool {
-    flags_of(session, registered).contains(CommandFlags::WRITE)
 }
 
 pub(super) fn is_exec(registered: &Registered) -> bool {

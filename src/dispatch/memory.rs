@@ -25,13 +25,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Notify;
 
+use super::command::Request;
 use super::engine::Engine;
 use super::error::CmdError;
 use super::exec::Executor;
-use super::gates::flags_of;
 use super::sink::Commit;
 use super::stats::WorkerStats;
-use super::table::Registered;
 use crate::alloc;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::{Config, MaxmemoryPolicy};
@@ -273,7 +272,7 @@ impl Executor<'_> {
     pub(super) fn make_room(
         &mut self,
         session: &Session,
-        registered: &Registered,
+        request: &Request<'_>,
         out: &mut Output,
     ) -> Result<(), CmdError> {
         let (now, config) = (self.now(), self.config());
@@ -283,14 +282,14 @@ impl Executor<'_> {
             session.shared.take_mail(out);
         }
         match room {
-            Room::Impossible if needs_memory(session, registered) => Err(CmdError::OutOfMemory),
+            Room::Impossible if self.needs_memory(session, request) => Err(CmdError::OutOfMemory),
             _ => Ok(()),
         }
     }
-}
 
-fn needs_memory(session: &Session, registered: &Registered) -> bool {
-    flags_of(session, registered).contains(CommandFlags::DENYOOM)
+    fn needs_memory(&self, session: &Session, request: &Request<'_>) -> bool {
+        self.flags_of(session, request.command, &request.args).contains(CommandFlags::DENYOOM)
+    }
 }
 
 /// Closes the clients with the biggest buffers until all together are within `maxmemory-clients`; how many. Those that CLIENT

@@ -9,7 +9,7 @@
 //! holder is the only one who may wait for a shard while it holds others ([`crate::keyspace::view`]). Where there is one shard it
 //! holds that. All locks are kept to the end, so nobody sees half of what a script does.
 //!
-//! A script that is known to read only ([`Command::reads_if`]) begins with the locks of its declared keys alone, like any request: such
+//! A script that is known to read only ([`Command::more_flags`]) begins with the locks of its declared keys alone, like any request: such
 //! scripts run at the same time. If it touches another key whose shard is not free at once, it is stopped and run again from
 //! its beginning, with the mutex: it has changed nothing.
 //!

@@ -118,7 +118,13 @@ impl<'k> Executor<'k> {
             return Err(NOT_INSIDE);
         }
         // What only reads is repeated nowhere, whatever commands of its kind may do.
-        let flags = if self.only_reads(registered, args) { CommandFlags::READONLY } else { flags };
+        let flags = match self.flags(registered, args) {
+            flags if !self.only_reads(registered, args) => flags,
+            flags if flags.contains(CommandFlags::DENYOOM) => {
+                CommandFlags::READONLY.union(CommandFlags::DENYOOM)
+            }
+            _ => CommandFlags::READONLY,
+        };
         let key_hash = keys.first().map_or(0, Key::hash);
         transaction.push(args, Queued { command: registered.id, key_hash }, flags);
         transaction.runs_scripts |= matches!(registered.command.handler, Handler::Script(_));
@@ -247,6 +253,7 @@ impl<'k> Executor<'k> {
             let offset = self.engine.record(&mut self.view, &commit);
             self.depends = self.depends.max(offset.unwrap_or_default());
         }
+        self.view.set_unfinished(false);
         current.iter().for_each(|key| self.remember(client, key));
         if has_done_nothing {
             gathered.time_us = None;

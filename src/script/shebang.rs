@@ -8,6 +8,7 @@
 
 use crate::base::words::split_args;
 use crate::dispatch::CmdError;
+use crate::spec::CommandFlags;
 
 /// What a script says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// What a request that runs such a script does beside what its command does.
+    pub fn of_request(self) -> CommandFlags {
+        match self {
+            Flags { no_writes: true, .. } => CommandFlags::READONLY,
+            Flags { allow_oom: true, .. } => CommandFlags::WRITE,
+            _ => CommandFlags::WRITE.union(CommandFlags::DENYOOM),
+        }
+    }
+
     /// Sets the flag of that name; whether there is one.
     pub fn set(&mut self, name: &[u8]) -> bool {
         match name {

@@ -34,7 +34,7 @@ const SHA_ARGS: &[Arg] = &[
 pub const COMMANDS: &[Command] = &[
     Command::script("eval", -3, eval)
         .doc(Group::Scripting, "2.6.0", "Runs a script.", COMPLEXITY)
-        .reads_if(text_reads)
+        .more_flags(text_flags)
         .keys(&[WRITES.notes(UNKNOWN_FLAGS)])
         .args(TEXT_ARGS),
     Command::script("evalsha", -3, evalsha)
@@ -44,12 +44,12 @@ pub const COMMANDS: &[Command] = &[
             "Runs a script that the server has, by the SHA-1 of its text.",
             COMPLEXITY,
         )
-        .reads_if(sha_reads)
+        .more_flags(sha_flags)
         .keys(&[WRITES])
         .args(SHA_ARGS),
     Command::script("eval_ro", -3, eval_ro)
         .doc(Group::Scripting, "7.0.0", "Runs a script that only reads.", COMPLEXITY)
-        .reads_if(|_, _| true)
+        .more_flags(text_flags)
         .flags(CommandFlags::READONLY)
         .keys(&[READS.notes(READ_ONLY_FLAGS)])
         .args(TEXT_ARGS),
@@ -60,21 +60,25 @@ pub const COMMANDS: &[Command] = &[
             "Runs a script that only reads and that the server has, by the SHA-1 of its text.",
             COMPLEXITY,
         )
-        .reads_if(|_, _| true)
+        .more_flags(sha_flags)
         .flags(CommandFlags::READONLY)
         .keys(&[READS])
         .args(SHA_ARGS),
 ];
 
-/// Whether a script says of itself that it only reads.
-fn text_reads(_: &Engine, args: &Args<'_>) -> bool {
-    shebang::parse(args.at(1)).is_ok_and(|(flags, _)| flags.no_writes)
+/// What a script says of itself; nothing if it has no such line.
+fn text_flags(_: &Engine, args: &Args<'_>) -> CommandFlags {
+    shebang::parse(args.at(1)).map_or(CommandFlags::default(), |(flags, _)| flags_of(flags))
 }
 
-fn sha_reads(engine: &Engine, args: &Args<'_>) -> bool {
+fn sha_flags(engine: &Engine, args: &Args<'_>) -> CommandFlags {
     let scripts = engine.parts.find::<Scripts>();
     let script = scripts.and_then(|scripts| scripts.find(&cache::parse_sha(args.at(1))?));
-    script.is_some_and(|script| script.flags.no_writes)
+    script.map_or(CommandFlags::default(), |script| flags_of(script.flags))
+}
+
+fn flags_of(flags: shebang::Flags) -> CommandFlags {
+    if flags.is_given { flags.of_request() } else { CommandFlags::default() }
 }
 
 fn eval(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
@@ -145,9 +149,6 @@ fn run(
         return Err(CmdError::text("ERR Can not execute a script with write flag using *_ro command."));
     }
     cx.rules = Rules { is_read_only: cx.rules.is_read_only || flags.no_writes, allows_oom: flags.allow_oom };
-    if flags.is_given && !flags.no_writes && !flags.allow_oom && cx.is_out_of_memory() {
-        return Err(CmdError::OutOfMemory);
-    }
     let running = scripts.begin(cx.began_us());
     let words_of = words.apart();
     let mut slot = Some(reply);

@@ -21,22 +21,22 @@ const ARGS: &[Arg] = &[
 pub const COMMANDS: &[Command] = &[
     Command::script("fcall", -3, fcall)
         .doc(Group::Scripting, "7.0.0", "Calls a function.", COMPLEXITY)
-        .reads_if(reads)
+        .more_flags(flags)
         .keys(&[WRITES.notes(UNKNOWN_FLAGS)])
         .args(ARGS),
     Command::script("fcall_ro", -3, fcall_ro)
         .doc(Group::Scripting, "7.0.0", "Calls a function that only reads.", COMPLEXITY)
-        .reads_if(|_, _| true)
+        .more_flags(flags)
         .flags(CommandFlags::READONLY)
         .keys(&[READS.notes(READ_ONLY_FLAGS)])
         .args(ARGS),
 ];
 
-/// Whether a function says of itself that it only reads.
-fn reads(engine: &Engine, args: &Args<'_>) -> bool {
+/// What a function says of itself.
+fn flags(engine: &Engine, args: &Args<'_>) -> CommandFlags {
     let found = engine.parts.find::<Functions>().and_then(|functions| functions.find(args.at(1)));
     let function = found.as_ref().and_then(|(library, index)| library.functions.get(*index));
-    function.is_some_and(|function| function.flags.no_writes)
+    function.map_or(CommandFlags::default(), |function| function.flags.of_request())
 }
 
 fn fcall_ro(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
@@ -53,9 +53,6 @@ fn fcall(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     let (library, index) = functions.find(req.arg(1)).ok_or(UNKNOWN)?;
     let function = library.functions.get(index).ok_or(UNKNOWN)?;
     let flags = function.flags;
-    if !flags.no_writes && !flags.allow_oom && cx.is_out_of_memory() {
-        return Err(CmdError::OutOfMemory);
-    }
     let words = split_or(req, NO_NUMBER)?;
     if !flags.no_writes && cx.rules.is_read_only {
         return Err(WRITES);
