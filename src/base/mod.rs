@@ -15,6 +15,7 @@ pub mod glob;
 mod grisu;
 mod hexfloat;
 pub mod longdouble;
+pub mod machine;
 pub mod num;
 pub mod rng;
 pub mod sha1;

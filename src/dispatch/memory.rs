@@ -29,10 +29,12 @@ use super::command::Request;
 use super::engine::Engine;
 use super::error::CmdError;
 use super::exec::Executor;
+use super::fragmentation::Reserve;
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use crate::alloc;
 use crate::base::clock::{Clock, UnixMs};
+use crate::base::machine;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::keyspace::{EvictionPolicy, LockSet, Order, ShardId, View, reclaim};
 use crate::resp::Output;
@@ -55,6 +57,8 @@ pub struct Eviction {
     /// Since when `maxmemory` is exceeded, monotonic µs; 0 = it is not.
     exceeded_since_us: AtomicU64,
     exceeded_us: AtomicU64,
+    /// What fragmentation takes.
+    pub reserve: Reserve,
 }
 
 /// How the making of room ended.
@@ -80,6 +84,19 @@ impl Eviction {
     /// Returns when there is something to remove beside the commands.
     pub async fn unfinished(&self) {
         self.unfinished.notified().await;
+    }
+
+    /// Looks at what the allocator's pages take, if keys may go for it. To be called some ten times a second.
+    pub fn look_at_pages(&self, config: &Config) {
+        let is_nearly_full = alloc::allocated_bytes() as u64 > config.maxmemory / 10 * 9;
+        if config.maxmemory == 0 || policy(config).is_none() {
+            return self.reserve.clear();
+        }
+        if (is_nearly_full || self.reserve.bytes() > 0)
+            && let Ok(stats) = alloc::stats()
+        {
+            self.reserve.adjust(config.maxmemory, stats.active as u64);
+        }
     }
 
     /// Has the task look whether memory fits.
@@ -123,7 +140,12 @@ fn time_limit_us(tenacity: u32) -> u64 {
 
 /// Bytes that clients may take together, by `maxmemory-clients`; `None` for no limit.
 pub fn clients_limit(config: &Config) -> Option<u64> {
-    match config.maxmemory_clients.bytes(config.maxmemory) {
+    // A share needs a whole: without `maxmemory` that is the machine's memory, so that readers who do not read have a bound.
+    let whole_bytes = match config.maxmemory {
+        0 => machine::memory_bytes(),
+        bytes => bytes,
+    };
+    match config.maxmemory_clients.bytes(whole_bytes) {
         0 => None,
         bytes => Some(bytes.max(CLIENTS_MIN_BYTES)),
     }
@@ -145,11 +167,12 @@ pub(super) fn is_exceeded(engine: &Engine, config: &Config, untold: usize) -> bo
 /// How much more is used than `maxmemory` allows.
 fn excess_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
     let used = alloc::allocated_bytes() as u64;
-    if used <= config.maxmemory {
+    let limit = config.maxmemory.saturating_sub(engine.eviction.reserve.bytes());
+    if used <= limit {
         return 0;
     }
     let uncounted = reclaim::pending_bytes() as u64 + uncounted_bytes(engine, config, untold);
-    used.saturating_sub(uncounted).saturating_sub(config.maxmemory)
+    used.saturating_sub(uncounted).saturating_sub(limit)
 }
 
 /// Removes keys until memory fits, time is up, or nothing may go. What `view` held it holds no more, unless nothing had to be
@@ -327,6 +350,7 @@ pub fn evict_clients(engine: &Engine, config: &Config, stats: &WorkerStats) -> u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{MemoryOrPercent, Startup, Store};
 
     #[test]
     fn tenacity_is_time() {
@@ -334,6 +358,21 @@ mod tests {
         assert_eq!(time_limit_us(11), 575);
         assert!((100_000_000..=170_000_000).contains(&time_limit_us(99)));
         assert_eq!(time_limit_us(100), u64::MAX);
+    }
+
+    #[test]
+    fn clients_have_a_bound_without_maxmemory_too() {
+        let usual = Store::load(Startup::default()).unwrap().snapshot();
+        let limit = |maxmemory, maxmemory_clients| {
+            let mut config = Config::clone(&usual);
+            (config.maxmemory, config.maxmemory_clients) = (maxmemory, maxmemory_clients);
+            clients_limit(&config)
+        };
+        let quarter = usual.maxmemory_clients;
+        assert_eq!(limit(0, quarter).map(|bytes| bytes / 100), Some(machine::memory_bytes() / 4 / 100));
+        assert_eq!(limit(1 << 30, quarter), Some(1 << 28));
+        assert_eq!(limit(0, MemoryOrPercent::Bytes(1 << 20)), Some(1 << 20));
+        assert_eq!(limit(0, MemoryOrPercent::Bytes(0)), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod durable;
 pub mod engine;
 pub mod error;
 pub mod exec;
+mod fragmentation;
 pub mod gates;
 pub mod gauges;
 pub mod memory;

@@ -8,6 +8,7 @@ use super::{cgroup, oom_score};
 use crate::acl::Acl;
 use crate::acl::file::unreadable;
 use crate::base::clock::{Clock, Time};
+use crate::base::machine;
 use crate::base::rng::{Rng, os_seed};
 use crate::commands;
 use crate::config::{AclPubsubDefault, Config, LogFormat, LogLevel, Store, SyslogFacility};
@@ -87,9 +88,9 @@ fn limit_to_container(store: &Store) -> Result<Option<u64>, String> {
     if store.is_given("maxmemory") {
         return Ok(None);
     }
-    let info = rustix::system::sysinfo();
-    let machine_bytes = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
-    let Some(bytes) = cgroup::default_maxmemory(Path::new("/"), machine_bytes) else { return Ok(None) };
+    let Some(bytes) = cgroup::default_maxmemory(Path::new("/"), machine::memory_bytes()) else {
+        return Ok(None);
+    };
     store.assign("maxmemory", &[bytes.to_string().as_bytes()]).map_err(|error| error.to_string())?;
     Ok(Some(bytes))
 }

@@ -38,6 +38,7 @@ pub async fn run(engine: Arc<Engine>) {
         engine.gauges.sample(&engine);
         let config = engine.config.snapshot();
         evict_clients(&engine, &config, engine.stats.worker(engine.workers));
+        engine.eviction.look_at_pages(&config);
         // What CONFIG SET made too much goes even if nobody sends a command.
         engine.eviction.look();
         engine.tracking.limit(config.tracking_table_max_keys, None, &engine.clients);

@@ -270,12 +270,6 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-/// Physical memory of the machine, bytes.
-pub fn system_memory_bytes() -> u64 {
-    let info = rustix::system::sysinfo();
-    (info.totalram as u64).saturating_mul(u64::from(info.mem_unit))
-}
-
 /// Seconds of processor time in user and kernel mode.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuTime {

@@ -1,7 +1,8 @@
 //! Section memory.
 
-use super::facts::{Facts, Memory, difference, ratio, system_memory_bytes};
+use super::facts::{Facts, Memory, difference, ratio};
 use super::{decimals2, say};
+use crate::base::machine;
 use crate::base::text::push_human_bytes;
 use crate::dispatch::memory::uncounted_bytes;
 use crate::keyspace::reclaim;
@@ -83,7 +84,7 @@ fn emit_allocator(memory: &Memory, out: &mut dyn Emitter) {
 }
 
 fn emit_system(out: &mut dyn Emitter) {
-    let system = system_memory_bytes();
+    let system = machine::memory_bytes();
     say(
         out,
         &[
@@ -141,6 +142,10 @@ fn emit_limit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             (
                 Field::info("maxmemory_policy", "What goes when memory is full"),
                 Value::Text(facts.config.maxmemory_policy.name()),
+            ),
+            (
+                Field::gauge("maxmemory_reserve", "Bytes of maxmemory that fragmentation keeps free"),
+                Value::Uint(facts.engine.eviction.reserve.bytes()),
             ),
         ],
     );
