@@ -15,10 +15,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
+use ochre::keyspace::DbIndex;
 use ochre::keyspace::lock::ParkingMutex;
-use ochre::keyspace::waiters::{Ending, Pending, Wait, Waiter, Wanted};
-use ochre::keyspace::{DbIndex, JournalOffset};
-use ochre::resp::{Output, OwnedArgs, Proto};
+use ochre::keyspace::waiters::{Ending, Pending, Served, Wait, Waiter, Wanted};
+use ochre::resp::{OwnedArgs, Proto};
 use ochre::value::Kind;
 use shuttle::future;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -161,6 +161,7 @@ fn a_wait_ends_once_and_its_connection_is_woken() {
                     db: DbIndex(0),
                     proto: Proto::Resp2,
                     no_touch: false,
+                    caching: false,
                 };
                 let wanted = Wanted { kind: Kind::List, or_none: false };
                 let waiter = Arc::new(Waiter::new((1, 1), wanted, true, pending, waker));
@@ -186,6 +187,6 @@ fn a_wait_ends_once_and_its_connection_is_woken() {
 fn serve(waiter: &Waiter, queue: &mut Vec<&str>) {
     let mut state = waiter.claim();
     if matches!(*state, Wait::Pending(_)) && queue.pop().is_some() {
-        waiter.end_claimed(&mut state, Ending::Served(Output::default(), JournalOffset(0)));
+        waiter.end_claimed(&mut state, Ending::Served(Served::default()));
     }
 }

@@ -20,7 +20,7 @@ use crate::base::clock::Clock;
 use crate::config::Config;
 use crate::keyspace::{DbIndex, Effects, JournalOffset};
 use crate::resp::{Args, Output, OwnedArgs};
-use crate::session::{ClientId, ReplyMode, Session, bump};
+use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
 
 /// What durations are recorded for, as the configuration says.
@@ -224,31 +224,25 @@ impl<'k> Executor<'k> {
 
     /// Remembers what a client that caches has read, while nobody can change it.
     #[cold]
-    fn remember_read(&mut self, session: &mut Session, request: &Request<'_>) {
+    fn remember_read(&self, session: &mut Session, request: &Request<'_>) {
         let command = request.command.command;
         let Some(tracker) = &session.tracking else { return };
         // Of a script the keys count that it has read, not those that it announces.
         let is_read = command.spec.flags.contains(CommandFlags::READONLY)
             && !matches!(command.handler, Handler::Script(_));
         if is_read && tracker.remembers(session.caching) {
+            let max_keys = self.config.tracking_table_max_keys;
             for key in request.keys() {
-                match &mut self.gathered {
-                    Some(gathered) => gathered.note_read(key.bytes()),
-                    None => self.remember(session.id(), key.bytes()),
-                }
+                self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
             }
         }
         // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
+        // One that waits is not over.
         let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
-        if !is_client && self.gathered.is_none() && session.transaction.is_none() {
+        let is_over = self.awaited.is_none() && self.gathered.is_none() && session.transaction.is_none();
+        if !is_client && is_over {
             session.caching = false;
         }
-    }
-
-    /// Remembers that a client has read a key.
-    pub(super) fn remember(&self, client: ClientId, key: &[u8]) {
-        let max_keys = self.config.tracking_table_max_keys;
-        self.engine.tracking.remember(client, key, max_keys, &self.engine.clients);
     }
 
     /// Hands the effects to whoever listens, while the locks are still held.
@@ -312,7 +306,7 @@ impl<'k> Executor<'k> {
             rewrites.iter().map(OwnedArgs::as_args).collect()
         };
         if let Some(gathered) = &mut self.gathered {
-            self.engine.notifier.tell(&effects);
+            self.engine.tell(&effects, Some(session.id()), &mut gathered.own_changes);
             return gathered.add(session.db, &commands, effects);
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =

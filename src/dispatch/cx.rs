@@ -213,6 +213,11 @@ pub struct SessionCx<'c> {
 }
 
 impl SessionCx<'_> {
+    /// Whether the request is one of a transaction or a script.
+    pub fn is_inside(&self) -> bool {
+        self.stopped_us.is_some()
+    }
+
     /// The time on the wall in µs. It stands still in a transaction and in a script.
     pub fn wall_us(&mut self) -> u64 {
         let now_us = || self.engine.time.now_us();

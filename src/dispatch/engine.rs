@@ -23,12 +23,12 @@ use crate::acl::Acl;
 use crate::base::clock::{Clock, Time, UnixMs};
 use crate::config::{self, NotifyFlags};
 use crate::journal::Journal;
-use crate::keyspace::{JournalOffset, Keyspace, LockSet, Observed, View};
+use crate::keyspace::{Effects, JournalOffset, Keyspace, LockSet, Observed, View, What};
 use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
-use crate::session::{Registry, Session, Space, Tracker};
-use crate::tracking::Tracking;
+use crate::session::{ClientId, Registry, Session, Space, Tracker};
+use crate::tracking::{OwnChanges, Tracking};
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
@@ -231,14 +231,48 @@ impl Engine {
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
     /// answers how far it reaches now.
     pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
-        self.notifier.tell(commit.effects);
-        self.record(view, commit)
+        let mut own = OwnChanges::new();
+        self.tell(commit.effects, commit.client, &mut own);
+        self.record(view, commit, own)
     }
 
-    /// As [`Engine::commit`], of what was told as events while it happened.
-    pub(super) fn record(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
+    /// Tells clients what `client` has done, in the order in which it happened: readers of its keys that these have changed, and
+    /// listeners of its events. A part of a transaction or a script is told when it is done, so that a message that follows it
+    /// comes behind: who looks into its cache because of the message must not find what was there before. `client` itself hears
+    /// of what is added to `own` when all is done.
+    #[inline]
+    pub(super) fn tell(&self, effects: &Effects, client: Option<ClientId>, own: &mut OwnChanges) {
+        if !effects.records.is_empty() {
+            self.tell_each(effects, client, own);
+        }
+    }
+
+    #[cold]
+    fn tell_each(&self, effects: &Effects, client: Option<ClientId>, own: &mut OwnChanges) {
+        let (is_tracked, events) = (self.tracking.is_active(), self.notifier.flags());
+        let mut is_flushed = false;
+        for record in &effects.records {
+            // Of each database; that everything has changed is told once.
+            let is_more = record.what == What::Flushed && std::mem::replace(&mut is_flushed, true);
+            if is_tracked && !is_more {
+                self.tracking.tell(record, client, own, &self.clients);
+            }
+            if !events.is_empty() {
+                self.notifier.tell(record, events);
+            }
+        }
+    }
+
+    /// As [`Engine::commit`], of what clients were told while it happened.
+    pub(super) fn record(
+        &self,
+        view: &mut View<'_>,
+        commit: &Commit<'_>,
+        own: OwnChanges,
+    ) -> Option<JournalOffset> {
         if self.tracking.is_active() {
-            self.tracking.commit(commit.effects, commit.client, &self.clients);
+            self.tracking.tell_own(commit.client, own, &self.clients);
+            self.tracking.broadcast(commit.effects, commit.client, &self.clients);
         }
         if commit.effects.records.is_empty() && commit.commands.is_empty() {
             return None;

@@ -4,16 +4,18 @@
 //! SET k v in database 0, flags KE$  ─▶  __keyspace@0__:k ← set      __keyevent@0__:set ← k
 //! ```
 //!
-//! Events are told when the command that caused them has run, in a transaction or a script too, although all it does is
-//! committed as one: so in the order in which things happened, messages published in between included, and for keys that expire at
-//! the moment when they do.
+//! Events are told when the command that caused them has run ([`Engine::tell`]), in a transaction or a script too, although all it
+//! does is committed as one: so in the order in which things happened, messages published in between included, and for keys that
+//! expire at the moment when they do.
+//!
+//! [`Engine::tell`]: super::engine::Engine
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use crate::config::NotifyFlags;
-use crate::keyspace::{DbIndex, Effects, EventClass, What};
+use crate::keyspace::{DbIndex, EffectRecord, EventClass, What};
 use crate::pubsub::PubSub;
 
 /// Publishes events of the classes that are asked for.
@@ -33,26 +35,20 @@ impl Notifier {
 
     /// Whether any event would be published.
     pub fn is_active(&self) -> bool {
-        !self.flags.load().is_empty()
+        !self.flags().is_empty()
     }
 
-    /// Publishes the events among `effects`.
-    #[inline]
-    pub(super) fn tell(&self, effects: &Effects) {
-        if !effects.records.is_empty() && self.is_active() {
-            self.publish_all(effects);
-        }
+    /// The classes that are asked for.
+    pub(super) fn flags(&self) -> NotifyFlags {
+        **self.flags.load()
     }
 
-    #[cold]
-    fn publish_all(&self, effects: &Effects) {
-        let flags = **self.flags.load();
-        for record in &effects.records {
-            if let What::Event(class, name) = record.what
-                && flags.contains(flag_of(class))
-            {
-                self.publish(flags, record.db, &record.key, name);
-            }
+    /// Publishes an effect, if it is an event of one of these classes.
+    pub(super) fn tell(&self, record: &EffectRecord, flags: NotifyFlags) {
+        if let What::Event(class, name) = record.what
+            && flags.contains(flag_of(class))
+        {
+            self.publish(flags, record.db, &record.key, name);
         }
     }
 

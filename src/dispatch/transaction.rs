@@ -10,8 +10,6 @@
 //! Because all locks are held from the first request to the last, nobody sees half of it, on any number of workers; and its
 //! effects are one commit.
 
-use std::collections::HashMap;
-
 use smallvec::SmallVec;
 
 use super::command::{Handler, Request};
@@ -19,10 +17,11 @@ use super::error::CmdError;
 use super::exec::Executor;
 use super::reply::{Replied, ReplySlot};
 use super::{Commit, Outcome};
-use crate::keyspace::{DbIndex, Effects, Key, LockSet, ShardId, What};
+use crate::keyspace::{DbIndex, Effects, Key, LockSet, ShardId};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ClientId, Queued, Session, Transaction};
 use crate::spec::CommandFlags;
+use crate::tracking::OwnChanges;
 
 /// What a control command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +48,10 @@ pub(super) struct Gathered {
     effects: Effects,
     /// How many effects came before each command.
     marks: Vec<usize>,
-    /// Keys that a client that caches has read, each with how many effects came before.
-    reads: Vec<(usize, Box<[u8]>)>,
+    /// What its client has read before and it has changed.
+    pub(super) own_changes: OwnChanges,
     /// What TIME says in it, once it was asked for.
     pub(super) time_us: Option<u64>,
-}
-
-/// What a client that caches has read in a transaction.
-#[derive(Default)]
-struct Reads {
-    /// Keys that the transaction changed later.
-    outdated: Vec<Box<[u8]>>,
-    /// Keys that are as they were read.
-    current: Vec<Box<[u8]>>,
 }
 
 impl Gathered {
@@ -71,33 +61,6 @@ impl Gathered {
         self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
         self.marks.resize(self.commands.len(), self.effects.records.len());
         self.effects.changes += effects.changes;
-    }
-
-    /// Notes that a client that caches has read `key`.
-    pub(super) fn note_read(&mut self, key: &[u8]) {
-        self.reads.push((self.effects.records.len(), key.into()));
-    }
-
-    /// The keys that were read.
-    fn take_reads(&mut self) -> Reads {
-        let mut reads = Reads::default();
-        if self.reads.is_empty() {
-            return reads;
-        }
-        let (mut flushed, mut changed) = (None, HashMap::new());
-        for (at, record) in self.effects.records.iter().enumerate() {
-            match record.what {
-                What::Modified | What::Expired => _ = changed.insert(&*record.key, at),
-                What::Flushed => flushed = Some(at),
-                What::Event(..) | What::ElementsExpired(_) => {}
-            }
-        }
-        for (seen, key) in self.reads.drain(..) {
-            let last = changed.get(&*key).copied().max(flushed);
-            let is_outdated = last.is_some_and(|at| at >= seen);
-            if is_outdated { &mut reads.outdated } else { &mut reads.current }.push(key);
-        }
-        reads
     }
 }
 
@@ -241,20 +204,17 @@ impl<'k> Executor<'k> {
         self.gathered = Some(self.spare.take().unwrap_or_default());
         let done = run(self);
         let Some(mut gathered) = self.gathered.take() else { return done };
-        // What it changed behind a read its own client hears of; what it changed before, it has read as it is.
-        let Reads { outdated, current } = gathered.take_reads();
-        outdated.iter().for_each(|key| self.remember(client, key));
         let has_done_nothing = gathered.commands.is_empty() && gathered.effects.records.is_empty();
         if !has_done_nothing && !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
             let (effects, marks) = (&gathered.effects, &*gathered.marks);
             let commit = Commit { commands: &commands, effects, client: Some(client), marks };
-            let offset = self.engine.record(&mut self.view, &commit);
+            let own = std::mem::take(&mut gathered.own_changes);
+            let offset = self.engine.record(&mut self.view, &commit, own);
             self.depends = self.depends.max(offset.unwrap_or_default());
         }
         self.view.set_unfinished(false);
-        current.iter().for_each(|key| self.remember(client, key));
         if has_done_nothing {
             gathered.time_us = None;
             self.spare = Some(gathered);

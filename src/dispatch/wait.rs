@@ -28,8 +28,8 @@ use super::stats::WorkerStats;
 use crate::base::clock::UnixMs;
 use crate::base::longdouble::LongDouble;
 use crate::base::num::parse_i64;
-use crate::keyspace::waiters::{Ending, Pending, ReadyKey, Wait, Waiter, Wanted};
-use crate::keyspace::{Busy, DbIndex, JournalOffset, LockSet};
+use crate::keyspace::waiters::{Ending, Pending, ReadyKey, Served, Wait, Waiter, Wanted};
+use crate::keyspace::{Busy, DbIndex, LockSet};
 use crate::resp::{Output, OwnedArgs, Proto};
 use crate::session::{ClientId, ReplyMode, Session, bump};
 use crate::value::Kind;
@@ -74,12 +74,12 @@ impl Awaited {
         work: impl FnOnce(&Arc<Engine>) -> Result<(), CmdError> + Send + 'static,
     ) -> Awaited {
         let served = move |done: Result<(), CmdError>| {
-            let mut out = Output::default();
+            let mut served = Served::default();
             match done {
-                Ok(()) => out.writer(proto).status("OK"),
-                Err(error) => out.writer(proto).error(&error.line()),
+                Ok(()) => served.reply.writer(proto).status("OK"),
+                Err(error) => served.reply.writer(proto).error(&error.line()),
             }
-            Ending::Served(out, JournalOffset(0))
+            Ending::Served(served)
         };
         Awaited::elsewhere(move |engine, waiter| {
             let (on, other) = (Arc::clone(engine), Arc::clone(waiter));
@@ -100,8 +100,12 @@ const UNBLOCKED: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 impl Engine {
     /// Answers a client whose request waited, however that ended. What was never served is counted here, in `stats`.
-    pub fn end_wait(&self, session: &mut Session, ending: Ending, stats: &WorkerStats, out: &mut Output) {
+    pub fn end_wait(&self, session: &mut Session, mut ending: Ending, stats: &WorkerStats, out: &mut Output) {
         session.end_wait();
+        session.caching = false;
+        if let Ending::Served(served) = &mut ending {
+            out.append(std::mem::take(&mut served.mail));
+        }
         if let (Ending::TimedOut | Ending::Unblocked, Some(id)) = (&ending, session.shared.last_command()) {
             stats.ran(id, 0, matches!(ending, Ending::Unblocked), false);
             bump(&stats.counters.commands, 1);
@@ -114,7 +118,7 @@ impl Engine {
             return;
         }
         match ending {
-            Ending::Served(reply, _) => out.append(reply),
+            Ending::Served(served) => out.append(served.reply),
             Ending::TimedOut => out.writer(session.proto).null_array(),
             Ending::Unblocked => {
                 self.stats.error(UNBLOCKED);
@@ -176,6 +180,7 @@ impl<'k> Executor<'k> {
             db: session.db,
             proto: session.proto,
             no_touch: session.no_touch,
+            caching: session.caching,
         };
         let Some(waker) = session.shared.waker() else { return };
         let has_timeout = awaited.timeout.is_some();
@@ -223,7 +228,8 @@ impl<'k> Executor<'k> {
         let Some(client) = self.engine.clients.find(ClientId(waiter.client)) else { return true };
         let mut state = waiter.claim();
         let Wait::Pending(pending) = &*state else { return true };
-        let mut session = Session::stand_in(client, pending, &self.engine.acl);
+        let mut session = Session::stand_in(Arc::clone(&client), pending, &self.engine.acl);
+        session.tracking = self.engine.tracking.tracker(client.id);
         let args = pending.args.as_args();
         let Some(registered) = self.find(args.at(0)) else { return true };
         let mut keys = Keys::new();
@@ -231,21 +237,27 @@ impl<'k> Executor<'k> {
         if !self.view.try_extend(&locks) {
             return false;
         }
-        let mut out = Output::default();
+        let mut served = Served::default();
+        // What was said to it before this comes before its reply, what its own request says to it behind. Its worker takes no mail
+        // while the state is claimed.
+        client.take_mail(&mut served.mail);
         // What it was allowed when it fell asleep it may not be allowed any more.
         match self.check_rights(&mut session, registered, &args) {
-            Err(error) => self.refuse(&mut session, Some(registered), &error, &mut out),
+            Err(error) => self.refuse(&mut session, Some(registered), &error, &mut served.reply),
             Ok(()) => {
                 self.view.begin(self.now(), session.no_touch);
                 let request = Request { command: registered, args, keys: &keys };
-                self.call_again(&mut session, &request, &mut out);
+                self.call_again(&mut session, &request, &mut served.reply);
             }
         }
-        if self.awaited.take().is_none() {
-            keys.iter().for_each(|key| self.view.wait_no_more(session.db, *key, waiter));
-            drop(keys);
-            waiter.end_claimed(&mut state, Ending::Served(out, self.view.written()));
+        if self.awaited.take().is_some() {
+            client.return_mail(served.mail);
+            return true;
         }
+        keys.iter().for_each(|key| self.view.wait_no_more(session.db, *key, waiter));
+        drop(keys);
+        served.depends = self.view.written();
+        waiter.end_claimed(&mut state, Ending::Served(served));
         true
     }
 

@@ -54,12 +54,24 @@ pub struct Pending {
     pub proto: Proto,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// CLIENT CACHING.
+    pub caching: bool,
+}
+
+/// What a client gets whose request waited.
+#[derive(Default)]
+pub struct Served {
+    /// What was said to it before.
+    pub mail: Output,
+    pub reply: Output,
+    /// It may leave when the journal is released that far.
+    pub depends: JournalOffset,
 }
 
 /// How a wait ended.
 pub enum Ending {
-    /// The request ran; this is its reply, which may leave when the journal is released that far.
-    Served(Output, JournalOffset),
+    /// The request ran.
+    Served(Served),
     /// Its time was over, or somebody said so.
     TimedOut,
     /// CLIENT UNBLOCK ERROR.
@@ -275,7 +287,7 @@ mod tests {
     fn waiter(place: u64) -> Arc<Waiter> {
         let wanted = Wanted { kind: Kind::List, or_none: false };
         let args = OwnedArgs::from_slices([b"BLPOP".as_slice(), b"q", b"0"]);
-        let pending = Pending { args, db: DbIndex(0), proto: Proto::Resp2, no_touch: false };
+        let pending = Pending { args, db: DbIndex(0), proto: Proto::Resp2, no_touch: false, caching: false };
         Arc::new(Waiter::new((1, place), wanted, false, pending, Waker::noop().clone()))
     }
 

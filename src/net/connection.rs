@@ -233,8 +233,8 @@ impl Connection {
             self.alarm = None;
         }
         let Some(ending) = waiter.take_ending() else { return Poll::Pending };
-        if let Ending::Served(_, depends) = &ending {
-            self.depends = self.depends.max(*depends);
+        if let Ending::Served(served) = &ending {
+            self.depends = self.depends.max(served.depends);
         }
         let worker = &self.worker;
         worker.engine.end_wait(&mut self.session, ending, worker.stats(), &mut self.output);

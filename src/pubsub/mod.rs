@@ -97,6 +97,18 @@ impl PubSub {
         self.names.fetch_sub(usize::from(is_last), Ordering::SeqCst);
     }
 
+    /// Ends all subscriptions of a client that is about to be closed. Walks over all names: what each client listens to is known
+    /// to its own connection only.
+    pub fn unsubscribe_from_all(&self, client: ClientId) {
+        let mut names = Vec::new();
+        self.for_each_subscription(|space, name, who| {
+            if who.id == client {
+                names.push((space, Box::<[u8]>::from(name)));
+            }
+        });
+        names.iter().for_each(|(space, name)| self.unsubscribe(*space, name, client));
+    }
+
     /// Sends a message to all who listen to a channel, or to a pattern that matches it; how many got it.
     pub fn publish(&self, channel: &[u8], payload: &[u8]) -> usize {
         if self.names.load(Ordering::SeqCst) == 0 {

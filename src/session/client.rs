@@ -311,6 +311,16 @@ impl Client {
         output.append(words);
     }
 
+    /// Puts mail back that was taken for nothing, before what has come since.
+    pub fn return_mail(&self, mail: Output) {
+        if mail.is_empty() {
+            return;
+        }
+        let mut mailbox = self.mailbox.lock();
+        let later = std::mem::replace(&mut mailbox.words, mail);
+        mailbox.words.append(later);
+    }
+
     /// Only so many bytes are unsent: what of the mail was taken and is not among them has gone. Answers what has not and still
     /// counts as mail: of a client that does not read no more than is nothing unusual. Called by the owning worker only.
     #[inline]

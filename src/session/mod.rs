@@ -127,7 +127,7 @@ impl Session {
         let mut session = Session::of_user(client, user, true);
         session.db = pending.db;
         session.proto = pending.proto;
-        session.no_touch = pending.no_touch;
+        (session.no_touch, session.caching) = (pending.no_touch, pending.caching);
         session
     }
 

@@ -45,8 +45,10 @@ impl Registry {
         }
     }
 
+    /// The client with this number, unless it is closed as soon as its worker gets to it: nobody is to reckon with it any more.
     pub fn find(&self, id: ClientId) -> Option<Arc<Client>> {
-        self.clients.get(&id).map(|client| Arc::clone(&client))
+        let found = self.clients.get(&id).map(|client| Arc::clone(&client));
+        found.filter(|client| !client.is_killed())
     }
 
     /// Marks whether a command of `client` waits for something; called by the client's worker only.

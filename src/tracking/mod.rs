@@ -26,10 +26,13 @@ use dashmap::mapref::entry::Entry;
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use crate::keyspace::{Effects, What};
+use crate::keyspace::{EffectRecord, Effects, What};
 use crate::session::{ClientId, Registry, Scope, Tracker};
 use message::{tell_all, tell_keys};
 use prefixes::Prefixes;
+
+/// Keys that a client has read and then changed itself; `None` is all of them.
+pub type OwnChanges = Vec<Option<Box<[u8]>>>;
 
 /// Who has read a key.
 type Readers = SmallVec<[ClientId; 2]>;
@@ -145,54 +148,91 @@ impl Tracking {
     fn forget(&self, count: u64, but: Option<&[u8]>, clients: &Registry) {
         let names = self.keys.iter().map(|readers| readers.key().clone());
         let victims: Vec<_> = names.filter(|key| but != Some(key)).take(count as usize).collect();
-        victims.iter().for_each(|key| self.invalidate(key, None, clients));
+        victims.iter().for_each(|key| _ = self.invalidate(key, None, clients));
     }
 
-    /// Tells who has read what a command of `origin` has changed.
-    pub fn commit(&self, effects: &Effects, origin: Option<ClientId>, clients: &Registry) {
-        let mut is_flushed = false;
-        for record in &effects.records {
-            match record.what {
-                What::Modified => self.invalidate(&record.key, origin, clients),
-                // That was nobody's change, even if somebody's look has found it.
-                What::Expired => self.invalidate(&record.key, None, clients),
-                What::Flushed => is_flushed = true,
-                What::Event(..) | What::ElementsExpired(_) => {}
+    /// Tells who has read what `origin` has changed. What `origin` itself has read is added to `own`: it hears of that when it is
+    /// done ([`Tracking::tell_own`]).
+    pub fn tell(
+        &self,
+        record: &EffectRecord,
+        origin: Option<ClientId>,
+        own: &mut OwnChanges,
+        clients: &Registry,
+    ) {
+        match record.what {
+            What::Modified => {
+                if self.invalidate(&record.key, origin, clients) {
+                    own.push(Some(record.key.clone()));
+                }
+            }
+            // That was nobody's change, even if somebody's look has found it.
+            What::Expired => _ = self.invalidate(&record.key, None, clients),
+            What::Flushed => {
+                if self.flush(origin, clients) {
+                    own.push(None);
+                }
+            }
+            What::Event(..) | What::ElementsExpired(_) => {}
+        }
+    }
+
+    /// Tells a client what of its own changes it had read.
+    pub fn tell_own(&self, client: Option<ClientId>, own: OwnChanges, clients: &Registry) {
+        if own.is_empty() {
+            return;
+        }
+        let Some(tracker) = client.and_then(|client| self.tracker(client)) else { return };
+        for key in own {
+            match key {
+                Some(key) => tell_keys(&tracker, &[&key], clients),
+                None => tell_all(&tracker, clients),
             }
         }
-        if is_flushed {
-            return self.flush(clients);
-        }
-        let prefixes = self.prefixes.read();
-        if prefixes.len() > 0 {
-            let changed = effects.records.iter().filter_map(|record| match record.what {
-                What::Modified => Some((&*record.key, origin)),
-                What::Expired => Some((&*record.key, None)),
-                _ => None,
-            });
-            prefixes.tell(changed, clients);
-        }
     }
 
-    /// Tells the readers of a key, and forgets them.
-    fn invalidate(&self, key: &[u8], origin: Option<ClientId>, clients: &Registry) {
-        let Some((_, readers)) = self.keys.remove(key) else { return };
+    /// Tells who tracks prefixes what `origin` has changed, in one go.
+    pub fn broadcast(&self, effects: &Effects, origin: Option<ClientId>, clients: &Registry) {
+        let prefixes = self.prefixes.read();
+        if prefixes.len() == 0 || effects.records.iter().any(|record| record.what == What::Flushed) {
+            // After a flush everybody has been told that everything has changed.
+            return;
+        }
+        let changed = effects.records.iter().filter_map(|record| match record.what {
+            What::Modified => Some((&*record.key, origin)),
+            What::Expired => Some((&*record.key, None)),
+            _ => None,
+        });
+        prefixes.tell(changed, clients);
+    }
+
+    /// Tells the readers of a key, and forgets them; whether `origin` is among them, who is not told now.
+    fn invalidate(&self, key: &[u8], origin: Option<ClientId>, clients: &Registry) -> bool {
+        let Some((_, readers)) = self.keys.remove(key) else { return false };
         self.key_count.fetch_sub(1, Ordering::Relaxed);
         self.item_count.fetch_sub(readers.len(), Ordering::Relaxed);
+        let mut is_own = false;
         for reader in readers {
             let Some(tracker) = self.tracker(reader) else { continue };
-            let is_own = origin == Some(reader) && tracker.no_loop;
-            if tracker.scope != Scope::Broadcast && !is_own {
-                tell_keys(&tracker, &[key], clients);
+            if tracker.scope == Scope::Broadcast {
+                continue;
+            }
+            match origin == Some(reader) {
+                true => is_own = !tracker.no_loop,
+                false => tell_keys(&tracker, &[key], clients),
             }
         }
+        is_own
     }
 
-    /// Everything has changed.
-    fn flush(&self, clients: &Registry) {
+    /// Everything has changed. Whether `origin` tracks, who is not told now.
+    fn flush(&self, origin: Option<ClientId>, clients: &Registry) -> bool {
         self.forget_all();
         // Sending takes locks of its own.
         let trackers: Vec<_> = self.trackers.iter().map(|tracker| Arc::clone(&tracker)).collect();
-        trackers.iter().for_each(|tracker| tell_all(tracker, clients));
+        let (own, others): (Vec<_>, Vec<_>) =
+            trackers.iter().partition(|tracker| origin == Some(tracker.client.id));
+        others.iter().for_each(|tracker| tell_all(tracker, clients));
+        !own.is_empty()
     }
 }

@@ -10,10 +10,9 @@ use std::sync::atomic::Ordering;
 use crate::dispatch::options::int32;
 use crate::dispatch::wait::Awaited;
 use crate::dispatch::{CmdError, Command, Engine, Outcome, Replied, ReplySlot, Request, WriteCx};
-use crate::keyspace::waiters::Ending;
-use crate::keyspace::{DbIndex, Effect, JournalOffset, reclaim};
+use crate::keyspace::waiters::{Ending, Served};
+use crate::keyspace::{DbIndex, Effect, reclaim};
 use crate::persist::rdb::Saver;
-use crate::resp::Output;
 use crate::spec::{AclCategories, Arg, CommandFlags, Group};
 
 pub const COMMANDS: &[Command] = &[
@@ -99,9 +98,9 @@ fn emptied<'o>(cx: &mut WriteCx<'_, '_>, is_lazy: bool, reply: ReplySlot<'o>) ->
     let awaited = Awaited::elsewhere(move |_, waiter| {
         let waiter = Arc::clone(waiter);
         reclaim::when_freed(move || {
-            let mut out = Output::default();
-            out.writer(proto).status("OK");
-            waiter.end(Ending::Served(out, JournalOffset(0)));
+            let mut served = Served::default();
+            served.reply.writer(proto).status("OK");
+            waiter.end(Ending::Served(served));
         });
     });
     cx.wait(reply, awaited, ReplySlot::ok)

@@ -144,8 +144,10 @@ fn end(
             if cx.session.subscriptions_mut().remove(space, name) {
                 cx.engine.pubsub.unsubscribe(space, name, cx.session.id());
             }
-            // The messages that came before.
-            cx.session.shared.take_mail(writer.output());
+            // The messages that came before; not in between the replies of a transaction.
+            if !cx.is_inside() {
+                cx.session.shared.take_mail(writer.output());
+            }
             confirm(cx.session, writer, space, kind, Some(name));
         }
         if names.is_empty() {

@@ -116,9 +116,14 @@ fn parse_age(value: &[u8]) -> Result<u64, CmdError> {
 fn close_all(cx: &mut SessionCx<'_>, filter: &Filter<'_>) -> usize {
     let now_us = cx.engine.time.monotonic_us();
     let mut closed = 0;
-    for client in cx.engine.clients.iter().filter(|client| filter.fits(client, now_us)) {
+    let clients =
+        cx.engine.clients.iter().filter(|client| !client.is_killed() && filter.fits(client, now_us));
+    for client in clients {
         if !Arc::ptr_eq(&client, &cx.session.shared) {
             client.kill();
+            if client.kind() == ClientKind::PubSub {
+                cx.engine.pubsub.unsubscribe_from_all(client.id);
+            }
         } else if filter.includes_caller {
             cx.session.close_after_reply = true;
         } else {

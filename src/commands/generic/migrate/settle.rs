@@ -7,7 +7,7 @@ use super::target::{Address, Failure, Form, Target};
 use crate::base::clock::Clock;
 use crate::dispatch::{Commit, Engine, Executor};
 use crate::keyspace::entry::kind_of;
-use crate::keyspace::waiters::{Ending, Waiter};
+use crate::keyspace::waiters::{Ending, Served, Waiter};
 use crate::keyspace::{DbIndex, Effect, Entry, EventClass, JournalOffset, LockSet, View, WatchFlag};
 use crate::rdb::dump;
 use crate::resp::{Output, OwnedArgs, Proto};
@@ -61,11 +61,12 @@ impl Job {
         let (engine, waiter, proto) = (Arc::clone(engine), Arc::clone(waiter), self.proto);
         let other = Arc::clone(&waiter);
         let work = move || {
-            let (result, written) = self.run(&engine);
-            other.end(Ending::Served(reply(proto, result), written));
+            let (result, depends) = self.run(&engine);
+            other.end(Ending::Served(Served { reply: reply(proto, result), depends, ..Served::default() }));
         };
         if std::thread::Builder::new().name("ochre-migrate".into()).spawn(work).is_err() {
-            waiter.end(Ending::Served(reply(proto, Err(Failure::Connecting.line())), JournalOffset(0)));
+            let reply = reply(proto, Err(Failure::Connecting.line()));
+            waiter.end(Ending::Served(Served { reply, ..Served::default() }));
         }
     }
 
