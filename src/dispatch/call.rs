@@ -187,7 +187,8 @@ impl<'k> Executor<'k> {
             Handler::Session(run) => {
                 let now = self.view.now();
                 let stopped_us = self.gathered.as_mut().map(|gathered| &mut gathered.time_us);
-                let mut cx = SessionCx { session, engine: self.engine, config: self.config, now, stopped_us };
+                let Executor { engine, config, in_script, .. } = *self;
+                let mut cx = SessionCx { session, engine, config, now, in_script, stopped_us };
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {
