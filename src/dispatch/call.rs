@@ -239,10 +239,8 @@ impl<'k> Executor<'k> {
                 }
             }
         }
-        // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
-        let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
-        if !is_client && self.gathered.is_none() && session.transaction.is_none() {
-            session.caching = false;
+        if self.gathered.is_none() {
+            session.end_caching(Some(&request.command.full_name));
         }
     }
 
