@@ -295,7 +295,13 @@ impl<'k> Executor<'k> {
         let effects = self.view.take_effects();
         if repeats_itself {
             let (commands, client) = ([(session.db, request.args)], Some(session.id()));
-            return self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+            return self.publish(&Commit {
+                commands: &commands,
+                effects: &effects,
+                client,
+                marks: &[],
+                of_scripts: &[],
+            });
         }
         self.commit_other(session, request, effects);
     }
@@ -312,12 +318,12 @@ impl<'k> Executor<'k> {
         };
         if let Some(gathered) = &mut self.gathered {
             self.engine.notifier.tell(&effects);
-            return gathered.add(session.db, &commands, effects);
+            return gathered.add(session.db, &commands, effects, self.in_script);
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
         let client = Some(session.id());
-        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[], of_scripts: &[] });
     }
 
     /// Hands a commit to whoever listens; the reply depends on it.

@@ -238,7 +238,7 @@ impl Engine {
     /// As [`Engine::commit`], of what was told as events while it happened.
     pub(super) fn record(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
         if self.tracking.is_active() {
-            self.tracking.commit(commit.effects, commit.client, &self.clients);
+            self.tracking.commit(commit.effects, commit.client, commit.of_scripts, &self.clients);
         }
         if commit.effects.records.is_empty() && commit.commands.is_empty() {
             return None;

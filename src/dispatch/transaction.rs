@@ -11,6 +11,7 @@
 //! effects are one commit.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -49,6 +50,8 @@ pub(super) struct Gathered {
     effects: Effects,
     /// How many effects came before each command.
     marks: Vec<usize>,
+    /// Which of the effects are those of scripts.
+    of_scripts: Vec<Range<usize>>,
     /// Keys that a client that caches has read, each with how many effects came before.
     reads: Vec<(usize, Box<[u8]>)>,
     /// What TIME says in it, once it was asked for.
@@ -65,7 +68,14 @@ struct Reads {
 }
 
 impl Gathered {
-    pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects) {
+    pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects, in_script: bool) {
+        let before = self.effects.records.len();
+        let behind = before + effects.records.len();
+        match self.of_scripts.last_mut() {
+            _ if !in_script => {}
+            Some(last) if last.end == before => last.end = behind,
+            _ => self.of_scripts.push(before..behind),
+        }
         // A key that expires does so before the command that finds out.
         self.effects.records.append(&mut effects.records);
         self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
@@ -248,8 +258,8 @@ impl<'k> Executor<'k> {
         if !has_done_nothing && !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
-            let (effects, marks) = (&gathered.effects, &*gathered.marks);
-            let commit = Commit { commands: &commands, effects, client: Some(client), marks };
+            let Gathered { effects, marks, of_scripts, .. } = &*gathered;
+            let commit = Commit { commands: &commands, effects, client: Some(client), marks, of_scripts };
             let offset = self.engine.record(&mut self.view, &commit);
             self.depends = self.depends.max(offset.unwrap_or_default());
         }

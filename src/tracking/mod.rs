@@ -18,6 +18,7 @@
 mod message;
 mod prefixes;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -148,29 +149,40 @@ impl Tracking {
         victims.iter().for_each(|key| self.invalidate(key, None, clients));
     }
 
-    /// Tells who has read what a command of `origin` has changed.
-    pub fn commit(&self, effects: &Effects, origin: Option<ClientId>, clients: &Registry) {
-        let mut is_flushed = false;
+    /// Tells who has read what a command of `origin` has changed. To who tracks prefixes those of the effects that are
+    /// `of_scripts` are nobody's: as in Redis, NOLOOP does not spare it what its own scripts have changed.
+    pub fn commit(
+        &self,
+        effects: &Effects,
+        origin: Option<ClientId>,
+        of_scripts: &[Range<usize>],
+        clients: &Registry,
+    ) {
+        self.tell_readers(effects, origin, clients);
+        if effects.records.iter().any(|record| record.what == What::Flushed) {
+            return self.flush(clients);
+        }
+        let prefixes = self.prefixes.read();
+        if prefixes.len() > 0 {
+            let is_of_script = |at| of_scripts.iter().any(|range| range.contains(&at));
+            let changed = effects.records.iter().enumerate().filter_map(|(at, record)| match record.what {
+                What::Modified => Some((&*record.key, origin.filter(|_| !is_of_script(at)))),
+                What::Expired => Some((&*record.key, None)),
+                _ => None,
+            });
+            prefixes.tell(changed, clients);
+        }
+    }
+
+    /// As [`Tracking::commit`], but only to who has read it.
+    pub fn tell_readers(&self, effects: &Effects, origin: Option<ClientId>, clients: &Registry) {
         for record in &effects.records {
             match record.what {
                 What::Modified => self.invalidate(&record.key, origin, clients),
                 // That was nobody's change, even if somebody's look has found it.
                 What::Expired => self.invalidate(&record.key, None, clients),
-                What::Flushed => is_flushed = true,
-                What::Event(..) | What::ElementsExpired(_) => {}
+                What::Event(..) | What::ElementsExpired(_) | What::Flushed => {}
             }
-        }
-        if is_flushed {
-            return self.flush(clients);
-        }
-        let prefixes = self.prefixes.read();
-        if prefixes.len() > 0 {
-            let changed = effects.records.iter().filter_map(|record| match record.what {
-                What::Modified => Some((&*record.key, origin)),
-                What::Expired => Some((&*record.key, None)),
-                _ => None,
-            });
-            prefixes.tell(changed, clients);
         }
     }
 
@@ -189,7 +201,7 @@ impl Tracking {
     }
 
     /// Everything has changed.
-    fn flush(&self, clients: &Registry) {
+    pub fn flush(&self, clients: &Registry) {
         self.forget_all();
         // Sending takes locks of its own.
         let trackers: Vec<_> = self.trackers.iter().map(|tracker| Arc::clone(&tracker)).collect();
