@@ -110,6 +110,16 @@ impl Kind {
         matches!(self, Kind::Special(special) if special.many)
     }
 
+    /// What CONFIG GET answers for a canonical text.
+    pub fn shown(&self, value: &[u8]) -> Vec<u8> {
+        match self {
+            Kind::Special(Special { shown: Some(shown), .. }) => {
+                shown(std::str::from_utf8(value).unwrap_or_default()).into_bytes()
+            }
+            _ => value.to_vec(),
+        }
+    }
+
     /// The canonical text of the words, or the sentence that Redis answers.
     pub fn canonical(&self, words: &[&[u8]], context: Context<'_>) -> Result<Vec<u8>, String> {
         if let Kind::Special(special) = self {

@@ -20,28 +20,36 @@ pub struct Special {
     pub parse: fn(&[&[u8]], Context<'_>) -> Result<String, String>,
     /// What stands behind the name, line by line, to set the value again; the second text is the default.
     pub lines: fn(&str, &str) -> Vec<String>,
+    /// What CONFIG GET answers, where that is not the canonical text.
+    pub shown: Option<fn(&str) -> String>,
 }
 
 /// `save`.
-pub const SAVE: Special = Special { many: true, parse: parse_save, lines: save_lines };
+pub const SAVE: Special = Special { many: true, parse: parse_save, lines: save_lines, shown: None };
 /// `client-output-buffer-limit`.
-pub const OUTPUT_LIMITS: Special = Special { many: true, parse: parse_limits, lines: limit_lines };
+pub const OUTPUT_LIMITS: Special =
+    Special { many: true, parse: parse_limits, lines: limit_lines, shown: None };
 /// `bind`.
-pub const BIND: Special = Special { many: true, parse: parse_bind, lines: words_line };
+pub const BIND: Special = Special { many: true, parse: parse_bind, lines: words_line, shown: None };
 /// `oom-score-adj-values`.
-pub const OOM_VALUES: Special = Special { many: true, parse: parse_oom_values, lines: words_line };
+pub const OOM_VALUES: Special =
+    Special { many: true, parse: parse_oom_values, lines: words_line, shown: None };
 /// `latency-tracking-info-percentiles`.
-pub const PERCENTILES: Special = Special { many: true, parse: parse_percentiles, lines: words_line };
+pub const PERCENTILES: Special =
+    Special { many: true, parse: parse_percentiles, lines: words_line, shown: None };
 /// `shutdown-on-sigterm` and `shutdown-on-sigint`.
-pub const SHUTDOWN: Special = Special { many: true, parse: parse_shutdown, lines: words_line };
+pub const SHUTDOWN: Special = Special { many: true, parse: parse_shutdown, lines: words_line, shown: None };
 /// `replicaof`.
-pub const REPLICAOF: Special = Special { many: true, parse: parse_replicaof, lines: replicaof_lines };
+pub const REPLICAOF: Special =
+    Special { many: true, parse: parse_replicaof, lines: replicaof_lines, shown: None };
 /// `notify-keyspace-events`.
-pub const NOTIFY: Special = Special { many: false, parse: parse_notify, lines: quoted_line };
+pub const NOTIFY: Special =
+    Special { many: false, parse: parse_notify, lines: quoted_line, shown: Some(shown_notify) };
 /// `dir`.
-pub const DIR: Special = Special { many: false, parse: parse_dir, lines: quoted_line };
+pub const DIR: Special = Special { many: false, parse: parse_dir, lines: quoted_line, shown: None };
 /// `activedefrag`.
-pub const ACTIVEDEFRAG: Special = Special { many: false, parse: parse_activedefrag, lines: words_line };
+pub const ACTIVEDEFRAG: Special =
+    Special { many: false, parse: parse_activedefrag, lines: words_line, shown: None };
 
 const WRONG_NUMBER: &str = "wrong number of arguments";
 
@@ -206,6 +214,11 @@ fn parse_notify(words: &[&[u8]], _: Context<'_>) -> Result<String, String> {
     let &[letters] = words else { return Err(WRONG_NUMBER.into()) };
     let flags = NotifyFlags::parse(letters).ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
     Ok(flags.to_string())
+}
+
+/// As in Redis, `A` hides `n` although it does not stand for it. What is kept, and written to the file, has both.
+fn shown_notify(value: &str) -> String {
+    if value.starts_with('A') { value.replace('n', "") } else { value.to_owned() }
 }
 
 /// The directory itself, absolute and without links. A relative path starts at the directory set before. Going

@@ -77,7 +77,9 @@ impl Store {
     /// order is that of the patterns, then of the table (Redis promises none).
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
         let state = self.state.lock();
-        let value = |spec: &OptionSpec| state.values.get(spec.index).cloned().unwrap_or_default();
+        let value = |spec: &OptionSpec| {
+            state.values.get(spec.index).map(|value| spec.kind.shown(value)).unwrap_or_default()
+        };
         let mut found: Vec<(String, Vec<u8>)> = Vec::new();
         let mut shown: Vec<&'static str> = Vec::new();
         for asked in patterns {

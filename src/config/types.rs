@@ -298,7 +298,7 @@ impl NotifyFlags {
 }
 
 impl fmt::Display for NotifyFlags {
-    /// With all of `A` on, its letters and `n` give way to one `A`.
+    /// With all of `A` on, its letters give way to one `A`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
         let all = self.contains(Self::ALL);
@@ -306,8 +306,7 @@ impl fmt::Display for NotifyFlags {
             f.write_char('A')?;
         }
         for (letter, flag) in Self::LETTERS {
-            let hidden = all && (Self::ALL.contains(flag) || flag == Self::NEW);
-            if self.contains(flag) && !hidden {
+            if self.contains(flag) && !(all && Self::ALL.contains(flag)) {
                 f.write_char(char::from(letter))?;
             }
         }

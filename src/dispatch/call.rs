@@ -187,7 +187,8 @@ impl<'k> Executor<'k> {
             Handler::Session(run) => {
                 let now = self.view.now();
                 let stopped_us = self.gathered.as_mut().map(|gathered| &mut gathered.time_us);
-                let mut cx = SessionCx { session, engine: self.engine, config: self.config, now, stopped_us };
+                let Executor { engine, config, in_script, .. } = *self;
+                let mut cx = SessionCx { session, engine, config, now, in_script, stopped_us };
                 run(&mut cx, request, reply)
             }
             Handler::Admin(run) => {
@@ -236,12 +237,9 @@ impl<'k> Executor<'k> {
                 self.engine.tracking.remember(session.id(), key.bytes(), max_keys, &self.engine.clients);
             }
         }
-        // What CLIENT CACHING said is for the next command or transaction, and for CLIENT commands before it.
-        // One that waits is not over.
-        let is_client = request.args.at(0).eq_ignore_ascii_case(b"client");
-        let is_over = self.awaited.is_none() && self.gathered.is_none() && session.transaction.is_none();
-        if !is_client && is_over {
-            session.caching = false;
+        // A request that waits is not over.
+        if self.gathered.is_none() && self.awaited.is_none() {
+            session.end_caching(Some(&request.command.full_name));
         }
     }
 
@@ -290,7 +288,13 @@ impl<'k> Executor<'k> {
         let effects = self.view.take_effects();
         if repeats_itself {
             let (commands, client) = ([(session.db, request.args)], Some(session.id()));
-            return self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+            return self.publish(&Commit {
+                commands: &commands,
+                effects: &effects,
+                client,
+                marks: &[],
+                of_scripts: &[],
+            });
         }
         self.commit_other(session, request, effects);
     }
@@ -307,12 +311,12 @@ impl<'k> Executor<'k> {
         };
         if let Some(gathered) = &mut self.gathered {
             self.engine.tell(&effects, Some(session.id()), &mut gathered.own_changes);
-            return gathered.add(session.db, &commands, effects);
+            return gathered.add(session.db, &commands, effects, self.in_script);
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
         let client = Some(session.id());
-        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[] });
+        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[], of_scripts: &[] });
     }
 
     /// Hands a commit to whoever listens; the reply depends on it.

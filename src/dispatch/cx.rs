@@ -208,12 +208,14 @@ pub struct SessionCx<'c> {
     pub engine: &'c Arc<Engine>,
     pub config: &'c Config,
     pub now: UnixMs,
+    /// A script asks for it.
+    pub in_script: bool,
     /// In a transaction or a script: when one of its requests first asked for the time.
     pub(super) stopped_us: Option<&'c mut Option<u64>>,
 }
 
 impl SessionCx<'_> {
-    /// Whether the request is one of a transaction or a script.
+    /// Whether it is a part of a transaction or a script, where nothing may wait.
     pub fn is_inside(&self) -> bool {
         self.stopped_us.is_some()
     }

@@ -272,7 +272,7 @@ impl Engine {
     ) -> Option<JournalOffset> {
         if self.tracking.is_active() {
             self.tracking.tell_own(commit.client, own, &self.clients);
-            self.tracking.broadcast(commit.effects, commit.client, &self.clients);
+            self.tracking.broadcast(commit.effects, commit.client, commit.of_scripts, &self.clients);
         }
         if commit.effects.records.is_empty() && commit.commands.is_empty() {
             return None;

@@ -264,6 +264,9 @@ impl Executor<'_> {
         if let Some(registered) = registered {
             self.stats.rejected(registered.id);
         }
+        if self.gathered.is_none() {
+            session.end_caching(registered.map(|registered| registered.full_name.as_str()));
+        }
         let mark = out.mark();
         self.write_error(session, error, out);
         if session.reply_mode != ReplyMode::On {

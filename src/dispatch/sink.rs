@@ -4,6 +4,7 @@
 //! command in the form that repeats them. So the order in which sinks see commits is a valid serial order.
 //! While there is no sink, nothing is recorded and committing costs one relaxed load.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,8 @@ pub struct Commit<'a> {
     pub client: Option<ClientId>,
     /// How many of the effects came before each command; empty when all did.
     pub marks: &'a [usize],
+    /// Which of the effects are those of scripts.
+    pub of_scripts: &'a [Range<usize>],
 }
 
 /// Somebody who hears of every commit.

@@ -10,6 +10,8 @@
 //! Because all locks are held from the first request to the last, nobody sees half of it, on any number of workers; and its
 //! effects are one commit.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::command::{Handler, Request};
@@ -48,6 +50,8 @@ pub(super) struct Gathered {
     effects: Effects,
     /// How many effects came before each command.
     marks: Vec<usize>,
+    /// Which of the effects are those of scripts.
+    of_scripts: Vec<Range<usize>>,
     /// What its client has read before and it has changed.
     pub(super) own_changes: OwnChanges,
     /// What TIME says in it, once it was asked for.
@@ -55,7 +59,14 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects) {
+    pub(super) fn add(&mut self, db: DbIndex, commands: &[Args<'_>], mut effects: Effects, in_script: bool) {
+        let before = self.effects.records.len();
+        let behind = before + effects.records.len();
+        match self.of_scripts.last_mut() {
+            _ if !in_script => {}
+            Some(last) if last.end == before => last.end = behind,
+            _ => self.of_scripts.push(before..behind),
+        }
         // A key that expires does so before the command that finds out.
         self.effects.records.append(&mut effects.records);
         self.commands.extend(commands.iter().map(|command| (db, command.to_owned())));
@@ -208,9 +219,9 @@ impl<'k> Executor<'k> {
         if !has_done_nothing && !self.is_abandoned {
             let commands: Vec<(DbIndex, Args<'_>)> =
                 gathered.commands.iter().map(|(db, command)| (*db, command.as_args())).collect();
-            let (effects, marks) = (&gathered.effects, &*gathered.marks);
-            let commit = Commit { commands: &commands, effects, client: Some(client), marks };
             let own = std::mem::take(&mut gathered.own_changes);
+            let Gathered { effects, marks, of_scripts, .. } = &*gathered;
+            let commit = Commit { commands: &commands, effects, client: Some(client), marks, of_scripts };
             let offset = self.engine.record(&mut self.view, &commit, own);
             self.depends = self.depends.max(offset.unwrap_or_default());
         }

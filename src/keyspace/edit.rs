@@ -13,7 +13,7 @@
 //! have changed anything; debug builds check that.
 
 use super::audit::Access;
-use super::effects::{Effect, EventClass, What};
+use super::effects::{Effect, EventClass, Told, What};
 use super::entry::{Entry, StringRef, collection_of, is_expired, kind_of, string_entry, string_of};
 use super::reclaim::LARGE_EFFORT;
 use super::sizes::Place;
@@ -96,8 +96,11 @@ impl<'k> View<'k> {
         match &result {
             _ if closed.expired => audience.touch(db_index, key.bytes(), &mut cx.ready),
             Ok((_, effect)) if effect.is_none() => {}
-            Ok((_, effect)) if effect.is_unwatched => audience.stir(db_index, key.bytes(), &mut cx.ready),
-            Ok(_) => audience.touch(db_index, key.bytes(), &mut cx.ready),
+            Ok((_, effect)) => match effect.told {
+                Told::All => audience.touch(db_index, key.bytes(), &mut cx.ready),
+                Told::WhoWaits => audience.stir(db_index, key.bytes(), &mut cx.ready),
+                Told::Nobody => {}
+            },
             Err(_) => {}
         }
         // The effect is read where it lies: copying it right after it was written would wait for the writes.
@@ -195,6 +198,7 @@ impl Circumstances {
     #[inline]
     fn apply(&mut self, db: DbIndex, key: &[u8], effect: &Effect, created: bool) {
         self.effects.changes += u64::from(effect.changes);
+        self.effects.is_forced |= effect.is_forced;
         if self.tells && !effect.is_none() {
             self.apply_observed(db, key, effect, created);
         }
@@ -205,7 +209,7 @@ impl Circumstances {
         if created {
             self.effects.record(db, key, What::Event(EventClass::New, "new"));
         }
-        if !effect.is_unwatched {
+        if effect.told == Told::All {
             self.effects.record(db, key, What::Modified);
         }
         for (class, name) in effect.events() {

@@ -41,14 +41,25 @@ impl EventClass {
     }
 }
 
+/// Who besides copies of the data hears of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Who watches the key, caches it or waits for it.
+    All,
+    /// Who waits for the key.
+    WhoWaits,
+    Nobody,
+}
+
 /// What one edit of one key means to others: up to two events, because every edit returns it by value.
 #[must_use = "an edit tells what it did, or that it did nothing"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// Changes for `save` points and `rdb_changes_since_last_save`; 0 = nothing happened.
     pub(super) changes: u32,
-    /// Not told to who watches or caches the key.
-    pub(super) is_unwatched: bool,
+    pub(super) told: Told,
+    /// The command is to be repeated although nothing counts as changed.
+    pub(super) is_forced: bool,
     /// Class and name lie apart so that no padding lies between them.
     classes: [Option<EventClass>; 2],
     names: [&'static str; 2],
@@ -56,11 +67,15 @@ pub struct Effect {
 
 impl Effect {
     /// The entry is as it was.
-    pub const NONE: Effect = Effect { changes: 0, is_unwatched: false, classes: [None; 2], names: [""; 2] };
+    pub const NONE: Effect =
+        Effect { changes: 0, told: Told::All, is_forced: false, classes: [None; 2], names: [""; 2] };
+
+    /// What Redis takes for no change although the entry is another one: only copies of the data hear of it.
+    pub const UNTOLD: Effect = Effect { told: Told::Nobody, is_forced: true, ..Effect::NONE };
 
     /// One change and one event.
     pub const fn event(class: EventClass, name: &'static str) -> Effect {
-        Effect { changes: 1, is_unwatched: false, classes: [Some(class), None], names: [name, ""] }
+        Effect { changes: 1, classes: [Some(class), None], names: [name, ""], ..Effect::NONE }
     }
 
     /// The second event of the same edit; there is room for no third.
@@ -77,9 +92,15 @@ impl Effect {
         self
     }
 
-    /// The change is no modification to who watches the key or caches it: what consumer groups do to a stream.
+    /// The change is no modification to who watches the key, caches it or waits for it: what consumer groups do to a stream.
     pub const fn unwatched(mut self) -> Effect {
-        self.is_unwatched = true;
+        self.told = Told::Nobody;
+        self
+    }
+
+    /// The change is news only to who waits for the key.
+    pub const fn only_waking(mut self) -> Effect {
+        self.told = Told::WhoWaits;
         self
     }
 
@@ -90,7 +111,7 @@ impl Effect {
 
     #[inline]
     pub fn is_none(&self) -> bool {
-        self.changes == 0 && self.classes[0].is_none()
+        self.changes == 0 && self.classes[0].is_none() && !self.is_forced
     }
 }
 

@@ -149,6 +149,10 @@ impl View<'_> {
     pub fn swap(&mut self, one: DbIndex, other: DbIndex, effect: Effect) {
         let (shards, cx) = self.split_held();
         cx.audit.check_all();
+        cx.effects.changes += u64::from(effect.changes);
+        if one == other {
+            return;
+        }
         for shard in shards {
             let pairs = [(one, other), (other, one)];
             if cx.expiry.removes_on_access() {
@@ -160,7 +164,6 @@ impl View<'_> {
             }
             shard.swap(one, other);
         }
-        cx.effects.changes += u64::from(effect.changes);
         if cx.tells {
             for db in [one, other] {
                 cx.effects.record(db, b"", What::Flushed);

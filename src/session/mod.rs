@@ -143,6 +143,13 @@ impl Session {
         session
     }
 
+    /// A command has ended, or was refused. What CLIENT CACHING said is for the next one or the next transaction, and for
+    /// CLIENT commands before it.
+    pub fn end_caching(&mut self, full_name: Option<&str>) {
+        let is_client = full_name.is_some_and(|name| name.starts_with("client|"));
+        self.caching &= is_client || self.transaction.is_some();
+    }
+
     /// Its request waits from now on.
     pub fn begin_wait(&mut self, waiter: Arc<Waiter>, timeout: Option<Duration>) {
         self.shared.set_waiter(Some(Arc::clone(&waiter)));

@@ -29,7 +29,7 @@ pub struct Tracker {
     pub no_loop: bool,
     /// Who hears it instead.
     pub redirect: Option<ClientId>,
-    /// Sorted; none is the beginning of another. One empty one stands for all keys.
+    /// Sorted; none is the beginning of another, except that an empty one, which stands for all keys, may be the first of several.
     pub prefixes: Vec<Box<[u8]>>,
     is_broken: AtomicBool,
 }

@@ -18,6 +18,7 @@
 mod message;
 mod prefixes;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -191,15 +192,23 @@ impl Tracking {
         }
     }
 
-    /// Tells who tracks prefixes what `origin` has changed, in one go.
-    pub fn broadcast(&self, effects: &Effects, origin: Option<ClientId>, clients: &Registry) {
+    /// Tells who tracks prefixes what `origin` has changed, in one go. What is `of_scripts` is nobody's: as in Redis, NOLOOP does
+    /// not spare a client what its own scripts have changed.
+    pub fn broadcast(
+        &self,
+        effects: &Effects,
+        origin: Option<ClientId>,
+        of_scripts: &[Range<usize>],
+        clients: &Registry,
+    ) {
         let prefixes = self.prefixes.read();
         if prefixes.len() == 0 || effects.records.iter().any(|record| record.what == What::Flushed) {
             // After a flush everybody has been told that everything has changed.
             return;
         }
-        let changed = effects.records.iter().filter_map(|record| match record.what {
-            What::Modified => Some((&*record.key, origin)),
+        let is_of_script = |at| of_scripts.iter().any(|range| range.contains(&at));
+        let changed = effects.records.iter().enumerate().filter_map(|(at, record)| match record.what {
+            What::Modified => Some((&*record.key, origin.filter(|_| !is_of_script(at)))),
             What::Expired => Some((&*record.key, None)),
             _ => None,
         });

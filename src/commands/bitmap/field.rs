@@ -106,8 +106,8 @@ fn bytes_needed(operations: &[Operation]) -> Option<usize> {
 
 fn effect(changes: u32, has_grown: bool) -> Effect {
     match changes {
-        // Longer although every operation failed: no event, as in Redis, but copies of the data must hear of it.
-        0 if has_grown => Effect::NONE.changes(1),
+        // Longer although every operation failed: no change, as in Redis, but copies of the data must hear of it.
+        0 if has_grown => Effect::UNTOLD,
         0 => Effect::NONE,
         _ => Effect::event(EventClass::String, "setbit").changes(changes),
     }

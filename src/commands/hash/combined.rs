@@ -123,7 +123,6 @@ fn hgetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         let (change, options) = hgetex_change(req, now)?;
         let first = fields::parse(req, 2 + options, NOT_POSITIVE)?;
         let names = req.args.iter().skip(first);
-        entry.count_access();
         let Some(hash) = entry.value_mut::<Hash>()? else {
             return Ok(((vec![None; names.len()], first, change, 0), Effect::NONE));
         };
@@ -317,7 +316,6 @@ fn hgetdel(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
         entry.value::<Hash>()?;
         let first = fields::parse(req, 2, NOT_POSITIVE)?;
         let names = req.args.iter().skip(first);
-        entry.count_access();
         let Some(hash) = entry.value_mut::<Hash>()? else {
             return Ok(((vec![None; names.len()], first), Effect::NONE));
         };

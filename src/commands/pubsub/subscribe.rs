@@ -4,7 +4,7 @@
 //! (channels and patterns together, shard channels by themselves). The confirmation comes before the first message
 //! of the name and after the last, because what waits in the client's mailbox is written out first.
 
-use crate::dispatch::{Command, Outcome, ReplySlot, Request, SessionCx};
+use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::resp::Writer;
 use crate::session::{Session, Space};
 use crate::spec::{Arg, ChannelSpec, CommandFlags, Group, KeyFlags, KeySpec};
@@ -72,15 +72,30 @@ const FLAGS: CommandFlags = CommandFlags::LOADING
     .union(CommandFlags::PUBSUB)
     .union(CommandFlags::STALE);
 
+/// What scripts are told, which have nobody to hear messages, where DEBUG lets them run these at all.
+const NO_CHANNELS: CmdError = CmdError::text("ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client");
+const NO_PATTERNS: CmdError = CmdError::text("ERR PSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+const NO_SHARD_CHANNELS: CmdError = CmdError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+
 fn subscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    if cx.in_script {
+        return Err(NO_CHANNELS);
+    }
     begin(cx, req, reply, Space::Channel, b"subscribe")
 }
 
 fn psubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    if cx.in_script {
+        return Err(NO_PATTERNS);
+    }
     begin(cx, req, reply, Space::Pattern, b"psubscribe")
 }
 
 fn ssubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    // As in Redis the only one that is refused in a transaction.
+    if cx.is_inside() {
+        return Err(NO_SHARD_CHANNELS);
+    }
     begin(cx, req, reply, Space::Shard, b"ssubscribe")
 }
 

@@ -206,7 +206,8 @@ fn destroy(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
             let effort = removed.free_effort();
             entry.free(removed, effort);
         }
-        Ok((true, event("xgroup-destroy")))
+        // Who waits as one of the group hears that it has gone.
+        Ok((true, event("xgroup-destroy").only_waking()))
     })?;
     Ok(reply.flag(is_removed))
 }

@@ -141,16 +141,20 @@ impl<'a> Options<'a> {
         }
         let mut all = before.to_vec();
         all.extend(self.prefixes.iter().map(|prefix| Box::from(*prefix)));
-        if all.is_empty() {
-            all.push(Box::default());
-        }
         all.sort_unstable();
+        // None at all are all keys, beside prefixes from before too.
+        if self.prefixes.is_empty() && all.first().is_none_or(|first| !first.is_empty()) {
+            all.insert(0, Box::default());
+        }
         Ok(all)
     }
 }
 
-/// The first of `sorted`, of which none is the beginning of another, that begins with `prefix` or that `prefix` begins with.
+/// The first of `sorted`, of which only the empty one is the beginning of another, that begins with `prefix` or that `prefix` begins with.
 fn find_overlapping<'p>(sorted: &'p [Box<[u8]>], prefix: &[u8]) -> Option<&'p [u8]> {
+    if let Some(all) = sorted.first().filter(|first| first.is_empty()) {
+        return Some(all);
+    }
     // What would stand between a prefix and what begins with it begins with it too.
     let place = sorted.partition_point(|known| **known < *prefix);
     let [before, behind] =

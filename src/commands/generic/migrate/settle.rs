@@ -131,7 +131,7 @@ impl Job {
         let commands = if effects.changes > 0 { &commands[..] } else { &[] };
         engine.commit(
             &mut view,
-            &Commit { commands, effects: &effects, client: Some(self.client), marks: &[] },
+            &Commit { commands, effects: &effects, client: Some(self.client), marks: &[], of_scripts: &[] },
         );
         *written = view.written().max(*written);
         view.release();
