@@ -72,6 +72,33 @@ fn guards_open_for_nobody_for_this_machine_or_for_all() {
 }
 
 #[test]
+fn what_is_closed_is_closed_before_anything_else_is_asked() {
+    let (_process, port) = started(&[]);
+    let mut admin = Wire::connect(at(port));
+    let is_refused =
+        |wire: &mut Wire, line: &str| wire.ask(line).error_text().contains(" command not allowed");
+    for line in ["DEBUG SLEEP 0", "MODULE UNLOAD x"] {
+        assert_eq!(admin.ask("MULTI"), Reply::ok());
+        assert!(is_refused(&mut admin, line), "{line}");
+        assert!(admin.ask("EXEC").error_text().starts_with("EXECABORT"), "{line}");
+    }
+    let Reply::Bulk(stats) = admin.ask("INFO commandstats") else { panic!("no text") };
+    let stats = String::from_utf8(stats).unwrap();
+    for command in ["debug", "module|unload"] {
+        let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:"))).unwrap();
+        assert!(line.contains(":calls=0,") && line.contains("rejected_calls=1,failed_calls=0"), "{line}");
+    }
+    assert_eq!(admin.ask("ACL SETUSER u on nopass +ping"), Reply::ok());
+    let mut user = Wire::connect(at(port));
+    assert_eq!(user.ask("AUTH u x"), Reply::ok());
+    assert!(is_refused(&mut user, "DEBUG SLEEP 0"));
+    assert_eq!(admin.ask("CONFIG SET requirepass secret"), Reply::ok());
+    let mut stranger = Wire::connect(at(port));
+    assert!(is_refused(&mut stranger, "MODULE UNLOAD x"));
+    assert!(stranger.ask("MODULE LIST").error_text().starts_with("NOAUTH"));
+}
+
+#[test]
 fn no_value_adds_a_line_to_a_file() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
