@@ -208,6 +208,17 @@ fn lines_of_a_configuration_are_quoted_where_they_must_be() {
 }
 
 #[test]
+fn files_of_servers_with_replicas_and_vectors_load() {
+    let acl = acl();
+    let text = "user replica on -@all +psync +replconf +get\nuser v on -@all +vsim +vadd\n";
+    acl.load(Path::new("users.acl"), text.as_bytes()).unwrap();
+    let described = "user replica on sanitize-payload resetchannels -@all +psync +replconf +get";
+    assert_eq!(line(&acl, "replica"), described);
+    assert!(set_user(&acl, "x", "-replicaof +failover|to").is_ok());
+    assert!(set_user(&acl, "x", "+vnothing").is_err());
+}
+
+#[test]
 fn refusals_alike_are_one_entry() {
     let log = Log::default();
     let add = |object: &[u8], now_ms| {
