@@ -31,6 +31,8 @@ pub(crate) struct Loaded {
     pub declarations: Declarations,
     /// Options that some directive has set.
     pub given: Vec<bool>,
+    /// Options that the server has set by itself, as its machine allows: a rewrite says nothing of them.
+    pub derived: Vec<bool>,
     /// The main file, absolute.
     pub file: Option<PathBuf>,
 }
@@ -56,6 +58,7 @@ pub(crate) fn load(startup: Startup) -> Result<Loaded, ConfigError> {
             set_by_include: vec![false; OPTIONS.len()],
             declarations: Declarations::default(),
             given: vec![false; OPTIONS.len()],
+            derived: vec![false; OPTIONS.len()],
             file: None,
         },
         files: Vec::new(),

@@ -63,7 +63,13 @@ pub(crate) fn rewrite(
 
 /// The new text of the file.
 pub(crate) fn rewritten(old: &[u8], state: &Loaded, which: Which, users: Option<&[String]>) -> Vec<u8> {
-    let lines: Vec<Line<'_>> = old.split(|byte| *byte == b'\n').map(|line| classify(line)).collect();
+    let is_derived = |spec: &OptionSpec| state.derived.get(spec.index).copied().unwrap_or(false);
+    let line = |line| match classify(line) {
+        // Nobody has set what there is now.
+        Line::Of(spec) if is_derived(spec) => Line::Kept(line),
+        classified => classified,
+    };
+    let lines: Vec<Line<'_>> = old.split(|byte| *byte == b'\n').map(line).collect();
     let mut present = vec![false; OPTIONS.len()];
     for line in &lines {
         if let Line::Of(spec) = line
@@ -79,7 +85,9 @@ pub(crate) fn rewritten(old: &[u8], state: &Loaded, which: Which, users: Option<
         let value = state.values.get(spec.index).map(Vec::as_slice).unwrap_or_default();
         let by_include = state.set_by_include.get(spec.index).copied().unwrap_or(false);
         let mut own = Vec::new();
-        if by_include {
+        if is_derived(spec) {
+            // As above.
+        } else if by_include {
             late.extend(overriding_lines(spec, value));
         } else if *present || which == Which::All || value != default.as_slice() {
             own = lines_of(spec, value, spec.default);

@@ -90,7 +90,7 @@ fn limit_to_container(store: &Store) -> Result<Option<u64>, String> {
     let info = rustix::system::sysinfo();
     let machine_bytes = (info.totalram as u64).saturating_mul(u64::from(info.mem_unit));
     let Some(bytes) = cgroup::default_maxmemory(Path::new("/"), machine_bytes) else { return Ok(None) };
-    store.assign("maxmemory", &[bytes.to_string().as_bytes()]).map_err(|error| error.to_string())?;
+    store.derive("maxmemory", &[bytes.to_string().as_bytes()]).map_err(|error| error.to_string())?;
     Ok(Some(bytes))
 }
 
