@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Rebind;
 use super::boot::{access_clock, format, level};
-use super::oom_score;
+use super::{descriptors, oom_score};
 use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret, Topic};
 use crate::dispatch::Engine;
 use crate::dispatch::memory::evict_clients;
@@ -22,6 +22,13 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
     let weak = Arc::downgrade(engine);
     let apply = move |old: &Config, new: &Config, changed: &[&'static OptionSpec]| {
         let Some(engine) = weak.upgrade() else { return Ok(()) };
+        if new.maxclients > old.maxclients {
+            descriptors::make_room(new.maxclients).map_err(|possible| {
+                let text =
+                    "The operating system is not able to handle the specified number of clients, try with";
+                ("maxclients", format!("{text} {}", possible.clients))
+            })?;
+        }
         let draft = tls_draft(&engine, new, changed)?;
         if changed.iter().any(|option| matches!(option.name, "bind" | "port" | "tls-port")) {
             rebind(old, new, &rebinds)?;
