@@ -161,6 +161,11 @@ pub(super) fn started_by(launcher: &[String], options: &[&str]) -> (Process, u16
 }
 
 /// As [`started`], with a configuration file in front of the options.
+/// How it ends that can't start.
+pub(super) fn ended(options: &[&str]) -> (ExitStatus, String) {
+    Process::spawn(options).end()
+}
+
 pub(super) fn started_with_file(file: &str, options: &[&str]) -> (Process, u16) {
     let port = free_port();
     let own = [file, "--port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
