@@ -111,7 +111,7 @@ fn whose_user_is_deleted_is_disconnected_and_nobody_by_that_name() {
 }
 
 /// Requests that hold a secret, right and wrong ones, between two without.
-pub(super) const WITH_SECRETS: [&str; 29] = [
+pub(super) const WITH_SECRETS: [&str; 30] = [
     "ACL SETUSER u on >hunter2 ~* +@all",
     "AUTH u hunter2",
     "AUTH hunter2",
@@ -140,6 +140,7 @@ pub(super) const WITH_SECRETS: [&str; 29] = [
     "ACL SETUSER",
     "RESET",
     "AUTH default hunter2",
+    "CONFIG SET masteruser hunter2",
     "PING",
 ];
 
