@@ -201,9 +201,9 @@ fn lines_of_a_configuration_are_quoted_where_they_must_be() {
     let words = |line: &String| crate::base::words::split_args(line.as_bytes()).unwrap();
     let before = line(&acl, "u\"1");
     let other = self::acl();
-    other.declare(&declarations.iter().map(words).collect::<Vec<_>>()).unwrap();
+    declarations.iter().for_each(|line| other.declare(&words(line)).unwrap());
     assert_eq!(line(&other, "u\"1"), before);
-    let error = other.declare(&[vec![b"x".to_vec(), b"+nope".to_vec()]]).err().unwrap();
+    let error = other.declare(&[b"x".to_vec(), b"+nope".to_vec()]).err().unwrap();
     assert_eq!(error, "Error in user declaration 'x': Unknown command or category name in ACL");
 }
 

@@ -154,7 +154,9 @@ fn acl(config: &Config) -> Result<Acl, String> {
     if let Some(password) = &config.requirepass {
         acl.set_default_password(Some(password.expose()));
     }
-    acl.declare(&config.declarations.users)?;
+    for line in &config.declarations.users {
+        acl.declare(&line.words).map_err(|reason| line.place.clone().error(reason).to_string())?;
+    }
     if let Some(path) = &config.aclfile {
         let failed = |error: String| format!("Aborting startup because of ACL errors: {error}");
         let text = std::fs::read(path).map_err(|error| failed(unreadable(path, &error)))?;
