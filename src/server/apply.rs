@@ -58,6 +58,7 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             engine.acl.set_default_password(new.requirepass.as_ref().map(Secret::expose));
         }
         if changed.iter().any(|option| option.name.starts_with("maxmemory")) {
+            warn_of_small_limit(&engine, old, new);
             // Who is over the new limit is gone when the reply comes.
             evict_clients(&engine, new, engine.stats.worker(engine.workers));
         }
@@ -68,6 +69,18 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
         Ok(())
     };
     *engine.apply_config.lock() = Some(Box::new(apply));
+}
+
+/// Says what becomes of data that is more than the new `maxmemory`.
+fn warn_of_small_limit(engine: &Engine, old: &Config, new: &Config) {
+    let used = engine.used_memory() as u64;
+    if new.maxmemory > 0 && new.maxmemory != old.maxmemory && new.maxmemory < used {
+        tracing::warn!(
+            "maxmemory is now {}, but {used} bytes are used: keys will be evicted, or writes refused, as maxmemory-policy \
+             says",
+            new.maxmemory
+        );
+    }
 }
 
 /// What TLS would be served with; `None` when no option of TLS was set.

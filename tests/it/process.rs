@@ -336,6 +336,13 @@ fn what_is_wrong_with_the_configuration_is_named() {
 }
 
 #[test]
+fn a_limit_below_what_is_used_is_a_warning() {
+    let (mut process, port) = started(&[]);
+    assert_eq!(Wire::connect(at(port)).ask("CONFIG SET maxmemory 1000"), Reply::ok());
+    process.wait_for("maxmemory is now 1000, but");
+}
+
+#[test]
 fn a_port_in_use_is_an_error() {
     let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
