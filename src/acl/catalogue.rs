@@ -4,6 +4,31 @@ use std::collections::HashMap;
 
 use crate::spec::AclCategories;
 
+const REPLICATION: AclCategories =
+    AclCategories::ADMIN.union(AclCategories::SLOW).union(AclCategories::DANGEROUS);
+/// Commands of Redis that this server doesn't have. Rules may name them, so that the users of a replicated server, or of one
+/// with vector sets, load; who sends one hears that it is unknown. Those of modules are in no category.
+const ABSENT: &[(&str, AclCategories)] = &[
+    ("failover", REPLICATION),
+    ("psync", REPLICATION),
+    ("replconf", REPLICATION),
+    ("replicaof", REPLICATION),
+    ("slaveof", REPLICATION),
+    ("sync", REPLICATION),
+    ("vadd", AclCategories::NONE),
+    ("vcard", AclCategories::NONE),
+    ("vdim", AclCategories::NONE),
+    ("vemb", AclCategories::NONE),
+    ("vgetattr", AclCategories::NONE),
+    ("vinfo", AclCategories::NONE),
+    ("vismember", AclCategories::NONE),
+    ("vlinks", AclCategories::NONE),
+    ("vrandmember", AclCategories::NONE),
+    ("vrem", AclCategories::NONE),
+    ("vsetattr", AclCategories::NONE),
+    ("vsim", AclCategories::NONE),
+];
+
 /// One command or subcommand.
 #[derive(Clone, Debug)]
 pub struct CommandFacts {
@@ -16,7 +41,8 @@ pub struct CommandFacts {
     pub parent: Option<u16>,
 }
 
-/// All commands, also those that `rename-command` has hidden: rules speak of them by their first names.
+/// All commands, also those that `rename-command` has hidden: rules speak of them by their first names. And those that there
+/// are elsewhere ([`ABSENT`]), with numbers behind all others.
 #[derive(Default)]
 pub struct Catalogue {
     commands: Vec<CommandFacts>,
@@ -30,6 +56,13 @@ pub struct Catalogue {
 impl Catalogue {
     pub fn new(commands: impl IntoIterator<Item = CommandFacts>) -> Catalogue {
         let mut catalogue = Catalogue { commands: commands.into_iter().collect(), ..Catalogue::default() };
+        let end = catalogue.commands.iter().map(|facts| facts.id + 1).max().unwrap_or(0);
+        let absent = (end..).zip(ABSENT).map(|(id, (name, categories))| {
+            debug_assert!(catalogue.commands.iter().all(|facts| facts.full_name != *name), "{name} is here");
+            CommandFacts { id, full_name: (*name).to_owned(), categories: *categories, parent: None }
+        });
+        let absent: Vec<CommandFacts> = absent.collect();
+        catalogue.commands.extend(absent);
         for (position, facts) in catalogue.commands.iter().enumerate() {
             catalogue.by_name.insert(facts.full_name.clone(), position);
             catalogue.id_end = catalogue.id_end.max(usize::from(facts.id) + 1);

@@ -97,38 +97,30 @@ impl Acl {
         self.users().iter().flat_map(|user| [user.file_line(), b"\n".to_vec()].concat()).collect()
     }
 
-    /// The `user` lines of a configuration; the words behind `user`. A user `default` among them replaces the one there
-    /// is.
+    /// A `user` line of a configuration; the words behind `user`. One about `default` replaces the one there is.
     ///
     /// # Errors
     /// One line for the terminal.
-    pub fn declare(&self, lines: &[Vec<Vec<u8>>]) -> Result<(), String> {
-        let mut wanted: Wanted =
-            self.users().iter().map(|user| (user.name.clone(), user.rules.clone())).collect();
-        for line in lines {
-            let Some((name, words)) = line.split_first() else { continue };
-            let failed =
-                |reason: &str| format!("Error in user declaration '{}': {reason}", name.escape_ascii());
-            if has_blanks(name) {
-                return Err(failed("Spaces not allowed in ACL usernames"));
-            }
-            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-            let words = rule::join_selectors(&words).map_err(|_| failed("Wrong format"))?;
-            let mut rules = self.grammar().new_rules();
-            for word in words {
-                self.grammar().apply(&mut rules, &word).map_err(|error| failed(&error.to_string()))?;
-            }
-            if !rules.is_enabled {
-                tracing::info!(
-                    "The user '{}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
-                     not a configuration error.",
-                    name.escape_ascii()
-                );
-            }
-            wanted.retain(|(known, _)| **known != **name);
-            wanted.push((name.as_slice().into(), rules));
+    pub fn declare(&self, line: &[Vec<u8>]) -> Result<(), String> {
+        let Some((name, words)) = line.split_first() else { return Ok(()) };
+        let failed = |reason: &str| format!("Error in user declaration '{}': {reason}", name.escape_ascii());
+        if has_blanks(name) {
+            return Err(failed("Spaces not allowed in ACL usernames"));
         }
-        self.replace_all(wanted);
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let words = rule::join_selectors(&words).map_err(|_| failed("Wrong format"))?;
+        let mut rules = self.grammar().new_rules();
+        for word in words {
+            self.grammar().apply(&mut rules, &word).map_err(|error| failed(&error.to_string()))?;
+        }
+        if !rules.is_enabled {
+            tracing::info!(
+                "The user '{}' is disabled (there is no 'on' modifier in the user description). Make sure this is not a \
+                 configuration error.",
+                name.escape_ascii()
+            );
+        }
+        self.replace(name, rules);
         Ok(())
     }
 

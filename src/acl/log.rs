@@ -93,6 +93,10 @@ impl Log {
     /// Adds a refusal; the log holds at most `len_max` entries after it.
     pub fn add(&self, refusal: Refusal<'_>, len_max: usize) {
         let mut log = self.0.lock();
+        if len_max == 0 {
+            // What nobody wants to remember is not numbered either.
+            return log.entries.clear();
+        }
         let is_same = |entry: &Entry| {
             entry.reason == refusal.reason
                 && entry.context == refusal.context

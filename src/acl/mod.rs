@@ -174,7 +174,15 @@ impl Acl {
         gone
     }
 
-    /// Puts the users of a file or a configuration in the place of all there are. Users whose name stays keep their
+    /// Puts a user in the place of the one of that name, or beside the others.
+    pub(crate) fn replace(&self, name: &[u8], rules: Rules) {
+        let mut users = self.users.lock();
+        let id = users.get(name).map_or_else(|| self.next_id(), |old| old.id);
+        users.insert(name.into(), Arc::new(User::new(id, name.into(), rules)));
+        self.changed();
+    }
+
+    /// Puts the users of a file in the place of all there are. Users whose name stays keep their
     /// connections. A `default` that is not among them may do everything.
     pub(crate) fn replace_all(&self, wanted: Vec<(Box<[u8]>, Rules)>) -> Consequences {
         let mut users = self.users.lock();

@@ -201,10 +201,21 @@ fn lines_of_a_configuration_are_quoted_where_they_must_be() {
     let words = |line: &String| crate::base::words::split_args(line.as_bytes()).unwrap();
     let before = line(&acl, "u\"1");
     let other = self::acl();
-    other.declare(&declarations.iter().map(words).collect::<Vec<_>>()).unwrap();
+    declarations.iter().for_each(|line| other.declare(&words(line)).unwrap());
     assert_eq!(line(&other, "u\"1"), before);
-    let error = other.declare(&[vec![b"x".to_vec(), b"+nope".to_vec()]]).err().unwrap();
+    let error = other.declare(&[b"x".to_vec(), b"+nope".to_vec()]).err().unwrap();
     assert_eq!(error, "Error in user declaration 'x': Unknown command or category name in ACL");
+}
+
+#[test]
+fn files_of_servers_with_replicas_and_vectors_load() {
+    let acl = acl();
+    let text = "user replica on -@all +psync +replconf +get\nuser v on -@all +vsim +vadd\n";
+    acl.load(Path::new("users.acl"), text.as_bytes()).unwrap();
+    let described = "user replica on sanitize-payload resetchannels -@all +psync +replconf +get";
+    assert_eq!(line(&acl, "replica"), described);
+    assert!(set_user(&acl, "x", "-replicaof +failover|to").is_ok());
+    assert!(set_user(&acl, "x", "+vnothing").is_err());
 }
 
 #[test]

@@ -31,6 +31,21 @@ impl fmt::Display for Source {
     }
 }
 
+/// Where a directive stands, and its line as it may be shown.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub source: Source,
+    /// Without its values when they are secret.
+    pub line: String,
+}
+
+impl Place {
+    /// What is wrong with the directive.
+    pub fn error(self, reason: String) -> ConfigError {
+        ConfigError::Directive { source_of: self.source, line: self.line, reason }
+    }
+}
+
 /// Why the server cannot start with this configuration. The text spans several lines and holds no secret.
 #[derive(Debug, Error)]
 pub enum ConfigError {

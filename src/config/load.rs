@@ -7,12 +7,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{ConfigError, Source};
+use super::error::{ConfigError, Place, Source};
 use super::kind::Context;
 use super::spec::{Flags, OptionSpec};
 use super::special::{cut_at_blanks, relative_to};
 use super::startup::{Startup, Stdin};
-use super::table::{Config, Declarations, OPTIONS, RETIRED, lookup};
+use super::table::{Config, Declarations, OPTIONS, RETIRED, UserLine, lookup};
 use crate::base::glob::{self, Case};
 use crate::base::words::{quote, split_args};
 
@@ -31,6 +31,8 @@ pub(crate) struct Loaded {
     pub declarations: Declarations,
     /// Options that some directive has set.
     pub given: Vec<bool>,
+    /// Options that the server has set by itself, as its machine allows: a rewrite says nothing of them.
+    pub derived: Vec<bool>,
     /// The main file, absolute.
     pub file: Option<PathBuf>,
 }
@@ -56,6 +58,7 @@ pub(crate) fn load(startup: Startup) -> Result<Loaded, ConfigError> {
             set_by_include: vec![false; OPTIONS.len()],
             declarations: Declarations::default(),
             given: vec![false; OPTIONS.len()],
+            derived: vec![false; OPTIONS.len()],
             file: None,
         },
         files: Vec::new(),
@@ -160,14 +163,16 @@ impl Loader {
         {
             return self.include(pattern, &line, &source);
         }
-        self.directive(name, arguments).map_err(|reason| ConfigError::Directive {
-            source_of: source(),
-            line: without_secrets(name, line()),
-            reason,
-        })
+        let place = || Place { source: source(), line: without_secrets(name, line()) };
+        self.directive(name, arguments, place).map_err(|reason| place().error(reason))
     }
 
-    fn directive(&mut self, name: &[u8], arguments: &[Vec<u8>]) -> Result<(), String> {
+    fn directive(
+        &mut self,
+        name: &[u8],
+        arguments: &[Vec<u8>],
+        place: impl Fn() -> Place,
+    ) -> Result<(), String> {
         const BAD: &str = "Bad directive or wrong number of arguments";
         if let Some((spec, _)) = lookup(name) {
             return self.option(spec, arguments);
@@ -175,14 +180,14 @@ impl Loader {
         let declarations = &mut self.loaded.declarations;
         match (name.to_ascii_lowercase().as_slice(), arguments) {
             (b"user", [user, ..]) => {
-                if declarations.users.iter().any(|known| known.first() == Some(user)) {
+                if declarations.users.iter().any(|known| known.words.first() == Some(user)) {
                     let user = String::from_utf8_lossy(user);
                     return Err(format!(
                         "Error in user declaration '{user}': Duplicate user found. A user can only be defined \
                          once in config files"
                     ));
                 }
-                declarations.users.push(arguments.to_vec());
+                declarations.users.push(UserLine { words: arguments.to_vec(), place: place() });
             }
             (b"rename-command", [command, renamed]) => {
                 declarations.renamed_commands.push((command.clone(), renamed.clone()));

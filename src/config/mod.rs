@@ -31,7 +31,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ConfigError, RewriteError, SetError, Source};
+pub use error::{ConfigError, Place, RewriteError, SetError, Source};
 pub use example::example;
 pub use kind::{Context, Kind};
 pub use number::parse_memory;
@@ -39,5 +39,5 @@ pub use spec::{Feature, Flags, OptionSpec, State, Topic};
 pub use special::Special;
 pub use startup::{Startup, Stdin};
 pub use store::{Caller, Store};
-pub use table::{Config, Declarations, OPTIONS, lookup};
+pub use table::{Config, Declarations, OPTIONS, UserLine, lookup};
 pub use types::*;

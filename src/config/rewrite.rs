@@ -14,17 +14,17 @@
 //! go to the end, behind any `include`. Old names become the present ones.
 //!
 //! **Invariant:** a value cannot add a line: texts are quoted ([`quote`]). **Invariant:** the file is the old or the new
-//! one, whole, after a crash at any moment: temporary file, sync, rename, sync of the folder.
+//! one, whole, after a crash at any moment: temporary file, sync, rename, sync of the folder. **Invariant:** what is written is
+//! for its owner alone (mode 0600).
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::error::RewriteError;
 use super::kind::Kind;
 use super::load::{Loaded, defaults};
 use super::number::{format_memory, parse_memory};
-use super::spec::{Flags, OptionSpec};
+use super::spec::OptionSpec;
 use super::table::{OPTIONS, lookup};
 use crate::base::words::{quote, split_args};
 
@@ -57,13 +57,19 @@ pub(crate) fn rewrite(
         Err(error) => return Err(error.into()),
     };
     let new = rewritten(&old, state, which, users);
-    let has_passwords = users.is_some_and(|users| users.iter().any(|user| user.contains('#')));
-    Ok(replace(path, &new, holds_secret(state) || has_passwords)?)
+    // Passwords may be in it now or after a later CONFIG SET: it is nobody else's to read, whatever it was before.
+    Ok(crate::base::file::replace(path, &new, 0o600)?)
 }
 
 /// The new text of the file.
 pub(crate) fn rewritten(old: &[u8], state: &Loaded, which: Which, users: Option<&[String]>) -> Vec<u8> {
-    let lines: Vec<Line<'_>> = old.split(|byte| *byte == b'\n').map(|line| classify(line)).collect();
+    let is_derived = |spec: &OptionSpec| state.derived.get(spec.index).copied().unwrap_or(false);
+    let line = |line| match classify(line) {
+        // Nobody has set what there is now.
+        Line::Of(spec) if is_derived(spec) => Line::Kept(line),
+        classified => classified,
+    };
+    let lines: Vec<Line<'_>> = old.split(|byte| *byte == b'\n').map(line).collect();
     let mut present = vec![false; OPTIONS.len()];
     for line in &lines {
         if let Line::Of(spec) = line
@@ -79,7 +85,9 @@ pub(crate) fn rewritten(old: &[u8], state: &Loaded, which: Which, users: Option<
         let value = state.values.get(spec.index).map(Vec::as_slice).unwrap_or_default();
         let by_include = state.set_by_include.get(spec.index).copied().unwrap_or(false);
         let mut own = Vec::new();
-        if by_include {
+        if is_derived(spec) {
+            // As above.
+        } else if by_include {
             late.extend(overriding_lines(spec, value));
         } else if *present || which == Which::All || value != default.as_slice() {
             own = lines_of(spec, value, spec.default);
@@ -186,20 +194,4 @@ impl Text {
             self.line(MARK.as_bytes());
         }
     }
-}
-
-fn holds_secret(state: &Loaded) -> bool {
-    let is_secret = |spec: &&OptionSpec| spec.flags.has(Flags::SENSITIVE);
-    OPTIONS
-        .iter()
-        .filter(is_secret)
-        .any(|spec| state.values.get(spec.index).is_some_and(|value| !value.is_empty()))
-}
-
-/// Puts the text in the place of the file in one step. The mode stays; a new file is for everyone to read unless it
-/// holds a secret.
-fn replace(path: &Path, text: &[u8], secret: bool) -> io::Result<()> {
-    let new_mode = if secret { 0o600 } else { 0o644 };
-    let mode = std::fs::metadata(path).map_or(new_mode, |metadata| metadata.permissions().mode() & 0o7777);
-    crate::base::file::replace(path, text, mode)
 }

@@ -132,6 +132,11 @@ impl Store {
             .map_err(|spec| failed(spec.name, "the value does not fit the option".into()))?;
         apply(&old, &new, &changed).map_err(|(name, reason)| failed(name, reason))?;
         state.values = values;
+        for (spec, _) in &options {
+            if let Some(derived) = state.derived.get_mut(spec.index) {
+                *derived = false;
+            }
+        }
         self.publish(new);
         Ok(())
     }
@@ -142,8 +147,20 @@ impl Store {
         pairs.iter().any(|(name, _)| is_fixed(name))
     }
 
-    /// Stores a value that the server itself decided, whatever the option's flags: REPLICAOF at run time, a
-    /// default that depends on the machine. CONFIG GET and CONFIG REWRITE see it.
+    /// Stores a value that depends on the machine. CONFIG GET shows it; CONFIG REWRITE leaves the file as it is, so that
+    /// the next start looks at its machine anew.
+    pub fn derive(&self, option: &'static str, words: &[&[u8]]) -> Result<(), SetError> {
+        self.assign(option, words)?;
+        let mut state = self.state.lock();
+        let derived = lookup(option.as_bytes()).and_then(|(spec, _)| state.derived.get_mut(spec.index));
+        if let Some(derived) = derived {
+            *derived = true;
+        }
+        Ok(())
+    }
+
+    /// Stores a value that the server itself decided, whatever the option's flags: REPLICAOF at run time. CONFIG GET and
+    /// CONFIG REWRITE see it.
     pub fn assign(&self, option: &'static str, words: &[&[u8]]) -> Result<(), SetError> {
         let (spec, name) = lookup(option.as_bytes()).ok_or_else(|| SetError::Unknown(option.to_owned()))?;
         let mut state = self.state.lock();

@@ -622,7 +622,27 @@ fn what_an_include_set_is_said_behind_the_includes() {
 }
 
 #[test]
-fn a_rewritten_file_keeps_its_mode_and_a_new_one_hides_secrets() {
+fn what_the_machine_made_of_a_value_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("redis.conf");
+    fs::write(&file, "maxclients 10000\n").unwrap();
+    let store = from_args(&[file.to_str().unwrap()]).unwrap();
+    store.derive("maxmemory", &[b"1000000"]).unwrap();
+    store.derive("maxclients", &[b"32"]).unwrap();
+    store.rewrite().unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "maxclients 10000\n");
+    // Who sets the very same means it.
+    set(&store, &[("maxmemory", "1000000"), ("maxclients", "32")]).unwrap();
+    store.rewrite().unwrap();
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(
+        written.starts_with("maxclients 32\n") && written.ends_with("\nmaxmemory 1000000\n"),
+        "{written}"
+    );
+}
+
+#[test]
+fn a_rewritten_file_is_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let file = folder.path().join("redis.conf");
@@ -630,12 +650,8 @@ fn a_rewritten_file_keeps_its_mode_and_a_new_one_hides_secrets() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     let store = from_args(&[file.to_str().unwrap()]).unwrap();
     store.rewrite().unwrap();
-    assert_eq!(mode(&file), 0o640);
+    assert_eq!(mode(&file), 0o600);
     fs::remove_file(&file).unwrap();
-    store.rewrite().unwrap();
-    assert_eq!(mode(&file), 0o644);
-    fs::remove_file(&file).unwrap();
-    set(&store, &[("requirepass", "x")]).unwrap();
     store.rewrite().unwrap();
     assert_eq!(mode(&file), 0o600);
     assert_eq!(store.config_file(), Some(file.as_path()));

@@ -158,6 +158,14 @@ impl WriteCx<'_, '_> {
         self.read.view.edit(db, key, change)
     }
 
+    /// Notes that the key is used by a command that changes nothing after all.
+    pub fn note_use(&mut self, db: DbIndex, key: Key<'_>) -> Result<(), CmdError> {
+        self.edit_in(db, key, |entry| {
+            entry.touch();
+            Ok(((), Effect::NONE))
+        })
+    }
+
     /// Frees what was cut off a value; see [`EntryMut::free`].
     pub fn free<T: Send + 'static>(&self, garbage: T, effort: usize) {
         crate::keyspace::edit::free(garbage, effort);

@@ -256,7 +256,7 @@ impl<'k> Executor<'k> {
             Planned::Request(request) => request,
             Planned::Stray(args) => return self.turn_away(session, args, out),
         };
-        if self.is_guarded(session)
+        if self.is_guarded(session, request.command)
             && let Some(step) = self.stop_at_gates(session, request, attempts, out)
         {
             return step;

@@ -3,7 +3,7 @@
 //! Each gate answers one question about a request and its client, in this order:
 //!
 //! ```text
-//! user → disk and loading → memory → subscriber → long scripts → MULTI queue → pause → snapshot
+//! protected commands → user → disk and loading → memory → subscriber → long scripts → MULTI queue → pause → snapshot
 //! ```
 //!
 //! A request that is refused dooms the transaction that it was to be a part of.
@@ -17,6 +17,7 @@ use super::pause::PauseMode;
 use super::table::Registered;
 use super::transaction::{Control, refused_exec};
 use crate::base::clock::UnixMs;
+use crate::config::EnableCommand;
 use crate::keyspace::Busy;
 use crate::resp::{Args, Output, Proto};
 use crate::session::{ReplyMode, Session, bump};
@@ -30,9 +31,10 @@ impl Executor<'_> {
     /// Whether something may stand between a client's requests and their run. Nearly always nothing does, so one look at
     /// everything together is all that it costs.
     #[inline]
-    pub(super) fn is_guarded(&self, session: &Session) -> bool {
+    pub(super) fn is_guarded(&self, session: &Session, registered: &Registered) -> bool {
         let engine = self.engine;
         !session.may_do_everything(self.acl_version)
+            | registered.command.spec.flags.contains(CommandFlags::PROTECTED)
             | engine.journal.is_refusing()
             | engine.lifecycle.is_obstructed()
             | (self.config.maxmemory > 0)
@@ -52,6 +54,12 @@ impl Executor<'_> {
         out: &mut Output,
     ) -> Option<Step> {
         let (registered, args) = (request.command, &request.args);
+        if registered.command.spec.flags.contains(CommandFlags::PROTECTED)
+            && let Some(error) = self.objection_of_guard(session, registered)
+        {
+            self.refuse_queued(session, Some(registered), error, out);
+            return Some(Step::Done);
+        }
         if !session.may_do_everything(self.acl_version)
             && let Err(error) = self.check_access(session, registered, args)
         {
@@ -137,6 +145,31 @@ impl Executor<'_> {
             error = refused_exec(&error);
         }
         self.refuse(session, registered, &error, out);
+    }
+
+    /// Why a protected command is refused to a client that its option does not let in. It comes before the password, as in
+    /// Redis: what is closed is closed to all.
+    #[cold]
+    fn objection_of_guard(&self, session: &Session, registered: &Registered) -> Option<CmdError> {
+        let command = registered.full_name.split('|').next().unwrap_or_default();
+        let guard = match command {
+            "debug" => self.config().enable_debug_command,
+            _ => self.config().enable_module_command,
+        };
+        let is_open = match guard {
+            EnableCommand::Yes => true,
+            EnableCommand::Local => session.shared.is_local(),
+            EnableCommand::No => false,
+        };
+        if is_open {
+            return None;
+        }
+        Some(CmdError::owned(format!(
+            "ERR {} command not allowed. If the enable-{command}-command option is set to \"local\", you can run it from \
+             a local connection, otherwise you need to set this option in the configuration file, and then restart the \
+             server.",
+            command.to_ascii_uppercase()
+        )))
     }
 
     /// Why the request is refused while the journal or a snapshot can't be written, or while data is being loaded.

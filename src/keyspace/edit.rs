@@ -162,7 +162,9 @@ impl<'k> View<'k> {
         class: EventClass,
         events: [&'static str; 2],
     ) -> bool {
-        let Some(entry) = self.take(from.0, from.1, Effect::NONE) else { return false };
+        let Some(mut entry) = self.take(from.0, from.1, Effect::NONE) else { return false };
+        // As in Redis it begins anew under its new name.
+        entry.set_clock(self.cx.new_clock());
         self.place(to.0, to.1, entry);
         let [leaving, arriving] = events.map(|name| Effect::event(class, name));
         // Redis tells of the new key first, then of both halves of the move.

@@ -32,10 +32,12 @@ pub fn facts_of(entry: &Entry) -> Option<&dyn Facts> {
     }
 }
 
-/// A copy of an entry under another key, with deadline, encoding and access clock. What a clone of the
+/// A copy of an entry under another key, with deadline and encoding, as if it were used for the first time (`clock`). What a clone of the
 /// value shares (long strings, nodes of lists, sorted sets and streams) is shared until one of the two changes.
-pub fn duplicate(entry: &Entry, key: &[u8]) -> Entry {
-    entry.clone().with_key(key)
+pub fn duplicate(entry: &Entry, key: &[u8], clock: u32) -> Entry {
+    let mut twin = entry.clone().with_key(key);
+    twin.set_clock(clock);
+    twin
 }
 
 /// The type of an entry.

@@ -187,6 +187,11 @@ impl<'k> View<'k> {
         self.cx.access
     }
 
+    /// The clock of an entry that is new now.
+    pub fn new_clock(&self) -> u32 {
+        self.cx.new_clock()
+    }
+
     pub fn rng(&mut self) -> &mut Rng {
         &mut self.cx.rng
     }

@@ -638,6 +638,8 @@ impl Connection {
         let counters = &self.worker.stats().counters;
         let (counter, what) = match end {
             End::Peer | End::Asked => return,
+            // Whoever closed it has said why.
+            End::OutputLimit if self.session.shared.is_killed() => return,
             End::CrossProtocol => return self.warn_of_attack(),
             End::QueryLimit => (&counters.query_limit_disconnections, "query buffer"),
             End::StrangerLimit => {

@@ -32,6 +32,7 @@ pub use syslog::Syslog;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -138,7 +139,17 @@ enum Output {
 impl Output {
     fn open(path: Option<&Path>) -> io::Result<Output> {
         let Some(path) = path else { return Ok(Output::Stdout) };
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        // A pipe that nobody reads would hold up the server, now or at some later line, and what a device does with lines
+        // nobody knows.
+        let not_a_file = || io::Error::other("this is not a regular file");
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(not_a_file());
+        }
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().append(true).create(true).custom_flags(nonblocking).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(not_a_file());
+        }
         Ok(Output::File { path: path.into(), file })
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Rebind;
 use super::boot::{access_clock, format, level};
-use super::oom_score;
+use super::{descriptors, oom_score};
 use crate::config::{AclPubsubDefault, Config, OptionSpec, Secret, Topic};
 use crate::dispatch::Engine;
 use crate::dispatch::memory::evict_clients;
@@ -22,6 +22,13 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
     let weak = Arc::downgrade(engine);
     let apply = move |old: &Config, new: &Config, changed: &[&'static OptionSpec]| {
         let Some(engine) = weak.upgrade() else { return Ok(()) };
+        if new.maxclients > old.maxclients {
+            descriptors::make_room(new.maxclients).map_err(|possible| {
+                let text =
+                    "The operating system is not able to handle the specified number of clients, try with";
+                ("maxclients", format!("{text} {}", possible.clients))
+            })?;
+        }
         let draft = tls_draft(&engine, new, changed)?;
         if changed.iter().any(|option| matches!(option.name, "bind" | "port" | "tls-port")) {
             rebind(old, new, &rebinds)?;
@@ -51,6 +58,7 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             engine.acl.set_default_password(new.requirepass.as_ref().map(Secret::expose));
         }
         if changed.iter().any(|option| option.name.starts_with("maxmemory")) {
+            warn_of_small_limit(&engine, old, new);
             // Who is over the new limit is gone when the reply comes.
             evict_clients(&engine, new, engine.stats.worker(engine.workers));
         }
@@ -61,6 +69,18 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
         Ok(())
     };
     *engine.apply_config.lock() = Some(Box::new(apply));
+}
+
+/// Says what becomes of data that is more than the new `maxmemory`.
+fn warn_of_small_limit(engine: &Engine, old: &Config, new: &Config) {
+    let used = engine.used_memory() as u64;
+    if new.maxmemory > 0 && new.maxmemory != old.maxmemory && new.maxmemory < used {
+        tracing::warn!(
+            "maxmemory is now {}, but {used} bytes are used: keys will be evicted, or writes refused, as maxmemory-policy \
+             says",
+            new.maxmemory
+        );
+    }
 }
 
 /// What TLS would be served with; `None` when no option of TLS was set.

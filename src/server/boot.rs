@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{cgroup, oom_score};
+use super::{cgroup, descriptors, oom_score};
 use crate::acl::Acl;
 use crate::acl::file::unreadable;
 use crate::base::clock::{Clock, Time};
@@ -29,9 +29,6 @@ use crate::pubsub::PubSub;
 use crate::script::{Functions, Scripts};
 use crate::session::Registry;
 use crate::tracking::Tracking;
-
-/// Descriptors that the server needs beside its clients.
-const OWN_DESCRIPTORS: u64 = 32;
 
 /// A server that is ready to listen.
 pub struct Booted {
@@ -71,7 +68,7 @@ pub fn boot(store: Store) -> Result<Booted, String> {
             cgroup::SHARE_PERCENT
         );
     }
-    raise_descriptor_limit(&engine);
+    descriptors::fit_clients(&engine);
     // As in Redis a failure is in the log and no reason not to start.
     let _ = oom_score::apply(&config);
     write_pidfile(&config);
@@ -91,7 +88,7 @@ fn limit_to_container(store: &Store) -> Result<Option<u64>, String> {
     let Some(bytes) = cgroup::default_maxmemory(Path::new("/"), machine::memory_bytes()) else {
         return Ok(None);
     };
-    store.assign("maxmemory", &[bytes.to_string().as_bytes()]).map_err(|error| error.to_string())?;
+    store.derive("maxmemory", &[bytes.to_string().as_bytes()]).map_err(|error| error.to_string())?;
     Ok(Some(bytes))
 }
 
@@ -158,7 +155,9 @@ fn acl(config: &Config) -> Result<Acl, String> {
     if let Some(password) = &config.requirepass {
         acl.set_default_password(Some(password.expose()));
     }
-    acl.declare(&config.declarations.users)?;
+    for line in &config.declarations.users {
+        acl.declare(&line.words).map_err(|reason| line.place.clone().error(reason).to_string())?;
+    }
     if let Some(path) = &config.aclfile {
         let failed = |error: String| format!("Aborting startup because of ACL errors: {error}");
         let text = std::fs::read(path).map_err(|error| failed(unreadable(path, &error)))?;
@@ -231,27 +230,6 @@ fn identity(time: &Time) -> Identity {
         started_monotonic_us: time.monotonic_us(),
         executable: std::env::current_exe()
             .map_or_else(|_| "ochre".into(), |path| path.display().to_string()),
-    }
-}
-
-/// Makes room for `maxclients`, or lowers `maxclients` to the room there is.
-fn raise_descriptor_limit(engine: &Engine) {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let wanted = u64::from(engine.config.snapshot().maxclients) + OWN_DESCRIPTORS;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return;
-    }
-    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    limit.current = Some(possible);
-    if setrlimit(Resource::Nofile, limit).is_ok() && possible >= wanted {
-        return;
-    }
-    let current = getrlimit(Resource::Nofile).current.unwrap_or(possible);
-    let clients = current.saturating_sub(OWN_DESCRIPTORS).max(1).to_string();
-    tracing::warn!("Only {current} descriptors can be open, so maxclients is set to {clients}");
-    if let Err(error) = engine.config.assign("maxclients", &[clients.as_bytes()]) {
-        tracing::warn!("maxclients could not be lowered: {error}");
     }
 }
 

@@ -49,11 +49,8 @@ pub async fn run(engine: Arc<Engine>) {
         if ticks.is_multiple_of(CLIENTS_EVERY) {
             follow_tls_files(&engine, &config);
             let now_us = engine.time.monotonic_us();
-            engine
-                .clients
-                .iter()
-                .filter(|client| is_overdue(&config, client, now_us))
-                .for_each(|client| client.kill());
+            let living = engine.clients.iter().filter(|client| !client.is_killed());
+            living.for_each(|client| close_overdue(&engine, &config, &client, now_us));
         }
     }
 }
@@ -130,24 +127,29 @@ pub async fn pauses(engine: Arc<Engine>) {
     }
 }
 
-/// Whether a client has idled too long, or was too slow: with its password, a request, or reading its replies.
-fn is_overdue(config: &Config, client: &Client, now_us: u64) -> bool {
-    if limits::is_stranger_overdue(config.authentication_timeout, client, now_us) {
-        tracing::debug!("Closing client id={} addr={}: it has not authenticated", client.id.0, client.addr);
-        return true;
-    }
-    if limits::is_dribbling(config.request_timeout, client, now_us) {
-        tracing::info!("Closing client id={} addr={}: its request does not arrive", client.id.0, client.addr);
-        return true;
-    }
+/// Closes a client that has idled too long, or was too slow: with its password, a request, or reading its replies.
+fn close_overdue(engine: &Engine, config: &Config, client: &Client, now_us: u64) {
+    let (id, addr) = (client.id.0, &client.addr);
     let idle_us = now_us.saturating_sub(client.usage.last_active_us.load(Ordering::Relaxed));
     // Who waits for others has no reason to say anything.
     let waits = client.is_monitor() || client.is_blocked() || client.kind() != ClientKind::Normal;
-    if config.timeout > 0 && !waits && idle_us > u64::from(config.timeout) * 1_000_000 {
-        return true;
-    }
     let unsent = client.usage.output_bytes.load(Ordering::Relaxed) + client.mailbox_bytes();
-    unsent > 0 && limits::is_over(config, client, true, unsent, now_us)
+    if limits::is_stranger_overdue(config.authentication_timeout, client, now_us) {
+        tracing::debug!("Closing client id={id} addr={addr}: it has not authenticated");
+    } else if limits::is_dribbling(config.request_timeout, client, now_us) {
+        tracing::info!("Closing client id={id} addr={addr}: its request does not arrive");
+    } else if config.timeout > 0 && !waits && idle_us > u64::from(config.timeout) * 1_000_000 {
+        tracing::debug!("Closing client id={id} addr={addr}: it has been idle for too long");
+    } else if unsent > 0 && limits::is_over(config, client, true, unsent, now_us) {
+        bump(&engine.stats.worker(engine.workers).counters.output_limit_disconnections, 1);
+        let qbuf = client.usage.query_bytes.load(Ordering::Relaxed);
+        tracing::warn!(
+            "Closing client id={id} addr={addr}: over the limit of its output buffer (qbuf={qbuf} omem={unsent})"
+        );
+    } else {
+        return;
+    }
+    client.kill();
 }
 
 /// Removes keys at their deadline. Sleeps until the next one, or until an earlier one is announced.

@@ -12,6 +12,7 @@ pub mod boot;
 pub mod cgroup;
 pub mod cron;
 pub mod daemon;
+mod descriptors;
 pub mod embed;
 mod oom_score;
 pub mod signals;

@@ -79,6 +79,8 @@ bit_set! {
         NO_MULTI = 18 => "no_multi",
         MOVABLE_KEYS = 19 => "movablekeys",
         ALLOW_BUSY = 20 => "allow_busy",
+        /// Refused to all whom its option (`enable-debug-command`, `enable-module-command`) does not let in.
+        PROTECTED = 21 => "protected",
     }
 }
 
@@ -110,9 +112,10 @@ bit_set! {
 }
 
 impl CommandFlags {
-    /// The words that COMMAND INFO shows; that a command may be repeated on replicas is a matter of the server alone.
+    /// The words that COMMAND INFO shows; that a command may be repeated on replicas, or is guarded by an option, is a
+    /// matter of the server alone.
     pub fn shown_words(self) -> impl Iterator<Item = &'static str> + Clone {
-        self.words().filter(|word| *word != "may_replicate")
+        self.words().filter(|word| !matches!(*word, "may_replicate" | "protected"))
     }
 
     /// Categories that Redis adds by flag.

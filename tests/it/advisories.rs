@@ -201,7 +201,8 @@ fn cve_2024_46981() {
 /// What frees the state of a function that runs.
 #[test]
 fn cve_2026_23631() {
-    let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
+    let options = ["--io-threads", "1", "--busy-reply-threshold", "1", "--enable-debug-command", "yes"];
+    let server = server(&options);
     let (mut looping, mut wire) = (connect(&server), connect(&server));
     let library = "#!lua name=l\nredis.register_function('f', function() while true do end end)";
     looping.call(&["FUNCTION", "LOAD", library]);

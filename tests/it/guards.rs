@@ -60,7 +60,9 @@ fn guards_open_for_nobody_for_this_machine_or_for_all() {
             assert_eq!(debug.starts_with("ERR DEBUG command not allowed"), !is_open, "{rule}: {debug}");
             let module = wire.ask("MODULE LOAD /nowhere.so").error_text();
             assert_eq!(module.starts_with("ERR MODULE command not allowed"), !is_open, "{rule}: {module}");
-            for line in ["CONFIG SET dbfilename other.rdb", "CONFIG SET dir ."] {
+            for line in
+                ["CONFIG SET dbfilename other.rdb", "CONFIG SET dir .", "CONFIG SET logfile other.log"]
+            {
                 let refusal = wire.ask(line).error_text();
                 assert_eq!(refusal.contains("can't set protected config"), !is_open, "{rule}: {refusal}");
             }
@@ -69,6 +71,53 @@ fn guards_open_for_nobody_for_this_machine_or_for_all() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_closed_is_closed_before_anything_else_is_asked() {
+    let (_process, port) = started(&[]);
+    let mut admin = Wire::connect(at(port));
+    let is_refused =
+        |wire: &mut Wire, line: &str| wire.ask(line).error_text().contains(" command not allowed");
+    for line in ["DEBUG SLEEP 0", "MODULE UNLOAD x"] {
+        assert_eq!(admin.ask("MULTI"), Reply::ok());
+        assert!(is_refused(&mut admin, line), "{line}");
+        assert!(admin.ask("EXEC").error_text().starts_with("EXECABORT"), "{line}");
+    }
+    let Reply::Bulk(stats) = admin.ask("INFO commandstats") else { panic!("no text") };
+    let stats = String::from_utf8(stats).unwrap();
+    for command in ["debug", "module|unload"] {
+        let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:"))).unwrap();
+        assert!(line.contains(":calls=0,") && line.contains("rejected_calls=1,failed_calls=0"), "{line}");
+    }
+    assert_eq!(admin.ask("ACL SETUSER u on nopass +ping"), Reply::ok());
+    let mut user = Wire::connect(at(port));
+    assert_eq!(user.ask("AUTH u x"), Reply::ok());
+    assert!(is_refused(&mut user, "DEBUG SLEEP 0"));
+    assert_eq!(admin.ask("CONFIG SET requirepass secret"), Reply::ok());
+    let mut stranger = Wire::connect(at(port));
+    assert!(is_refused(&mut stranger, "MODULE UNLOAD x"));
+    assert!(stranger.ask("MODULE LIST").error_text().starts_with("NOAUTH"));
+}
+
+#[test]
+fn the_log_goes_to_regular_files_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let pipe = pipe.to_str().unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let (_process, port) = started(&["--enable-protected-configs", "yes"]);
+    let mut wire = Wire::connect(at(port));
+    for path in [pipe, folder.path().to_str().unwrap()] {
+        let refusal = wire.ask(&format!("CONFIG SET logfile {path}")).error_text();
+        assert!(refusal.ends_with("this is not a regular file"), "{refusal}");
+    }
+    let file = folder.path().join("log");
+    assert_eq!(wire.ask(&format!("CONFIG SET logfile {}", file.display())), Reply::ok());
+    wire.ask("CONFIG RESETSTAT");
+    assert!(file.is_file());
+    let (status, errors) = super::process::ended(&["--logfile", pipe]);
+    assert!(!status.success() && errors.contains("this is not a regular file"), "{errors}");
 }
 
 #[test]

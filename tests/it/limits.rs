@@ -103,6 +103,7 @@ fn a_slow_reader_may_be_over_the_soft_limit_for_a_while() {
     assert!(client().is_some());
     time.advance_ms(2_000);
     eventually("it is cut off", || server.engine.clients.is_empty());
+    assert_eq!(server.engine.stats.totals().output_limit_disconnections, 1);
 }
 
 #[test]

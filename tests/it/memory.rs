@@ -133,6 +133,18 @@ fn what_clients_have_the_server_remember_counts_as_theirs() {
 }
 
 #[test]
+fn what_clients_have_the_server_remember_is_shown_as_theirs() {
+    let (_process, port) = started(&["--save", ""]);
+    let (mut wire, mut other) = (Wire::connect(at(port)), Wire::connect(at(port)));
+    let before = number(&mut wire, "mem_clients_normal");
+    assert_eq!(other.ask("MULTI"), Reply::ok());
+    assert_eq!(other.call(&["SET", "k", &"v".repeat(300_000)]), Reply::Status(b"QUEUED".to_vec()));
+    super::support::eventually("the transaction counts", || {
+        number(&mut wire, "mem_clients_normal") > before + 300_000
+    });
+}
+
+#[test]
 fn telling_of_what_went_is_no_reason_for_more_to_go() {
     const KEYS: u64 = 300;
     let (_process, mut wire, _) = limited("allkeys-lru", 64 << 20);

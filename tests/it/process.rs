@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use super::support::eventually;
@@ -161,6 +161,11 @@ pub(super) fn started_by(launcher: &[String], options: &[&str]) -> (Process, u16
 }
 
 /// As [`started`], with a configuration file in front of the options.
+/// How it ends that can't start.
+pub(super) fn ended(options: &[&str]) -> (ExitStatus, String) {
+    Process::spawn(options).end()
+}
+
 pub(super) fn started_with_file(file: &str, options: &[&str]) -> (Process, u16) {
     let port = free_port();
     let own = [file, "--port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
@@ -328,6 +333,13 @@ fn what_is_wrong_with_the_configuration_is_named() {
             assert!(errors.contains(name), "{options:?}: {errors}");
         }
     }
+}
+
+#[test]
+fn a_limit_below_what_is_used_is_a_warning() {
+    let (mut process, port) = started(&[]);
+    assert_eq!(Wire::connect(at(port)).ask("CONFIG SET maxmemory 1000"), Reply::ok());
+    process.wait_for("maxmemory is now 1000, but");
 }
 
 #[test]
@@ -532,7 +544,8 @@ fn without_descriptors_new_clients_wait_and_the_log_says_so_once() {
     let mut child = Command::new("sh")
         .args([
             "-c",
-            "ulimit -n 64; exec \"$0\" \"$@\"",
+            // Room for 1,000 at first: what others of the system leave is what runs out.
+            "ulimit -n 1100; exec \"$0\" \"$@\"",
             env!("CARGO_BIN_EXE_ochre"),
             "--save",
             "",
@@ -549,6 +562,14 @@ fn without_descriptors_new_clients_wait_and_the_log_says_so_once() {
     eventually("it is ready", || log().contains("Ready to accept"));
     let mut first = Wire::connect(at(port));
     assert_eq!(first.ask("CONFIG SET maxclients 1000"), Reply::ok());
+    let few = Rlimit { current: Some(64), maximum: Some(64) };
+    prlimit(Some(Pid::from_child(&child)), Resource::Nofile, few).unwrap();
+    let refusal = first.ask("CONFIG SET maxclients 1001").error_text();
+    let expected = "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to \
+                    handle the specified number of clients, try with 32";
+    assert_eq!(refusal, expected);
+    let kept = Reply::Array(vec![Reply::bulk("maxclients"), Reply::bulk("1000")]);
+    assert_eq!(first.ask("CONFIG GET maxclients"), kept);
     let mut crowd: Vec<Wire> = (0..100).map(|_| Wire::connect(at(port))).collect();
     eventually("the log tells of it", || log().contains("new clients wait"));
     assert_eq!(first.ask("PING"), Reply::Status(b"PONG".to_vec()));

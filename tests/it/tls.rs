@@ -485,6 +485,22 @@ fn a_certificate_can_be_made_for_development() {
 }
 
 #[test]
+fn a_certificate_that_comes_to_nothing_leaves_no_files() {
+    let folder = TempDir::new().unwrap();
+    let server =
+        Server::start(&["--save", "", "--dir", folder.path().to_str().unwrap()], Time::system()).unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut wire = connect(&server);
+    for rest in ["tls-port 1 tls-ciphersuites nonsense".to_owned(), format!("tls-port {port}")] {
+        let refusal = wire.ask(&format!("CONFIG SET tls-auto yes {rest}")).error_text();
+        assert!(refusal.starts_with("ERR CONFIG SET failed"), "{refusal}");
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "{rest}: {refusal}");
+    }
+}
+
+#[test]
 fn clients_kill_each_other_while_their_pipelines_run() {
     let pki = Pki::new();
     let (server, addr) = pki.server(&["--tls-auth-clients", "no"]);

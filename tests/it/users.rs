@@ -52,9 +52,12 @@ fn a_bad_user_stops_the_start() {
     use ochre::server::embed::Server;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("redis.conf");
-    std::fs::write(&path, "user alice on +nope\n").unwrap();
+    std::fs::write(&path, "\nuser alice on >pw +nope\n").unwrap();
     let error = Server::start(&["--include", path.to_str().unwrap()], Time::system()).err().unwrap();
-    assert_eq!(error, "Error in user declaration 'alice': Unknown command or category name in ACL");
+    let place =
+        format!("Reading the configuration file {}, at line 2\n>>> 'user (redacted)'\n", path.display());
+    let reason = "Error in user declaration 'alice': Unknown command or category name in ACL\n";
+    assert!(error.contains("FATAL CONFIG FILE ERROR") && error.ends_with(&(place + reason)), "{error}");
     let error = Server::start(&["--aclfile", "/nowhere/users.acl"], Time::system()).err().unwrap();
     assert!(error.ends_with("opening file '/nowhere/users.acl': No such file or directory"), "{error}");
 }
@@ -111,7 +114,7 @@ fn whose_user_is_deleted_is_disconnected_and_nobody_by_that_name() {
 }
 
 /// Requests that hold a secret, right and wrong ones, between two without.
-pub(super) const WITH_SECRETS: [&str; 29] = [
+pub(super) const WITH_SECRETS: [&str; 30] = [
     "ACL SETUSER u on >hunter2 ~* +@all",
     "AUTH u hunter2",
     "AUTH hunter2",
@@ -140,6 +143,7 @@ pub(super) const WITH_SECRETS: [&str; 29] = [
     "ACL SETUSER",
     "RESET",
     "AUTH default hunter2",
+    "CONFIG SET masteruser hunter2",
     "PING",
 ];
 

@@ -48,7 +48,8 @@ fn copy(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
     if !has_source || (!replaces && cx.keyspace().peek(db, to).is_some()) {
         return Ok(reply.flag(false));
     }
-    let Some(twin) = cx.peek(from).map(|entry| duplicate(entry, to.bytes())) else {
+    let clock = cx.keyspace().new_clock();
+    let Some(twin) = cx.peek(from).map(|entry| duplicate(entry, to.bytes(), clock)) else {
         return Ok(reply.flag(false));
     };
     cx.put(db, to, twin, Effect::event(EventClass::Generic, "copy_to"));
@@ -76,6 +77,13 @@ fn move_key(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
     if from == to {
         return Err(CmdError::SameObject);
     }
-    let may = cx.peek(key).is_some() && cx.keyspace().peek(to, key).is_none();
+    if cx.peek(key).is_none() {
+        return Ok(reply.flag(false));
+    }
+    let may = cx.keyspace().peek(to, key).is_none();
+    if !may {
+        cx.note_use(from, key)?;
+        cx.note_use(to, key)?;
+    }
     Ok(reply.flag(may && cx.relocate((from, key), (to, key), ["move_from", "move_to"])))
 }

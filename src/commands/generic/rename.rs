@@ -41,9 +41,11 @@ fn rename_key(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, may: fn(bool) -> bool
     if cx.peek(from).is_none() {
         return Err(CmdError::NoSuchKey);
     }
+    let db = cx.db();
     if from.bytes() == to.bytes() || !may(cx.peek(to).is_some()) {
+        cx.note_use(db, from)?;
+        cx.note_use(db, to)?;
         return Ok(false);
     }
-    let db = cx.db();
     Ok(cx.relocate((db, from), (db, to), ["rename_from", "rename_to"]))
 }

@@ -1,9 +1,7 @@
 //! MODULE: there are none. Modules are shared objects of C code against Redis's own interface, which this server
 //! does not have; loading one is refused as a load that failed.
 
-use crate::config::EnableCommand;
 use crate::dispatch::{AdminCx, CmdError, Command, Outcome, ReplySlot, Request};
-use crate::session::Client;
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The row of MODULE.
@@ -16,6 +14,12 @@ pub const COMMANDS: &[Command] = &[Command::container("module", -2, SUBCOMMANDS)
 
 const SUBCOMMANDS: &[Command] = &[LIST, LOAD, LOADEX, UNLOAD, HELP];
 
+/// The flags of those that change which modules there are.
+const CHANGES: CommandFlags = CommandFlags::ADMIN
+    .union(CommandFlags::NO_ASYNC_LOADING)
+    .union(CommandFlags::NOSCRIPT)
+    .union(CommandFlags::PROTECTED);
+
 const LIST: Command = Command::admin("list", 2, list)
     .doc(Group::Server, "4.0.0", "Lists the modules.", "O(N) in the number of modules")
     .flags(CommandFlags::ADMIN.union(CommandFlags::NOSCRIPT))
@@ -23,12 +27,12 @@ const LIST: Command = Command::admin("list", 2, list)
 
 const LOAD: Command = Command::admin("load", -3, load)
     .doc(Group::Server, "4.0.0", "Loads a module.", "O(1)")
-    .flags(CommandFlags::ADMIN.union(CommandFlags::NO_ASYNC_LOADING).union(CommandFlags::NOSCRIPT))
+    .flags(CHANGES)
     .args(&[Arg::string("path"), Arg::string("arg").optional().multiple()]);
 
 const LOADEX: Command = Command::admin("loadex", -3, load)
     .doc(Group::Server, "7.0.0", "Loads a module with its configuration.", "O(1)")
-    .flags(CommandFlags::ADMIN.union(CommandFlags::NO_ASYNC_LOADING).union(CommandFlags::NOSCRIPT))
+    .flags(CHANGES)
     .args(&[
         Arg::string("path"),
         Arg::block("configs", &[Arg::string("name"), Arg::string("value")])
@@ -41,7 +45,7 @@ const LOADEX: Command = Command::admin("loadex", -3, load)
 
 const UNLOAD: Command = Command::admin("unload", 3, unload)
     .doc(Group::Server, "4.0.0", "Unloads a module.", "O(1)")
-    .flags(CommandFlags::ADMIN.union(CommandFlags::NO_ASYNC_LOADING).union(CommandFlags::NOSCRIPT))
+    .flags(CHANGES)
     .args(&[Arg::string("name")]);
 
 const HELP: Command = Command::admin("help", 2, help)
@@ -59,36 +63,16 @@ const HELP_LINES: &[&str] = &[
     "    Refused: no module has this name.",
 ];
 
-/// Refuses a guarded command to clients that its option does not let in; `command` in capitals.
-pub(super) fn check_guard(guard: EnableCommand, client: &Client, command: &str) -> Result<(), CmdError> {
-    let is_open = match guard {
-        EnableCommand::Yes => true,
-        EnableCommand::Local => client.is_local(),
-        EnableCommand::No => false,
-    };
-    if is_open {
-        return Ok(());
-    }
-    Err(CmdError::owned(format!(
-        "ERR {command} command not allowed. If the enable-{}-command option is set to \"local\", you can run it from \
-         a local connection, otherwise you need to set this option in the configuration file, and then restart the \
-         server.",
-        command.to_ascii_lowercase()
-    )))
-}
-
 fn list(_: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     Ok(reply.write(|w| w.array(0)))
 }
 
-fn load(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, _: ReplySlot<'_>) -> Outcome {
-    check_guard(cx.config.enable_module_command, &cx.session.shared, "MODULE")?;
+fn load(_: &mut AdminCx<'_, '_>, req: &Request<'_>, _: ReplySlot<'_>) -> Outcome {
     tracing::warn!("Module {} not loaded: this server can't load modules", req.arg(2).escape_ascii());
     Err(CmdError::text("ERR Error loading the extension. Please check the server logs."))
 }
 
-fn unload(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, _: ReplySlot<'_>) -> Outcome {
-    check_guard(cx.config.enable_module_command, &cx.session.shared, "MODULE")?;
+fn unload(_: &mut AdminCx<'_, '_>, _: &Request<'_>, _: ReplySlot<'_>) -> Outcome {
     Err(CmdError::text("ERR Error unloading module: no such module with that name"))
 }
 

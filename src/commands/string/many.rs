@@ -78,6 +78,8 @@ fn msetnx(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     let is_free = Condition::Absent.holds_for_all(cx, req);
     if is_free {
         store(cx, req, 1, Ttl::Clear)?;
+    } else if let Some(taken) = req.keys().iter().find(|key| cx.peek(**key).is_some()) {
+        cx.note_use(cx.db(), *taken)?;
     }
     Ok(reply.flag(is_free))
 }

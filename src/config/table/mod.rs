@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use super::error::Place;
 use super::kind::Kind::{self, Bool, Octal, Special, Text};
 use super::kind::{COUNT, LONG, MEMORY_UNBOUNDED, PORT, TEXT, choice, clamped, int, memory};
 use super::spec::Feature::{Cluster, Replication, Scripting};
@@ -94,12 +95,20 @@ cluster_options server_options types_options scripting_options build_table] }
 /// Directives of a file that are no options; CONFIG GET does not show them.
 #[derive(Clone, Default)]
 pub struct Declarations {
-    /// `user` lines: the words behind `user`, unchecked, the name first.
-    pub users: Vec<Vec<Vec<u8>>>,
+    /// `user` lines.
+    pub users: Vec<UserLine>,
     /// `rename-command` lines: the command and its new name; empty removes the command.
     pub renamed_commands: Vec<(Vec<u8>, Vec<u8>)>,
     /// `loadmodule` lines: the path and its arguments.
     pub modules: Vec<Vec<Vec<u8>>>,
+}
+
+/// A `user` line.
+#[derive(Clone)]
+pub struct UserLine {
+    /// The words behind `user`, unchecked, the name first.
+    pub words: Vec<Vec<u8>>,
+    pub place: Place,
 }
 
 impl std::fmt::Debug for Declarations {

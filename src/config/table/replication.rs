@@ -9,7 +9,7 @@ replicaof: Option<PrimaryAddress> = "replicaof" ["slaveof"], Special(&special::R
 /// Password for the primary.
 masterauth: Option<Secret> = "masterauth" [], Kind::Secret, "", SENSITIVE, ActsWith(Replication);
 /// User to log in to the primary as; empty for the default user.
-masteruser: Option<String> = "masteruser" [], TEXT, "", MUTABLE, ActsWith(Replication);
+masteruser: Option<String> = "masteruser" [], TEXT, "", SENSITIVE, ActsWith(Replication);
 /// A replica that lost its primary answers with what it has.
 replica_serve_stale_data: bool = "replica-serve-stale-data" ["slave-serve-stale-data"], Bool, "yes", MUTABLE, ActsWith(Replication);
 /// A replica refuses writes of clients.

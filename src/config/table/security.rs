@@ -19,7 +19,7 @@ acllog_max_len: u64 = "acllog-max-len" [], LONG, "128", MUTABLE, Acts;
 /// What a new user may do with channels: everything or nothing.
 acl_pubsub_default: AclPubsubDefault = "acl-pubsub-default" [], choice(AclPubsubDefault::NAMES), "resetchannels",
     MUTABLE, Acts;
-/// Who may change guarded options (`dir`, `dbfilename`) with CONFIG SET: nobody, everybody, local clients.
+/// Who may change guarded options (`dir`, `dbfilename`, `logfile`) with CONFIG SET: nobody, everybody, local clients.
 enable_protected_configs: EnableCommand = "enable-protected-configs" [], choice(EnableCommand::NAMES), "no", IMMUTABLE, Acts;
 /// Who may use DEBUG: nobody, everybody, local clients.
 enable_debug_command: EnableCommand = "enable-debug-command" [], choice(EnableCommand::NAMES), "no", IMMUTABLE, Acts;

@@ -20,10 +20,37 @@ const KEY: &str = "tls-auto.key";
 const YEARS: i32 = 10;
 const SECONDS_PER_YEAR: u64 = 31_556_952;
 
+/// Files that were made for what may come to nothing; they go with this unless they are kept.
+pub struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// They are used now.
+    pub fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A certificate and its key.
+pub struct Pair {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// The two, if they are new.
+    pub made: Option<Made>,
+}
+
 /// The files of certificate and key, made if they are not there. The log tells the fingerprint.
-pub fn pair(folder: &Path, time: &Time) -> Result<(PathBuf, PathBuf), String> {
+pub fn pair(folder: &Path, time: &Time) -> Result<Pair, String> {
     let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
     let is_new = !(certificate.exists() && key.exists());
+    let made = is_new.then(|| Made(vec![certificate.clone(), key.clone()]));
     if is_new {
         make(&certificate, &key, time)?;
     }
@@ -36,7 +63,7 @@ pub fn pair(folder: &Path, time: &Time) -> Result<(PathBuf, PathBuf), String> {
             fingerprint(first)
         );
     }
-    Ok((certificate, key))
+    Ok(Pair { certificate, key, made })
 }
 
 fn make(certificate: &Path, key: &Path, time: &Time) -> Result<(), String> {

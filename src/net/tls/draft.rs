@@ -10,6 +10,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore, ServerConfig};
 
+use super::auto::Pair;
 use super::files::{self, Stamp};
 use super::sessions::Sessions;
 use super::{Terms, auto, ciphers};
@@ -20,13 +21,15 @@ use crate::config::{Config, Secret, TlsAuthClients};
 pub struct Draft {
     pub(super) terms: Terms,
     pub(super) stamps: Vec<Stamp>,
+    /// The files that were made for it.
+    pub(super) made: Option<auto::Made>,
 }
 
 impl Draft {
     /// Reads what the options name. With `tls-auto` and no certificate, makes one first.
     pub fn of(config: &Config, time: &Time) -> Result<Draft, String> {
         let is_auto = config.tls_auto && config.tls_cert_file.is_none() && config.tls_key_file.is_none();
-        let (certificate, key) = if is_auto {
+        let Pair { certificate, key, made } = if is_auto {
             auto::pair(&config.dir, time)?
         } else {
             let named = |file: &Option<PathBuf>, option: &str| {
@@ -34,7 +37,8 @@ impl Draft {
                     .map(|path| config.dir.join(path))
                     .ok_or_else(|| format!("No {option} configured!"))
             };
-            (named(&config.tls_cert_file, "tls-cert-file")?, named(&config.tls_key_file, "tls-key-file")?)
+            let certificate = named(&config.tls_cert_file, "tls-cert-file")?;
+            Pair { certificate, key: named(&config.tls_key_file, "tls-key-file")?, made: None }
         };
         // Before they are read, so that a change in between is noticed.
         let mut stamps = vec![Stamp::of(&certificate), Stamp::of(&key)];
@@ -61,7 +65,7 @@ impl Draft {
         let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
         server.ignore_client_order = config.tls_prefer_server_ciphers;
         remember_sessions(&mut server, config, time);
-        Ok(Draft { terms: Terms::new(Arc::new(server), config.tls_auth_clients_user), stamps })
+        Ok(Draft { terms: Terms::new(Arc::new(server), config.tls_auth_clients_user), stamps, made })
     }
 }
 

@@ -31,6 +31,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 
+use auto::Made;
 pub use draft::Draft;
 use files::Stamp;
 pub use stream::TlsStream;
@@ -67,7 +68,10 @@ impl Tls {
     /// Serves new connections with that from now on; with `None` nobody is.
     pub fn adopt(&self, config: &Config, draft: Option<Draft>) {
         let (terms, stamps) = match draft {
-            Some(draft) => (Some(Arc::new(draft.terms)), draft.stamps),
+            Some(draft) => {
+                draft.made.into_iter().for_each(Made::keep);
+                (Some(Arc::new(draft.terms)), draft.stamps)
+            }
             None => (None, Vec::new()),
         };
         debug_assert_eq!(terms.is_some(), config.tls_port != 0);
@@ -90,6 +94,7 @@ impl Tls {
         // Taken before the files are read: what changes meanwhile is seen by the next round.
         watched.iter_mut().for_each(Stamp::renew);
         let draft = Draft::of(config, &self.time)?;
+        draft.made.into_iter().for_each(Made::keep);
         *watched = draft.stamps;
         self.terms.store(Some(Arc::new(draft.terms)));
         Ok(true)

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::module::check_guard;
 use crate::base::num::parse_i64;
 use crate::config::parse_memory;
 use crate::dispatch::options::int;
@@ -35,7 +34,8 @@ pub const COMMANDS: &[Command] = &[Command::admin("debug", -2, debug)
         CommandFlags::ADMIN
             .union(CommandFlags::LOADING)
             .union(CommandFlags::NOSCRIPT)
-            .union(CommandFlags::STALE),
+            .union(CommandFlags::STALE)
+            .union(CommandFlags::PROTECTED),
     )
     .syscmd()];
 
@@ -95,7 +95,6 @@ const HELP_LINES: &[&str] = &[
 ];
 
 fn debug(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    check_guard(cx.config.enable_debug_command, &cx.session.shared, "DEBUG")?;
     match (req.arg(1).to_ascii_lowercase().as_slice(), req.len()) {
         (b"help", 2) => Ok(reply.help("debug", HELP_LINES)),
         (b"loadaof", 2) => load_aof(cx, reply),

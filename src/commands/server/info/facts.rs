@@ -226,12 +226,9 @@ pub fn difference(over: u64, under: u64) -> i64 {
     i64::try_from(i128::from(over) - i128::from(under)).unwrap_or(i64::MAX)
 }
 
-/// Bytes that a client's buffers take.
-pub fn client_bytes(client: &Client) -> u64 {
-    let usage = &client.usage;
-    let query = usage.query_bytes.load(Relaxed) + usage.query_free_bytes.load(Relaxed);
-    let output = usage.output_bytes.load(Relaxed) + client.mailbox_bytes();
-    (size_of::<Client>() + query + usage.argv_bytes.load(Relaxed) + output) as u64
+/// Bytes that a client takes: itself, and what `maxmemory-clients` counts of it.
+fn client_bytes(client: &Client) -> u64 {
+    size_of::<Client>() as u64 + client.buffer_bytes()
 }
 
 fn databases(facts: &Facts<'_>) -> Vec<Database> {
