@@ -139,17 +139,9 @@ enum Output {
 impl Output {
     fn open(path: Option<&Path>) -> io::Result<Output> {
         let Some(path) = path else { return Ok(Output::Stdout) };
-        // A pipe that nobody reads would hold up the server, now or at some later line, and what a device does with lines
-        // nobody knows.
-        let not_a_file = || io::Error::other("this is not a regular file");
-        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(not_a_file());
-        }
+        // A pipe that nobody reads must not hold up the server, now or at some later line.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = OpenOptions::new().append(true).create(true).custom_flags(nonblocking).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(not_a_file());
-        }
         Ok(Output::File { path: path.into(), file })
     }
 
@@ -216,7 +208,17 @@ impl LogHandle {
     }
 
     /// Writes to another file from now on, or to standard output. On error everything stays as it was.
+    ///
+    /// # Errors
+    /// It is no regular file: what a client names is not to be a device. At start it may be, as `/dev/stdout` in containers.
     pub fn set_file(&self, path: Option<&Path>) -> io::Result<()> {
+        if path.is_some_and(|path| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())) {
+            return Err(io::Error::other("this is not a regular file"));
+        }
+        self.set_output(path)
+    }
+
+    fn set_output(&self, path: Option<&Path>) -> io::Result<()> {
         let output = Output::open(path)?;
         *self.shared.output.lock() = output;
         Ok(())
@@ -228,7 +230,7 @@ impl LogHandle {
             Output::Stdout => return Ok(()),
             Output::File { path, .. } => path.clone(),
         };
-        self.set_file(Some(&path))
+        self.set_output(Some(&path))
     }
 }
 

@@ -16,7 +16,7 @@ pidfile: Option<PathBuf> = "pidfile" [], TEXT, "", IMMUTABLE, Acts;
 loglevel: LogLevel = "loglevel" [], choice(LogLevel::NAMES), "notice", MUTABLE, Acts;
 /// The form of log lines: as Redis writes them, one JSON object a line, or key=value pairs.
 log_format: LogFormat = "log-format" [], choice(LogFormat::NAMES), "redis", MUTABLE, Acts;
-/// File to log to; empty for standard output. It has to be a regular file.
+/// File to log to; empty for standard output. Set at run time it has to be a regular file.
 logfile: Option<PathBuf> = "logfile" [], TEXT, "", PROTECTED, Acts;
 /// Log to syslog as well.
 syslog_enabled: bool = "syslog-enabled" [], Bool, "no", IMMUTABLE, Acts;
