@@ -244,6 +244,7 @@ impl Executor<'_> {
         queued: Result<(), CmdError>,
         out: &mut Output,
     ) {
+        session.shared.set_last_command(registered.id);
         match queued {
             Err(error) => self.refuse(session, Some(registered), &error, out),
             Ok(()) if session.reply_mode == ReplyMode::On => out.writer(session.proto).status("QUEUED"),
@@ -265,6 +266,10 @@ impl Executor<'_> {
             self.stats.rejected(registered.id);
         }
         if self.gathered.is_none() {
+            match registered {
+                Some(registered) => session.shared.set_last_command(registered.id),
+                None => session.shared.forget_last_command(),
+            }
             session.end_caching(registered.map(|registered| registered.full_name.as_str()));
         }
         let mark = out.mark();
