@@ -274,11 +274,13 @@ impl Executor<'_> {
         }
         let mark = out.mark();
         self.write_error(session, error, out);
-        if session.reply_mode != ReplyMode::On {
+        let is_said = session.reply_mode == ReplyMode::On
+            || session.reply_mode == ReplyMode::SkipNext && self.gathered.is_some();
+        if !is_said {
             out.truncate(mark);
         }
         // A refusal is the one reply that CLIENT REPLY SKIP drops, like any other.
-        if session.reply_mode == ReplyMode::SkipNext {
+        if session.reply_mode == ReplyMode::SkipNext && self.gathered.is_none() {
             session.reply_mode = ReplyMode::On;
         }
         self.tick();

@@ -22,7 +22,7 @@ use super::reply::{Replied, ReplySlot};
 use super::{Commit, Outcome};
 use crate::keyspace::{DbIndex, Effects, Key, LockSet, ShardId, What};
 use crate::resp::{Args, Output, OwnedArgs};
-use crate::session::{ClientId, Queued, Session, Transaction};
+use crate::session::{ClientId, Queued, ReplyMode, Session, Transaction};
 use crate::spec::CommandFlags;
 
 /// What a control command does.
@@ -203,6 +203,9 @@ impl<'k> Executor<'k> {
         if transaction.failed {
             return Err(ABORTED);
         }
+        if is_broken && session.reply_mode != ReplyMode::On {
+            return Ok(reply.nothing());
+        }
         if is_broken {
             return Ok(reply.null_array());
         }
@@ -234,7 +237,10 @@ impl<'k> Executor<'k> {
     ) -> Replied {
         self.as_one(session.id(), |executor| {
             reply.with_output(|out: &mut Output, proto| {
-                out.writer(proto).array(transaction.len());
+                // As in Redis CLIENT REPLY counts for what follows it, in the middle of the array too.
+                if session.reply_mode == ReplyMode::On {
+                    out.writer(proto).array(transaction.len());
+                }
                 for (args, queued) in transaction.iter() {
                     executor.run_inside(session, args, queued, out);
                 }
