@@ -248,6 +248,14 @@ impl<'k> Executor<'k> {
         })
     }
 
+    /// Tells who has read what the transaction has changed so far, before its client tracks in another way or not at all.
+    #[cold]
+    pub(super) fn tell_readers(&self, client: ClientId) {
+        if let Some(gathered) = &self.gathered {
+            self.engine.tracking.tell_readers(&gathered.effects, Some(client), &self.engine.clients);
+        }
+    }
+
     /// Runs requests, and commits what they do as one when they are done; unless they are part of something bigger that
     /// does so.
     pub(super) fn as_one<R>(&mut self, client: ClientId, run: impl FnOnce(&mut Self) -> R) -> R {
