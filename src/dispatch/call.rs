@@ -12,6 +12,7 @@ use super::command::{Handler, Request};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::error::CmdError;
 use super::exec::Executor;
+use super::gates::is_exec;
 use super::redact::shown;
 use super::reply::ReplySlot;
 use super::sink::Commit;
@@ -153,12 +154,13 @@ impl<'k> Executor<'k> {
         mark: usize,
         out: &mut Output,
     ) {
-        if self.awaited.is_some() || self.gathered.is_some() || session.reply_mode == ReplyMode::SkipNext {
-            // It comes later, and so does what CLIENT REPLY does to it; or it is a part of a transaction's; or it is that of
-            // CLIENT REPLY SKIP itself, which has none.
+        if self.awaited.is_some() || session.reply_mode == ReplyMode::SkipNext {
+            // It comes later, and so does what CLIENT REPLY does to it; or it is that of CLIENT REPLY SKIP itself, which has
+            // none, or what follows it in a transaction, for which it does not count.
             return;
         }
-        if failed || !request.command.command.is_pushed() {
+        // EXEC has seen to its parts as they came.
+        if failed || !(request.command.command.is_pushed() || is_exec(request.command)) {
             out.truncate(mark);
         }
         if session.reply_mode == ReplyMode::Skip {

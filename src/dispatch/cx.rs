@@ -176,6 +176,11 @@ impl WriteCx<'_, '_> {
         self.read.view.remove(self.read.session.db, key, effect)
     }
 
+    /// Removes what is under the destination of a command that comes to nothing.
+    pub fn empty_destination(&mut self, key: Key<'_>) {
+        self.read.view.empty_destination(self.read.session.db, key);
+    }
+
     /// Takes the entry out, to be put somewhere else.
     pub fn take(&mut self, db: DbIndex, key: Key<'_>, effect: Effect) -> Option<Entry> {
         self.read.view.take(db, key, effect)

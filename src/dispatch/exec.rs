@@ -491,6 +491,9 @@ impl<'k> Executor<'k> {
             Some(position) => keys.push(keyspace.key_again(args.at(position), queued.key_hash)),
             None => push_keys(keyspace, command, &args, &mut keys),
         }
+        if session.tracking.is_some() && command.full_name == "client|tracking" {
+            self.tell_readers(session.id());
+        }
         // The clock stands still in a transaction.
         self.view.begin(self.view.now(), session.no_touch);
         self.call(session, &Request { command, args, keys: &keys }, out);

@@ -277,6 +277,7 @@ impl Executor<'_> {
         queued: Result<(), CmdError>,
         out: &mut Output,
     ) {
+        session.shared.set_last_command(registered.id);
         match queued {
             Err(error) => self.refuse(session, Some(registered), &error, out),
             Ok(()) if session.reply_mode == ReplyMode::On => out.writer(session.proto).status("QUEUED"),
@@ -298,15 +299,21 @@ impl Executor<'_> {
             self.stats.rejected(registered.id);
         }
         if self.gathered.is_none() {
+            match registered {
+                Some(registered) => session.shared.set_last_command(registered.id),
+                None => session.shared.forget_last_command(),
+            }
             session.end_caching(registered.map(|registered| registered.full_name.as_str()));
         }
         let mark = out.mark();
         self.write_error(session, error, out);
-        if session.reply_mode != ReplyMode::On {
+        let is_said = session.reply_mode == ReplyMode::On
+            || session.reply_mode == ReplyMode::SkipNext && self.gathered.is_some();
+        if !is_said {
             out.truncate(mark);
         }
         // A refusal is the one reply that CLIENT REPLY SKIP drops, like any other.
-        if session.reply_mode == ReplyMode::SkipNext {
+        if session.reply_mode == ReplyMode::SkipNext && self.gathered.is_none() {
             session.reply_mode = ReplyMode::On;
         }
         self.tick();

@@ -313,6 +313,21 @@ impl Executor<'_> {
         }
     }
 
+    /// Whether there is memory for a request that has waited. Nothing is removed for it: the next request does that.
+    ///
+    /// # Errors
+    /// OOM.
+    pub(super) fn check_memory(&self, flags: CommandFlags) -> Result<(), CmdError> {
+        if !flags.contains(CommandFlags::DENYOOM) {
+            return Ok(());
+        }
+        // What made it ready may have changed the limit.
+        let config = self.engine.config.snapshot();
+        let is_full =
+            config.maxmemory > 0 && policy(&config).is_none() && is_exceeded(self.engine, &config, 0);
+        if is_full { Err(CmdError::OutOfMemory) } else { Ok(()) }
+    }
+
     fn needs_memory(&self, session: &Session, request: &Request<'_>) -> bool {
         self.flags_of(session, request.command, &request.args).contains(CommandFlags::DENYOOM)
     }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::base::clock::UnixMs;
+use crate::keyspace::waiters::ReadyKey;
 
 /// Which commands wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum PauseMode {
 struct State {
     pause: Option<(PauseMode, UnixMs)>,
     parked: Vec<Waker>,
+    /// Keys that were made ready for who waits for them and is paused.
+    put_off: Vec<ReadyKey>,
 }
 
 /// The pause of this server, if there is one.
@@ -49,7 +52,7 @@ impl Pause {
         self.started.notify_one();
     }
 
-    /// Returns when a pause has been started or changed.
+    /// Returns when a pause has been started, changed or ended.
     pub async fn started(&self) {
         self.started.notified().await;
     }
@@ -63,6 +66,8 @@ impl Pause {
             std::mem::take(&mut state.parked)
         };
         parked.into_iter().for_each(Waker::wake);
+        // For those who were put off.
+        self.started.notify_one();
     }
 
     /// The mode now; the caller still asks [`Pause::mode_at`] before it parks.
@@ -79,6 +84,27 @@ impl Pause {
     /// When the pause ends.
     pub fn until(&self) -> Option<UnixMs> {
         self.state.lock().pause.map(|(_, until)| until)
+    }
+
+    /// Keeps a key until the pause ends, for who waits for it.
+    ///
+    /// # Errors
+    /// The key, when the pause has ended already.
+    pub fn put_off(&self, key: ReadyKey) -> Result<(), ReadyKey> {
+        let mut state = self.state.lock();
+        if state.pause.is_none() {
+            return Err(key);
+        }
+        if !state.put_off.contains(&key) {
+            state.put_off.push(key);
+        }
+        Ok(())
+    }
+
+    /// The keys that were kept, if the pause has ended.
+    pub fn take_put_off(&self) -> Vec<ReadyKey> {
+        let mut state = self.state.lock();
+        if state.pause.is_some() { Vec::new() } else { std::mem::take(&mut state.put_off) }
     }
 
     /// Wakes `waker` when the pause ends; `false` when it has ended already.

@@ -21,7 +21,7 @@ use super::reply::{Replied, ReplySlot};
 use super::{Commit, Outcome};
 use crate::keyspace::{DbIndex, Effects, Key, LockSet, ShardId};
 use crate::resp::{Args, Output, OwnedArgs};
-use crate::session::{ClientId, Queued, Session, Transaction};
+use crate::session::{ClientId, Queued, ReplyMode, Session, Transaction};
 use crate::spec::CommandFlags;
 use crate::tracking::OwnChanges;
 
@@ -167,6 +167,9 @@ impl<'k> Executor<'k> {
         if transaction.failed {
             return Err(ABORTED);
         }
+        if is_broken && session.reply_mode != ReplyMode::On {
+            return Ok(reply.nothing());
+        }
         if is_broken {
             return Ok(reply.null_array());
         }
@@ -198,12 +201,23 @@ impl<'k> Executor<'k> {
     ) -> Replied {
         self.as_one(session.id(), |executor| {
             reply.with_output(|out: &mut Output, proto| {
-                out.writer(proto).array(transaction.len());
+                // As in Redis CLIENT REPLY counts for what follows it, in the middle of the array too.
+                if session.reply_mode == ReplyMode::On {
+                    out.writer(proto).array(transaction.len());
+                }
                 for (args, queued) in transaction.iter() {
                     executor.run_inside(session, args, queued, out);
                 }
             })
         })
+    }
+
+    /// Tells who has read what the transaction has changed so far, before its client tracks in another way or not at all.
+    #[cold]
+    pub(super) fn tell_readers(&self, client: ClientId) {
+        if let Some(gathered) = &self.gathered {
+            self.engine.tracking.tell_readers(&gathered.effects, Some(client), &self.engine.clients);
+        }
     }
 
     /// Runs requests, and commits what they do as one when they are done; unless they are part of something bigger that

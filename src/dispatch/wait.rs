@@ -170,6 +170,16 @@ impl ReadCx<'_, '_> {
     }
 }
 
+/// What became of a request whose turn has come.
+enum Turn {
+    /// It was served, or goes on waiting.
+    Over,
+    /// Its shards are busy.
+    Owed,
+    /// CLIENT PAUSE keeps it from running.
+    Paused,
+}
+
 impl<'k> Executor<'k> {
     /// Puts a request to sleep: under the locks of its keys, so that no change is missed.
     #[cold]
@@ -217,32 +227,47 @@ impl<'k> Executor<'k> {
         let mut place = 0;
         while let Some(waiter) = self.view.next_waiter(db, key, place) {
             place = waiter.place();
-            if !self.run_waiting(&waiter) {
-                attempts.debts.push_back(waiter);
+            match self.run_waiting(&waiter) {
+                Turn::Over => {}
+                Turn::Owed => attempts.debts.push_back(waiter),
+                Turn::Paused => self.wait_out_pause((db, name.into()), attempts),
             }
         }
     }
 
-    /// Runs a request that waits, if its shards are held or free; whether they were.
-    fn run_waiting(&mut self, waiter: &Arc<Waiter>) -> bool {
-        let Some(client) = self.engine.clients.find(ClientId(waiter.client)) else { return true };
+    /// Keeps a key until clients go on, to look at it again; if they have done so already, that is soon.
+    fn wait_out_pause(&self, key: ReadyKey, attempts: &mut Attempts) {
+        if let Err(key) = self.engine.pause.put_off(key) {
+            attempts.unserved.push(key);
+        }
+    }
+
+    /// Runs a request that waits, if its shards are held or free, and its client is not paused.
+    fn run_waiting(&mut self, waiter: &Arc<Waiter>) -> Turn {
+        let Some(client) = self.engine.clients.find(ClientId(waiter.client)) else { return Turn::Over };
         let mut state = waiter.claim();
-        let Wait::Pending(pending) = &*state else { return true };
+        let Wait::Pending(pending) = &*state else { return Turn::Over };
         let mut session = Session::stand_in(Arc::clone(&client), pending, &self.engine.acl);
         session.tracking = self.engine.tracking.tracker(client.id);
         let args = pending.args.as_args();
-        let Some(registered) = self.find(args.at(0)) else { return true };
+        let Some(registered) = self.find(args.at(0)) else { return Turn::Over };
+        if self.engine.pause.is_paused() && self.must_wait(&session, registered, &args, self.now()) {
+            return Turn::Paused;
+        }
         let mut keys = Keys::new();
         let locks = self.find_keys(registered, &args, &mut keys);
         if !self.view.try_extend(&locks) {
-            return false;
+            return Turn::Owed;
         }
         let mut served = Served::default();
         // What was said to it before this comes before its reply, what its own request says to it behind. Its worker takes no mail
         // while the state is claimed.
         client.take_mail(&mut served.mail);
-        // What it was allowed when it fell asleep it may not be allowed any more.
-        match self.check_rights(&mut session, registered, &args) {
+        // What it was allowed when it fell asleep it may not be allowed any more, and there may be no memory for it.
+        let admitted = self
+            .check_rights(&mut session, registered, &args)
+            .and_then(|()| self.check_memory(registered.command.spec.flags));
+        match admitted {
             Err(error) => self.refuse(&mut session, Some(registered), &error, &mut served.reply),
             Ok(()) => {
                 self.view.begin(self.now(), session.no_touch);
@@ -252,13 +277,13 @@ impl<'k> Executor<'k> {
         }
         if self.awaited.take().is_some() {
             client.return_mail(served.mail);
-            return true;
+            return Turn::Over;
         }
         keys.iter().for_each(|key| self.view.wait_no_more(session.db, *key, waiter));
         drop(keys);
         served.depends = self.view.written();
         waiter.end_claimed(&mut state, Ending::Served(served));
-        true
+        Turn::Over
     }
 
     /// Serves those whose shards were busy when it was their turn.
@@ -276,14 +301,20 @@ impl<'k> Executor<'k> {
             self.serve(attempts);
         }
         while let Some(waiter) = attempts.debts.front().map(Arc::clone) {
-            let args = match &*waiter.claim() {
-                Wait::Pending(pending) => pending.args.clone(),
-                Wait::Ended(_) | Wait::Known => OwnedArgs::default(),
+            let (db, args) = match &*waiter.claim() {
+                Wait::Pending(pending) => (pending.db, pending.args.clone()),
+                Wait::Ended(_) | Wait::Known => (DbIndex(0), OwnedArgs::default()),
             };
             let locks = self.locks_of(&args.as_args());
             self.lock(&locks, attempts)?;
             attempts.debts.pop_front();
-            self.run_waiting(&waiter);
+            if let Turn::Paused = self.run_waiting(&waiter) {
+                let mut keys = Keys::new();
+                if let Some(registered) = self.find(args.as_args().at(0)) {
+                    self.find_keys(registered, &args.as_args(), &mut keys);
+                }
+                keys.iter().for_each(|key| self.wait_out_pause((db, key.bytes().into()), attempts));
+            }
             self.serve(attempts);
         }
         Ok(())

@@ -125,6 +125,17 @@ impl<'k> View<'k> {
         self.take(db, key, effect).map(discard).is_some()
     }
 
+    /// Removes what is under the destination of a command that comes to nothing. As in Redis that is a change by the command
+    /// even if the entry was behind its deadline.
+    pub fn empty_destination(&mut self, db: DbIndex, key: Key<'_>) {
+        let (shard, cx) = self.split(key);
+        let Some(entry) = shard.db_mut(db).remove(key) else { return };
+        cx.audit.check(key.bytes(), Access::Change);
+        shard.audience.touch(db, key.bytes(), &mut cx.ready);
+        cx.apply(db, key.bytes(), &Effect::event(EventClass::Generic, "del"), false);
+        discard(entry);
+    }
+
     /// Takes the entry out, to be put somewhere else or dropped.
     pub fn take(&mut self, db: DbIndex, key: Key<'_>, effect: Effect) -> Option<Entry> {
         let (shard, cx) = self.split(key);

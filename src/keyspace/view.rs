@@ -599,6 +599,11 @@ impl<'k> View<'k> {
         std::mem::take(&mut self.cx.ready)
     }
 
+    /// How many keys of the held shards are watched.
+    pub fn watched(&self) -> usize {
+        self.shards().map(|shard| shard.audience.watchers.count()).sum()
+    }
+
     /// For each key of the held shards that is waited for: whether somebody wants to know that it is gone.
     pub fn waited_for(&self) -> impl Iterator<Item = bool> {
         self.shards().flat_map(|shard| shard.audience.waiters.census())

@@ -74,6 +74,14 @@ impl Watchers {
         }
     }
 
+    /// How many keys somebody watches who was not told of a change yet.
+    pub(super) fn count(&self) -> usize {
+        let is_watched = |flags: &&Vec<Weak<WatchFlag>>| {
+            flags.iter().any(|flag| flag.upgrade().is_some_and(|flag| !flag.is_raised()))
+        };
+        self.keys.values().filter(is_watched).count()
+    }
+
     /// The watched keys of a database.
     pub(super) fn keys_of(&self, db: DbIndex) -> impl Iterator<Item = &[u8]> {
         self.keys.keys_of(db)

@@ -26,4 +26,7 @@ pub fn forget_all(engine: &Engine, view: &mut View<'_>) {
         functions.flush();
     }
     view.forget_effects();
+    if engine.tracking.is_active() {
+        engine.tracking.flush(&engine.clients);
+    }
 }

@@ -113,16 +113,26 @@ fn settle(engine: &Arc<Engine>, mut owed: Attempts) {
     }
 }
 
-/// Ends pauses at their time.
+/// Ends pauses at their time, and serves those who could not be served meanwhile.
 pub async fn pauses(engine: Arc<Engine>) {
     loop {
         engine.pause.started().await;
         while let Some(until) = engine.pause.until() {
             match until.since(engine.time.now_ms()) {
                 0 => engine.go_on(),
-                // Looked at again after at most a tick, because UNPAUSE may have come, or a shorter pause.
-                wait_ms => tokio::time::sleep(Duration::from_millis(wait_ms).min(TICK)).await,
+                // Looked at again after at most a tick, because a shorter pause may have come.
+                wait_ms => tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(wait_ms).min(TICK)) => {}
+                    () = engine.pause.started() => {}
+                },
             }
+        }
+        let ready = engine.pause.take_put_off();
+        if !ready.is_empty() {
+            let (config, stats) = (engine.config.snapshot(), engine.stats.worker(engine.workers));
+            let now = engine.time.now_ms();
+            let owed = Executor::new(&engine, &config, stats, now.0).serve_ready(ready);
+            settle(&engine, owed);
         }
     }
 }

@@ -6,14 +6,14 @@
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::keyspace::DbIndex;
 use crate::keyspace::waiters::Waiter;
+use crate::keyspace::{DbIndex, WatchFlag};
 use crate::resp::{Output, Proto};
 use crate::session::{Post, SMALL_BUFFERS_BYTES, Subscriptions, Transaction, Watch};
 
@@ -79,6 +79,8 @@ pub struct Client {
     pub connected_us: u64,
     names: Mutex<Names>,
     mailbox: Mutex<Mailbox>,
+    /// Raised when a key that it watches is changed.
+    watch_flag: Mutex<Weak<WatchFlag>>,
     /// Its request that waits for a key.
     waiter: Mutex<Option<Arc<Waiter>>>,
     /// Something is in the mailbox, or the client is to be closed.
@@ -134,8 +136,6 @@ pub struct Usage {
     pub watched: AtomicUsize,
     /// What these take.
     pub watch_bytes: AtomicUsize,
-    /// A watched key was changed.
-    pub is_watch_broken: AtomicBool,
     /// Channels, patterns and shard channels that it listens to.
     pub channels: AtomicUsize,
     pub patterns: AtomicUsize,
@@ -190,6 +190,7 @@ impl Client {
             connected_us: now_us,
             names: Mutex::new(Names { user: b"default".to_vec(), ..Names::default() }),
             mailbox: Mutex::new(Mailbox::default()),
+            watch_flag: Mutex::default(),
             waiter: Mutex::default(),
             called: AtomicBool::new(false),
             killed: AtomicBool::new(false),
@@ -432,7 +433,21 @@ impl Client {
         if watched + usage.watched.load(Ordering::Relaxed) > 0 {
             usage.watched.store(watched, Ordering::Relaxed);
             usage.watch_bytes.store(watch.heap_bytes(), Ordering::Relaxed);
-            usage.is_watch_broken.store(watch.is_broken(), Ordering::Relaxed);
+            *self.watch_flag.lock() = watch.flag();
+        }
+    }
+
+    /// Whether a key that it watches was changed.
+    pub fn is_watch_broken(&self) -> bool {
+        self.watch_flag.lock().upgrade().is_some_and(|flag| flag.is_raised())
+    }
+
+    /// How many keys it watches; none any more once one was changed.
+    pub fn watched(&self) -> usize {
+        match self.usage.watched.load(Ordering::Relaxed) {
+            0 => 0,
+            _ if self.is_watch_broken() => 0,
+            count => count,
         }
     }
 
@@ -443,6 +458,11 @@ impl Client {
     /// 2 or 3.
     pub fn resp_version(&self) -> u8 {
         self.resp.load(Ordering::Relaxed)
+    }
+
+    /// Its last request was for no command that there is.
+    pub fn forget_last_command(&self) {
+        self.last_command.store(0, Ordering::Relaxed);
     }
 
     #[inline]

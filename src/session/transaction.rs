@@ -1,6 +1,6 @@
 //! What MULTI and WATCH leave with a connection until EXEC.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::keyspace::{DbIndex, WatchFlag};
 use crate::resp::{Args, OwnedRequests};
@@ -96,6 +96,11 @@ impl Watch {
     /// What the keys take, about: each is kept twice, here and with its shard.
     pub fn heap_bytes(&self) -> usize {
         2 * self.name_bytes + WATCHED_BYTES * self.keys.len()
+    }
+
+    /// What is raised when one of the keys is changed; for others to look at.
+    pub fn flag(&self) -> Weak<WatchFlag> {
+        self.flag.as_ref().map(Arc::downgrade).unwrap_or_default()
     }
 
     /// Whether one of the keys was changed.

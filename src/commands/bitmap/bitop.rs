@@ -54,7 +54,7 @@ fn bitop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     let result = bits::combine(operation, &slices);
     let len = result.len();
     if result.is_empty() {
-        cx.remove(destination, Effect::event(EventClass::Generic, "del"));
+        cx.empty_destination(destination);
     } else {
         cx.edit(destination, |entry| {
             entry.set_string_owned(result, Ttl::Clear);

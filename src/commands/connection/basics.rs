@@ -4,6 +4,7 @@ use crate::dispatch::options::int;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
 use crate::keyspace::DbIndex;
 use crate::resp::Proto;
+use crate::session::ReplyMode;
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The rows of this file.
@@ -89,7 +90,12 @@ fn reset(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outco
     }
     cx.engine.leave_channels(cx.session);
     cx.engine.stop_tracking(cx.session);
+    let is_skipped = cx.session.reply_mode == ReplyMode::Skip;
     cx.session.reset(&cx.engine.acl);
+    if is_skipped {
+        // CLIENT REPLY SKIP was for this one; OFF ends with it.
+        cx.session.reply_mode = ReplyMode::Skip;
+    }
     cx.session.publish();
     let proto = cx.session.proto;
     Ok(reply.in_proto(proto).status("RESET"))

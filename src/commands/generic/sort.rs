@@ -446,7 +446,7 @@ fn sort(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
     let values = values.as_args();
     let destination = req.key(1)?;
     if values.is_empty() {
-        cx.remove(destination, Effect::event(EventClass::Generic, "del"));
+        cx.empty_destination(destination);
         return Ok(reply.count(0));
     }
     let mut list = List::default();

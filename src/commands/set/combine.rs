@@ -183,7 +183,7 @@ fn store(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, oper
     let result = operation.collect(&sets(cx, sources)?, &limits);
     let len = result.len();
     if result.is_empty() {
-        cx.remove(req.key(0)?, Effect::event(EventClass::Generic, "del"));
+        cx.empty_destination(req.key(0)?);
     } else {
         cx.edit(req.key(0)?, |entry| {
             entry.set_value(result, Ttl::Clear);

@@ -295,7 +295,7 @@ pub(in crate::commands) fn store(
             Ok((len, Effect::event(EventClass::SortedSet, event)))
         }),
         None => {
-            cx.remove(key, Effect::event(EventClass::Generic, "del"));
+            cx.empty_destination(key);
             Ok(0)
         }
     }

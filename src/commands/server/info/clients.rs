@@ -14,9 +14,9 @@ pub(super) fn emit(facts: &Facts<'_>, out: &mut dyn Emitter) {
     let count =
         |is: fn(&Client) -> bool| Value::Uint(clients.iter().filter(|client| is(client)).count() as u64);
     let subscribers = count(|client| client.kind() == ClientKind::PubSub);
-    let watchers = count(|client| client.usage.watched.load(Relaxed) > 0);
-    let watched = Value::Uint(clients.iter().map(|client| client.usage.watched.load(Relaxed) as u64).sum());
+    let watchers = count(|client| client.watched() > 0);
     let waits = facts.waits();
+    let watched = Value::Uint(waits.watched);
     let [timed, waited, waited_or_none] =
         [waits.with_timeout, waits.keys, waits.keys_or_none].map(Value::Uint);
     let tracking = Value::Uint(engine.tracking.clients() as u64);

@@ -74,6 +74,8 @@ pub struct Waits {
     pub keys: u64,
     /// Those whose removal somebody waits for.
     pub keys_or_none: u64,
+    /// Keys that somebody watches.
+    pub watched: u64,
 }
 
 /// Bytes, of the process.
@@ -160,17 +162,21 @@ impl<'e> Facts<'e> {
 impl Waits {
     fn count(facts: &Facts<'_>) -> Waits {
         let clients = &facts.engine.clients;
-        if clients.blocked_count() == 0 {
+        if clients.blocked_count() == 0 && !clients.iter().any(|client| client.watched() > 0) {
             return Waits::default();
         }
-        let mut wanted: Vec<bool> = Vec::new();
-        let counted = facts.shards.borrow_mut().show_all(&mut |view| wanted = view.waited_for().collect());
+        let (mut wanted, mut watched): (Vec<bool>, u64) = (Vec::new(), 0);
+        let counted = facts.shards.borrow_mut().show_all(&mut |view| {
+            wanted.extend(view.waited_for());
+            watched += view.watched() as u64;
+        });
         facts.note(counted);
         let waiters = clients.iter().filter_map(|client| client.waiter());
         Waits {
             with_timeout: waiters.filter(|waiter| waiter.has_timeout).count() as u64,
             keys: wanted.len() as u64,
             keys_or_none: wanted.iter().filter(|or_none| **or_none).count() as u64,
+            watched,
         }
     }
 }
