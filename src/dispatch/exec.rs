@@ -492,7 +492,7 @@ impl<'k> Executor<'k> {
             None => push_keys(keyspace, command, &args, &mut keys),
         }
         if session.tracking.is_some() && command.full_name == "client|tracking" {
-            self.tell_readers(session.id());
+            self.tell_own(session.id());
         }
         // The clock stands still in a transaction.
         self.view.begin(self.view.now(), session.no_touch);

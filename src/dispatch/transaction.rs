@@ -212,11 +212,12 @@ impl<'k> Executor<'k> {
         })
     }
 
-    /// Tells who has read what the transaction has changed so far, before its client tracks in another way or not at all.
+    /// Tells a client what of its reads its transaction has changed so far, before it tracks in another way or not at all.
     #[cold]
-    pub(super) fn tell_readers(&self, client: ClientId) {
-        if let Some(gathered) = &self.gathered {
-            self.engine.tracking.tell_readers(&gathered.effects, Some(client), &self.engine.clients);
+    pub(super) fn tell_own(&mut self, client: ClientId) {
+        if let Some(gathered) = &mut self.gathered {
+            let own = std::mem::take(&mut gathered.own_changes);
+            self.engine.tracking.tell_own(Some(client), own, &self.engine.clients);
         }
     }
 

@@ -27,6 +27,6 @@ pub fn forget_all(engine: &Engine, view: &mut View<'_>) {
     }
     view.forget_effects();
     if engine.tracking.is_active() {
-        engine.tracking.flush(&engine.clients);
+        engine.tracking.flush(None, &engine.clients);
     }
 }

@@ -235,7 +235,7 @@ impl Tracking {
     }
 
     /// Everything has changed. Whether `origin` tracks, who is not told now.
-    fn flush(&self, origin: Option<ClientId>, clients: &Registry) -> bool {
+    pub fn flush(&self, origin: Option<ClientId>, clients: &Registry) -> bool {
         self.forget_all();
         // Sending takes locks of its own.
         let trackers: Vec<_> = self.trackers.iter().map(|tracker| Arc::clone(&tracker)).collect();
