@@ -16,7 +16,8 @@ maxmemory_samples: u32 = "maxmemory-samples" [], int(1, 64), "5", MUTABLE, Acts;
 /// How hard eviction works before it lets commands through: 0 least, 100 until memory fits.
 maxmemory_eviction_tenacity: u32 = "maxmemory-eviction-tenacity" [], int(0, 100), "10", MUTABLE, Acts;
 /// The most bytes for the buffers of all clients together, or a share of `maxmemory` (`5%`), without that of the
-/// machine's memory; 0 is no limit. Those with the biggest buffers are closed beyond. With a limit `maxmemory` does not count these bytes: clients push out no data.
+/// machine's memory; 0 is no limit. Those with the biggest buffers are closed beyond. With a limit `maxmemory` does
+/// not count these bytes: clients push out no data.
 maxmemory_clients: MemoryOrPercent = "maxmemory-clients" [], Kind::MemoryOrPercent, "25%", MUTABLE, Acts;
 /// A replica leaves eviction to its primary.
 replica_ignore_maxmemory: bool = "replica-ignore-maxmemory" ["slave-ignore-maxmemory"], Bool, "yes", MUTABLE,
