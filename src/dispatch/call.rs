@@ -8,7 +8,7 @@
 
 use smallvec::SmallVec;
 
-use super::command::{Handler, Request};
+use super::command::{Handler, Request, ScriptHandler, SessionHandler};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::error::CmdError;
 use super::exec::Executor;
@@ -44,8 +44,33 @@ impl Accounts {
 }
 
 impl<'k> Executor<'k> {
+    /// As [`Executor::call`], for a request about keys while nothing is unusual ([`Executor::pass_gates`]): nobody drops its
+    /// reply, remembers what it read or looks on, and it is not a part of something.
+    #[inline(always)] // Nearly all requests come here.
+    pub(super) fn call_plainly(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        let mark = out.mark();
+        session.shared.set_last_command(request.command.id);
+        if !self.rewrites.is_empty() {
+            self.rewrites.clear();
+        }
+        let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
+        let failed = outcome.is_err();
+        if let Err(error) = &outcome {
+            out.truncate(mark);
+            self.write_error(session, error, out);
+        }
+        self.finish(session, request);
+        self.account(session, request, failed, self.accounts);
+    }
+
+    /// As [`Executor::call`], for what a transaction or a script runs.
+    #[inline(never)] // So that the one place that matters can have its own.
+    pub(super) fn call_inside(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        self.call(session, request, out);
+    }
+
     /// Runs a request under its locks, and answers it.
-    #[inline]
+    #[inline(always)] // As above.
     pub(super) fn call(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
         match request.command.command.handler {
             Handler::Admin(_) => self.call_admin(session, request, out),
@@ -120,19 +145,21 @@ impl<'k> Executor<'k> {
             // A command that failed after it had asked for another form leaves it behind.
             self.rewrites.clear();
         }
-        let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
-        let failed = outcome.is_err();
-        if let Err(error) = outcome {
-            out.truncate(mark);
-            if let CmdError::HeldLong(busy) = error
-                && self.gathered.is_none()
-            {
-                self.view.release();
-                self.obstacle = Some(busy);
-                return failed;
+        let failed = match self.handle(session, request, ReplySlot::new(out, session.proto)) {
+            Ok(_) => false,
+            Err(error) => {
+                out.truncate(mark);
+                if let CmdError::HeldLong(busy) = error
+                    && self.gathered.is_none()
+                {
+                    self.view.release();
+                    self.obstacle = Some(busy);
+                    return true;
+                }
+                self.write_error(session, &error, out);
+                true
             }
-            self.write_error(session, &error, out);
-        }
+        };
         if session.reply_mode != ReplyMode::On {
             self.silence(session, request, failed, mark, out);
         }
@@ -186,28 +213,44 @@ impl<'k> Executor<'k> {
         match request.command.command.handler {
             Handler::Read(run) => run(&mut self.write_cx(session).read, request, reply),
             Handler::Write(run) => run(&mut self.write_cx(session), request, reply),
-            Handler::Session(run) => {
-                let now = self.view.now();
-                let stopped_us = self.gathered.as_mut().map(|gathered| &mut gathered.time_us);
-                let Executor { engine, config, in_script, .. } = *self;
-                let mut cx = SessionCx { session, engine, config, now, in_script, stopped_us };
-                run(&mut cx, request, reply)
-            }
+            Handler::Session(run) => self.run_session(run, session, request, reply),
             Handler::Admin(run) => {
                 let in_transaction = self.gathered.is_some();
                 let Executor { view, engine, config, awaited, .. } = self;
                 run(&mut AdminCx { view, session, engine, config, in_transaction, awaited }, request, reply)
             }
-            Handler::Script(run) => {
-                let began_ns = self.last_ns;
-                let done = self.with_script(session, |cx| run(cx, request, reply));
-                // It took as long as all that it ran.
-                self.last_ns = began_ns;
-                done
-            }
+            Handler::Script(run) => self.run_script(run, session, request, reply),
             Handler::Control(control) => self.control(control, session, request, reply),
             Handler::Container => Err(request.arity_error()),
         }
+    }
+
+    fn run_session(
+        &mut self,
+        run: SessionHandler,
+        session: &mut Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
+        let now = self.view.now();
+        let stopped_us = self.gathered.as_mut().map(|gathered| &mut gathered.time_us);
+        let Executor { engine, config, in_script, .. } = *self;
+        let mut cx = SessionCx { session, engine, config, now, in_script, stopped_us };
+        run(&mut cx, request, reply)
+    }
+
+    fn run_script(
+        &mut self,
+        run: ScriptHandler,
+        session: &Session,
+        request: &Request<'_>,
+        reply: ReplySlot<'_>,
+    ) -> Outcome {
+        let began_ns = self.last_ns;
+        let done = self.with_script(session, |cx| run(cx, request, reply));
+        // It took as long as all that it ran.
+        self.last_ns = began_ns;
+        done
     }
 
     /// What a command that writes may reach; one that reads is lent its inner part.

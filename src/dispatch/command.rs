@@ -26,17 +26,22 @@ use crate::spec::{AclCategories, Arg, ChannelSpec, CommandFlags, CommandSpec, Gr
 /// What a handler returns.
 pub type Outcome = Result<Replied, CmdError>;
 
+pub(super) type SessionHandler =
+    for<'c, 'a, 'o> fn(&mut SessionCx<'c>, &Request<'a>, ReplySlot<'o>) -> Outcome;
+pub(super) type ScriptHandler =
+    for<'c, 'k, 'a, 'o> fn(&mut ScriptCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome;
+
 /// The function behind a command; its kind decides what it can touch.
 #[derive(Clone, Copy)]
 pub enum Handler {
     Read(for<'c, 'k, 'a, 'o> fn(&mut ReadCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
     Write(for<'c, 'k, 'a, 'o> fn(&mut WriteCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
-    Session(for<'c, 'a, 'o> fn(&mut SessionCx<'c>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    Session(SessionHandler),
     Admin(for<'c, 'k, 'a, 'o> fn(&mut AdminCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
     /// Runs other commands, or decides when they run.
     Control(Control),
     /// Runs a script, which runs commands.
-    Script(for<'c, 'k, 'a, 'o> fn(&mut ScriptCx<'c, 'k>, &Request<'a>, ReplySlot<'o>) -> Outcome),
+    Script(ScriptHandler),
     /// Runs one of its subcommands.
     Container,
 }

@@ -57,7 +57,7 @@ impl<'k> ReadCx<'_, 'k> {
     }
 
     /// The value's entry, as a use of it.
-    #[inline]
+    #[inline(never)] // Long; who is called most has it inlined.
     pub fn read(&mut self, key: Key<'_>) -> Option<&Entry> {
         self.view.read(self.session.db, key)
     }
@@ -83,9 +83,9 @@ impl<'k> ReadCx<'_, 'k> {
     }
 
     /// The string under the key, as a use of it.
-    #[inline]
+    #[inline(always)] // GET is little else.
     pub fn string(&mut self, key: Key<'_>) -> Result<Option<StringRef<'_>>, CmdError> {
-        match self.read(key) {
+        match self.view.read(self.session.db, key) {
             None => Ok(None),
             Some(entry) => string_of(entry).map(Some).ok_or(CmdError::WrongType),
         }

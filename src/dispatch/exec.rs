@@ -127,6 +127,8 @@ pub struct Executor<'k> {
     pub(super) spare_transaction: Option<Box<Transaction>>,
     /// What the last request waits for.
     pub(super) awaited: Option<Awaited>,
+    /// Nothing is unusual about the next request, if that is about keys alone; see [`Executor::pass_gates`].
+    pub(super) is_clear: bool,
     /// The requests that run are those of a script.
     pub(super) in_script: bool,
     /// What the batch runs on.
@@ -174,6 +176,7 @@ impl<'k> Executor<'k> {
             spare: None,
             spare_transaction: None,
             awaited: None,
+            is_clear: false,
             in_script: false,
             ground: Ground::Fixed,
             is_abandoned: false,
@@ -208,7 +211,7 @@ impl<'k> Executor<'k> {
 
     /// A request has ended now; how long it took, in ns. Two clock reads a batch and one a request are enough: the wall time
     /// follows from the monotonic one.
-    #[inline]
+    #[inline(always)] // Once per request.
     pub(super) fn tick(&mut self) -> u64 {
         let now_ns = self.engine.time.monotonic_ns();
         let nanos = now_ns.saturating_sub(self.last_ns);
@@ -256,14 +259,15 @@ impl<'k> Executor<'k> {
             Planned::Request(request) => request,
             Planned::Stray(args) => return self.turn_away(session, args, out),
         };
-        if self.is_guarded(session, request.command)
-            && let Some(step) = self.stop_at_gates(session, request, attempts, out)
+        let is_about_keys = matches!(request.command.command.handler, Handler::Read(_) | Handler::Write(_));
+        if !(self.is_clear && is_about_keys)
+            && let Some(step) = self.pass_gates(session, request, is_about_keys, attempts, out)
         {
             return step;
         }
-        let locked = match request.command.command.handler {
-            Handler::Read(_) | Handler::Write(_) => self.lock_keys(session, request, attempts),
-            _ => self.lock_more(session, request, attempts),
+        let locked = match is_about_keys {
+            true => self.lock_keys(session, request, attempts),
+            false => self.lock_more(session, request, attempts),
         };
         match locked {
             Ok(()) => {}
@@ -272,10 +276,14 @@ impl<'k> Executor<'k> {
         }
         let began_ns = self.last_ns;
         self.view.begin(self.now, session.no_touch);
-        self.call(session, request, out);
-        if let Some(busy) = self.obstacle.take() {
-            attempts.wants_mutex = Self::runs_scripts(session, request.command);
-            return self.put_off(session, request.command, Parked::Lock(busy), out);
+        if self.is_clear {
+            self.call_plainly(session, request, out);
+        } else {
+            self.call(session, request, out);
+            if let Some(busy) = self.obstacle.take() {
+                attempts.wants_mutex = Self::runs_scripts(session, request.command);
+                return self.put_off(session, request.command, Parked::Lock(busy), out);
+            }
         }
         if self.awaited.is_some() {
             self.fall_asleep(session, request);
@@ -297,6 +305,10 @@ impl<'k> Executor<'k> {
         request: &Request<'_>,
         attempts: &mut Attempts,
     ) -> Result<(), Step> {
+        if self.view.holds_the_one() {
+            attempts.failed = 0;
+            return Ok(());
+        }
         let locks = match request.keys {
             [key] if request.command.only_key.is_some() => {
                 let shard = self.engine.keyspace.shard_of(key.hash());
@@ -496,7 +508,7 @@ impl<'k> Executor<'k> {
         }
         // The clock stands still in a transaction.
         self.view.begin(self.view.now(), session.no_touch);
-        self.call(session, &Request { command, args, keys: &keys }, out);
+        self.call_inside(session, &Request { command, args, keys: &keys }, out);
     }
 
     #[inline]

@@ -28,10 +28,27 @@ const UNSAVED: &str = "MISCONF Redis is configured to save RDB snapshots, but it
 pub const LOADING: CmdError = CmdError::text("LOADING Redis is loading the dataset in memory");
 
 impl Executor<'_> {
-    /// Whether something may stand between a client's requests and their run. Nearly always nothing does, so one look at
-    /// everything together is all that it costs.
+    /// Lets a request through, or says what became of it instead.
+    ///
+    /// Nearly always nothing stands between a client's requests and their run. One look tells, and counts for the requests
+    /// about keys of the same plan that follow: only other requests of the client can change it. What others did who had
+    /// their replies before this client sent its requests was seen by that look.
+    pub(super) fn pass_gates(
+        &mut self,
+        session: &mut Session,
+        request: &Request<'_>,
+        is_about_keys: bool,
+        attempts: &mut Attempts,
+        out: &mut Output,
+    ) -> Option<Step> {
+        let is_guarded = self.is_guarded(session, request.command);
+        self.is_clear = is_about_keys && !is_guarded && !self.is_followed(session);
+        if is_guarded { self.stop_at_gates(session, request, attempts, out) } else { None }
+    }
+
+    /// Whether something may stand between a client's requests and their run.
     #[inline]
-    pub(super) fn is_guarded(&self, session: &Session, registered: &Registered) -> bool {
+    fn is_guarded(&self, session: &Session, registered: &Registered) -> bool {
         let engine = self.engine;
         !session.may_do_everything(self.acl_version)
             | registered.command.spec.flags.contains(CommandFlags::PROTECTED)
@@ -45,8 +62,15 @@ impl Executor<'_> {
             | engine.keyspace.is_choked()
     }
 
+    /// Whether more follows a client's requests than their replies: these may be dropped, what was read be remembered, or
+    /// somebody looks on.
+    #[inline]
+    fn is_followed(&self, session: &Session) -> bool {
+        (session.reply_mode != ReplyMode::On) | session.tracking.is_some() | self.engine.monitors.any()
+    }
+
     /// Asks the gates in their order; what became of the request when one of them did not let it through.
-    pub(super) fn stop_at_gates(
+    fn stop_at_gates(
         &mut self,
         session: &mut Session,
         request: &Request<'_>,

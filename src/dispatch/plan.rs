@@ -32,8 +32,8 @@ pub struct Plan<'a> {
 struct Understood<'a> {
     args: Args<'a>,
     command: Option<&'a Registered>,
-    /// Where its keys end; they begin where those of the request before it end.
-    keys_end: usize,
+    /// How many keys it has; they lie behind those of the request before it.
+    keys: usize,
 }
 
 /// One request of a plan.
@@ -59,10 +59,10 @@ impl<'a> Plan<'a> {
 
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Planned<'_>> {
-        let mut keys_begin = 0;
-        self.requests.iter().map(move |&Understood { args, command, keys_end }| {
-            let keys = self.keys.get(keys_begin..keys_end).unwrap_or_default();
-            keys_begin = keys_end;
+        let mut rest = self.keys.as_slice();
+        self.requests.iter().map(move |&Understood { args, command, keys }| {
+            let (keys, behind) = rest.split_at_checked(keys).unwrap_or_default();
+            rest = behind;
             match command {
                 Some(command) => Planned::Request(Request { command, args, keys }),
                 None => Planned::Stray(args),
@@ -73,34 +73,42 @@ impl<'a> Plan<'a> {
 
 impl<'k> Executor<'k> {
     /// Adds `requests` to a plan.
-    #[inline]
+    #[inline(never)] // Once for many requests: its loop needs the registers for itself.
     pub fn plan<'a>(&mut self, requests: impl Iterator<Item = Args<'a>>, plan: &mut Plan<'a>)
     where
         'k: 'a,
     {
+        self.is_clear = false;
         for args in requests {
             let command = self.find(args.at(0)).and_then(|found| admit(found, &args));
+            let keys_before = plan.keys.len();
             if let Some(command) = command {
                 push_keys(&self.engine.keyspace, command, &args, &mut plan.keys);
             }
-            plan.requests.push(Understood { args, command, keys_end: plan.keys.len() });
+            let keys = plan.keys.len() - keys_before;
+            plan.requests.push(Understood { args, command, keys });
         }
     }
 }
 
 /// Appends the keys of a request. Where they can't be told (a number of keys that is none) there are none: the command says in
 /// its own words what is wrong.
-#[inline]
+#[inline(always)]
 pub(super) fn push_keys<'a>(
     keyspace: &Keyspace,
     registered: &Registered,
     args: &Args<'a>,
     keys: &mut Keys<'a>,
 ) {
-    if let Some(name) = registered.only_key.and_then(|position| args.get(position)) {
+    match registered.only_key.and_then(|position| args.get(position)) {
         // Nearly all requests have one key at a fixed place.
-        return keys.push(keyspace.key(name));
+        Some(name) => keys.push(keyspace.key(name)),
+        None => push_walked(keyspace, registered, args, keys),
     }
+}
+
+#[inline(never)] // As it is much longer.
+fn push_walked<'a>(keyspace: &Keyspace, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) {
     let before = keys.len();
     let walked = registered.command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))));
     if walked.is_err() {

@@ -59,7 +59,7 @@ impl<'o> ReplySlot<'o> {
 
     #[inline]
     pub fn ok(self) -> Replied {
-        self.status("OK")
+        self.write(|w| w.ok())
     }
 
     #[inline]
@@ -143,7 +143,7 @@ impl<'o> ReplySlot<'o> {
 }
 
 /// Writes a string value: copied when small, by reference when long.
-#[inline]
+#[inline(always)] // Nearly all of it is what it calls.
 pub fn write_string(writer: &mut Writer<'_>, value: StringRef<'_>) {
     if let StringRef::Long(long) = value
         && long.as_slice().len() >= SHARED_MIN_BYTES

@@ -172,7 +172,7 @@ impl<'k> ScriptCx<'_, 'k> {
         self.extend(&locks)?;
         // The clock stands still in a script.
         self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
-        self.executor.call(&mut self.inner, &Request { command: registered, args, keys }, out);
+        self.executor.call_inside(&mut self.inner, &Request { command: registered, args, keys }, out);
         Ok(())
     }
 

@@ -278,6 +278,9 @@ impl<V> Blob<V> {
     /// If `value` has 4 GB or more.
     pub fn set_inline(&mut self, value: &[u8]) {
         let old = self.frame();
+        if old.value_len == value.len() && !self.is_boxed() {
+            return self.write(old.value(), value);
+        }
         let new =
             Frame::plan::<V>(false, old.flags & META, old.flags & DEADLINE != 0, old.key_len, value.len());
         if new.flags == old.flags && new.class() == old.class() {

@@ -164,8 +164,8 @@ impl Keyspace {
 
     #[inline]
     pub fn shard_of(&self, hash: u64) -> ShardId {
-        // With one shard there are no bits to take, and shifting by 64 is not defined.
-        ShardId(hash.checked_shr(64 - self.shard_bits).unwrap_or(0) as u16)
+        // Two shifts, because with one shard there are no bits to take, and shifting by 64 is not defined.
+        ShardId((hash >> 1).wrapping_shr(63_u32.wrapping_sub(self.shard_bits)) as u16)
     }
 
     pub fn shard_count(&self) -> usize {

@@ -29,16 +29,23 @@ impl Place {
     /// Streams are counted too, where nobody asks.
     const STREAM: Place = Place::at(ROWS.len(), 0, false);
 
-    #[inline]
+    #[inline(always)] // The part that most entries need is short.
     pub fn of(entry: &Entry) -> Place {
         match entry.payload() {
             Payload::Inline(bytes) => Place::at(0, bytes.len(), false),
-            Payload::Value(Value::String(long)) => Place::at(0, long.as_slice().len(), false),
-            Payload::Value(Value::List(list)) => Place::at(1, list.len(), false),
-            Payload::Value(Value::Set(set)) => Place::at(2, set.len(), false),
-            Payload::Value(Value::SortedSet(zset)) => Place::at(3, zset.len(), false),
-            Payload::Value(Value::Hash(hash)) => Place::at(4, hash.len(), hash.due().is_some()),
-            Payload::Value(Value::Stream(_)) => Place::STREAM,
+            Payload::Value(value) => Place::of_value(value),
+        }
+    }
+
+    #[inline(never)] // As above.
+    fn of_value(value: &Value) -> Place {
+        match value {
+            Value::String(long) => Place::at(0, long.as_slice().len(), false),
+            Value::List(list) => Place::at(1, list.len(), false),
+            Value::Set(set) => Place::at(2, set.len(), false),
+            Value::SortedSet(zset) => Place::at(3, zset.len(), false),
+            Value::Hash(hash) => Place::at(4, hash.len(), hash.due().is_some()),
+            Value::Stream(_) => Place::STREAM,
         }
     }
 

@@ -24,6 +24,7 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use super::access::{AccessClock, lru_clock};
+use super::audience::Audience;
 use super::audit::{Access, Audit};
 use super::edit;
 use super::effects::{EventClass, What};
@@ -37,7 +38,7 @@ use super::{
 };
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
-use crate::ds::table::{Table, Touch};
+use crate::ds::table::{Arriving, Touch};
 
 /// Distinct shards in ascending order.
 pub type ShardSet = SmallVec<[ShardId; 16]>;
@@ -240,6 +241,12 @@ impl<'k> View<'k> {
     #[inline]
     pub fn holds(&self, shard: ShardId) -> bool {
         self.guards.len() == self.keyspace.shards.len() || self.position(shard).is_some()
+    }
+
+    /// Whether all there is is one shard, and it is held.
+    #[inline]
+    pub fn holds_the_one(&self) -> bool {
+        self.guards.len() == 1 && self.keyspace.shards.len() == 1
     }
 
     fn lock_afresh(&mut self, set: &LockSet) -> Result<(), Busy> {
@@ -462,14 +469,13 @@ impl<'k> View<'k> {
     #[inline]
     pub(super) fn split(&mut self, key: Key<'_>) -> (&mut Shard, &mut Circumstances) {
         self.cx.audit.check(key.bytes(), Access::Read);
-        let id = self.keyspace.shard_of(key.hash());
-        let held = match self.guards.as_mut_slice() {
-            [one] => Some(one),
-            many => many.binary_search_by_key(&id, |(held, _)| *held).ok().and_then(|at| many.get_mut(at)),
+        let position = match self.keyspace.shards.len() {
+            1 => Some(0),
+            _ => self.position(self.keyspace.shard_of(key.hash())),
         };
-        match held {
-            Some((held, guard)) if *held == id => (guard, &mut self.cx),
-            _ => panic!("shard {} is not held", id.0),
+        match position.and_then(|at| self.guards.get_mut(at)) {
+            Some((_, guard)) => (guard, &mut self.cx),
+            None => panic!("the shard of a key is not held"),
         }
     }
 
@@ -489,7 +495,7 @@ impl<'k> View<'k> {
     }
 
     /// The entry of `key` as a client's access: counts a hit or a miss and notes the use.
-    #[inline]
+    #[inline(always)] // Into the few places that reads of keys come through.
     pub fn read(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         let (shard, cx) = self.split(key);
         match live(shard, cx, db, key) {
@@ -631,22 +637,17 @@ impl<'k> View<'k> {
     #[inline]
     pub fn prefetch(&self, db: DbIndex, keys: &[Key<'_>]) {
         match self.guards.as_slice() {
-            [(_, only)] if self.holds_all() => fetch(keys, |_| Some(&only.db(db).table)),
-            _ => fetch(keys, |key| {
-                let position = self.position(self.keyspace.shard_of(key.hash()))?;
-                Some(&self.guards.get(position)?.1.db(db).table)
-            }),
+            [(_, only)] if self.holds_all() => only.db(db).table.prefetch(keys.iter().map(Key::hash)),
+            _ => {
+                let bucket_of = |key: &Key<'_>| {
+                    let position = self.position(self.keyspace.shard_of(key.hash()))?;
+                    self.guards.get(position)?.1.db(db).table.prefetch_bucket(key.hash())
+                };
+                let mut arriving: SmallVec<[Arriving<'_>; 16]> = SmallVec::new();
+                arriving.extend(keys.iter().filter_map(bucket_of));
+                arriving.iter().for_each(Arriving::prefetch_entry);
+            }
         }
-    }
-}
-
-#[inline]
-fn fetch<'v>(keys: &[Key<'_>], table_of: impl Fn(&Key<'_>) -> Option<&'v Table<Entry>>) {
-    for key in keys {
-        table_of(key).inspect(|table| table.prefetch_bucket(key.hash()));
-    }
-    for key in keys {
-        table_of(key).inspect(|table| table.prefetch_entry(key.hash()));
     }
 }
 
@@ -683,13 +684,25 @@ fn live<'s>(
             {
                 db.volatile -= 1;
                 db.sizes.leave(Place::of(&entry));
-                cx.expired(db_index, key.bytes());
-                audience.touch(db_index, key.bytes(), &mut cx.ready);
-                edit::discard(entry);
+                drop_expired(entry, audience, cx, db_index, key);
             }
             None
         }
     }
+}
+
+/// What follows when an entry behind its deadline was removed.
+#[cold]
+fn drop_expired(
+    entry: Entry,
+    audience: &mut Audience,
+    cx: &mut Circumstances,
+    db_index: DbIndex,
+    key: Key<'_>,
+) {
+    cx.expired(db_index, key.bytes());
+    audience.touch(db_index, key.bytes(), &mut cx.ready);
+    edit::discard(entry);
 }
 
 impl Circumstances {

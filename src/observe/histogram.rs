@@ -57,7 +57,7 @@ impl Histogram {
 
     /// Counts a duration. Only the owning worker may call this: two writers at once would lose
     /// counts (nothing worse).
-    #[inline]
+    #[inline(always)] // Once per request; the compiler thinks it too long.
     pub fn record(&self, ns: u64) {
         let index = index_of(ns.clamp(1, VALUE_MAX_NS));
         let Some(row) = self.rows.get(index >> ROW_BITS) else { return };
@@ -65,9 +65,14 @@ impl Histogram {
         let Some(counter) = row.get(index % ROW_LEN) else { return };
         let count = counter.load(Ordering::Relaxed).wrapping_add(1);
         if count == 0 {
-            self.wrapped.lock().push(index);
+            self.note_wrapped(index);
         }
         counter.store(count, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn note_wrapped(&self, index: usize) {
+        self.wrapped.lock().push(index);
     }
 
     /// Forgets everything. The owner may record meanwhile, which loses at most that value.

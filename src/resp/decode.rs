@@ -77,8 +77,8 @@ pub enum ProtocolError {
 /// One complete request.
 #[derive(Clone, Copy, Debug)]
 struct Complete {
-    /// Where its arguments end in the list of spans; they begin where those of the request before end.
-    spans_end: u32,
+    /// How many arguments it has; they lie behind those of the request before.
+    arguments: u32,
     /// Offset of the first byte behind it.
     end: usize,
     is_inline: bool,
@@ -91,6 +91,8 @@ struct Complete {
 pub struct Decoder {
     /// Arguments of the complete requests, then those of the unfinished one.
     spans: Vec<Span>,
+    /// How many of them are of complete requests.
+    complete_spans: usize,
     complete: Vec<Complete>,
     /// Arguments of inline requests, unescaped one behind the other.
     inline: Vec<u8>,
@@ -113,11 +115,12 @@ impl Decoder {
     /// [`Decoded::Incomplete`].
     ///
     /// A request can be empty (`*0`, an empty line): Redis ignores such a request silently.
-    #[inline]
+    #[inline(never)] // Once for many requests: its loop needs the registers for itself.
     pub fn decode(&mut self, bytes: &[u8], limits: &Limits, most: usize) -> Decoded {
+        let may_be_plain = bytes.len() <= u32::MAX as usize && !limits.unauthenticated;
         while self.complete.len() < most {
             let begins = self.missing.is_none();
-            if begins && self.decode_plain(bytes, limits) {
+            if begins && may_be_plain && self.decode_plain(bytes) {
                 self.complete_request(false);
                 continue;
             }
@@ -135,30 +138,28 @@ impl Decoder {
 
     fn complete_request(&mut self, is_inline: bool) {
         self.missing = None;
-        let spans_end = self.spans.len() as u32;
-        self.complete.push(Complete { spans_end, end: self.position, is_inline });
+        let arguments = (self.spans.len() - self.complete_spans) as u32;
+        self.complete_spans = self.spans.len();
+        self.complete.push(Complete { arguments, end: self.position, is_inline });
     }
 
     /// Reads a request of the usual kind: all there, at most nine arguments of at most 99 bytes. Anything else is
     /// left as it was, for the thorough way.
     #[inline]
-    fn decode_plain(&mut self, bytes: &[u8], limits: &Limits) -> bool {
+    fn decode_plain(&mut self, bytes: &[u8]) -> bool {
         let rest = bytes.get(self.position..).unwrap_or_default();
-        let Some((count @ 1..=9, mut rest)) = short_line(rest, b'*') else { return false };
-        if bytes.len() > u32::MAX as usize || limits.unauthenticated {
-            return false;
-        }
-        let spans_before = self.spans.len();
+        let Some((count @ 1..=9, head)) = short_line(rest, b'*') else { return false };
+        let mut rest = rest.get(head..).unwrap_or_default();
         for _ in 0..count {
             let bulk = short_line(rest, b'$');
-            let Some((len, behind, next)) =
-                bulk.and_then(|(len, behind)| Some((len, behind, behind.get(len as usize + 2..)?)))
+            let Some((len, head, behind)) =
+                bulk.and_then(|(len, head)| Some((len, head, rest.get(head + len as usize + 2..)?)))
             else {
-                self.spans.truncate(spans_before);
+                self.spans.truncate(self.complete_spans);
                 return false;
             };
-            self.spans.push(Span { start: (bytes.len() - behind.len()) as u32, len });
-            rest = next;
+            self.spans.push(Span { start: (bytes.len() - rest.len() + head) as u32, len });
+            rest = behind;
         }
         self.position = bytes.len() - rest.len();
         true
@@ -177,12 +178,11 @@ impl Decoder {
     /// The complete requests; `bytes` is the slice that [`Decoder::decode`] was given.
     #[inline]
     pub fn requests<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Args<'a>> {
-        let mut spans_begin = 0;
+        let mut spans = self.spans.as_slice();
         self.complete.iter().map(move |complete| {
-            let spans_end = complete.spans_end as usize;
-            let spans = self.spans.get(spans_begin..spans_end).unwrap_or_default();
-            spans_begin = spans_end;
-            Args::new(if complete.is_inline { &self.inline } else { bytes }, spans)
+            let (own, behind) = spans.split_at_checked(complete.arguments as usize).unwrap_or_default();
+            spans = behind;
+            Args::new(if complete.is_inline { &self.inline } else { bytes }, own)
         })
     }
 
@@ -201,14 +201,14 @@ impl Decoder {
             (self.position, self.missing, self.bulk_len) = (0, None, None);
         } else {
             // What is known of the unfinished request stays, seen from its new beginning.
-            let ran = self.complete.last().map_or(0, |complete| complete.spans_end as usize);
-            self.spans.drain(..ran);
+            self.spans.drain(..self.complete_spans);
             for span in &mut self.spans {
                 span.start -= taken as u32;
             }
             self.position -= taken;
         }
         self.complete.clear();
+        self.complete_spans = 0;
         self.inline.clear();
         taken
     }
@@ -330,20 +330,20 @@ impl Decoder {
     }
 }
 
-/// The number in a line of `marker` and one digit or two, and what stands behind it: four bytes are compared at once.
+/// The number in a line of `marker` and one digit or two, and how long the line is: four bytes are compared at once. All of a
+/// shorter line is there, all but the last byte of a longer one.
 #[inline]
-fn short_line(line: &[u8], marker: u8) -> Option<(u32, &[u8])> {
-    let (head, behind) = line.split_first_chunk::<4>()?;
-    let head = u32::from_le_bytes(*head);
+fn short_line(line: &[u8], marker: u8) -> Option<(u32, usize)> {
+    let head = u32::from_le_bytes(*line.first_chunk::<4>()?);
     // Equal bytes become 0, and a digit its value.
     let one = head ^ u32::from_le_bytes([marker, b'0', b'\r', b'\n']);
     if one & 0xffff_00ff == 0 && one < 10 << 8 {
-        return Some((one >> 8, behind));
+        return Some((one >> 8, 4));
     }
     let two = head ^ u32::from_le_bytes([marker, b'0', b'0', b'\r']);
     let (ten, one) = (two >> 8 & 0xff, two >> 16 & 0xff);
     let is_short = two & 0xff00_00ff == 0 && (1..10).contains(&ten) && one < 10;
-    is_short.then(|| Some((ten * 10 + one, behind.get(1..)?)))?
+    is_short.then_some((ten * 10 + one, 5))
 }
 
 /// Reads the decimal number that begins at `from` and ends with CR, plus one byte behind the CR.

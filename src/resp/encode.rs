@@ -127,9 +127,11 @@ impl Output {
     /// Whether there is room for another bulk; notes that there is not.
     #[inline]
     fn has_room(&mut self) -> bool {
-        let has_room = self.chunk_bytes + self.tail.len() <= self.limit;
-        self.is_over |= !has_room;
-        has_room
+        if self.chunk_bytes + self.tail.len() > self.limit {
+            self.is_over = true;
+            return false;
+        }
+        true
     }
 
     /// Heap bytes held, shared values included.
@@ -322,6 +324,12 @@ impl Writer<'_> {
         self.proto == Proto::Resp3
     }
 
+    /// `+OK`, what most writes answer.
+    #[inline]
+    pub fn ok(&mut self) {
+        self.raw(b"+OK\r\n");
+    }
+
     /// `+text`; our own words, in which nothing ends a line.
     #[inline]
     pub fn status(&mut self, text: &'static str) {
@@ -508,6 +516,7 @@ impl Writer<'_> {
         self.out.insert(mark, &head);
     }
 
+    #[inline]
     fn raw(&mut self, bytes: &[u8]) {
         self.out.tail.extend_from_slice(bytes);
     }

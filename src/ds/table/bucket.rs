@@ -195,7 +195,7 @@ fn tag_at(word: u64, index: usize) -> u8 {
 }
 
 /// The entry with this tag that `is_wanted` recognises. One pass over the chain.
-#[inline]
+#[inline(always)] // Into the two places that look keys up.
 pub(super) unsafe fn find(
     bucket: NonNull<Bucket>,
     tag: u8,

@@ -69,8 +69,10 @@ use bucket::Place;
 use directory::Directory;
 use segment::{MAX_PREFIX_BITS, Route, SegmentId};
 use slab::Slab;
+use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 /// One owning, pointer-sized entry.
 ///
@@ -104,6 +106,23 @@ pub struct Table<S: Slot> {
     /// Who must see what changes before it does; see [`watch`].
     watch: Option<Box<watch::Watch<S>>>,
     owns: PhantomData<S>,
+}
+
+/// A bucket that was asked for, and the tag of the entry that is wanted of it.
+#[derive(Clone, Copy)]
+pub struct Arriving<'t> {
+    bucket: NonNull<bucket::Bucket>,
+    tag: u8,
+    table: PhantomData<&'t ()>,
+}
+
+impl Arriving<'_> {
+    /// Hints that the entry will be needed soon. Reads the bucket.
+    #[inline]
+    pub fn prefetch_entry(&self) {
+        // SAFETY: the bucket belongs to the table, which is borrowed.
+        unsafe { bucket::prefetch_entries(self.bucket, self.tag) };
+    }
 }
 
 const _: () = assert!(size_of::<Table<crate::ds::blob::Blob<u64>>>() <= 128);
@@ -158,9 +177,9 @@ impl<S: Slot> Table<S> {
     /// The entry with this key.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<&S> {
-        let (_, place) = self.probe(hash, key)?;
+        let slot = self.slot(hash, key)?;
         // SAFETY: the slot holds an `S` that lives as long as the table is borrowed.
-        Some(unsafe { &*place.slot().cast() })
+        Some(unsafe { slot.as_ref() })
     }
 
     /// The entry with this key. Its key must stay; after an earlier deadline was set in it, call
@@ -168,9 +187,9 @@ impl<S: Slot> Table<S> {
     #[inline]
     pub fn find_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut S> {
         self.thaw(hash);
-        let (_, place) = self.probe(hash, key)?;
+        let mut slot = self.slot(hash, key)?;
         // SAFETY: as in `find`, and the table is borrowed exclusively.
-        Some(unsafe { &mut *place.slot().cast() })
+        Some(unsafe { slot.as_mut() })
     }
 
     /// One probe whose result can be read, replaced, removed or filled.
@@ -202,23 +221,36 @@ impl<S: Slot> Table<S> {
         Some(Occupied { table: self, hash, route, place }.remove())
     }
 
-    /// Hints that the bucket of `hash` will be needed soon.
+    /// Hints that the bucket of `hash` will be needed soon. When it has arrived, the entry can be asked for.
     #[inline]
-    pub fn prefetch_bucket(&self, hash: u64) {
-        if let Some(route) = self.route(hash) {
-            // In a re-seeded segment this is some other bucket, which does no harm.
-            crate::ds::prefetch::read(route.bucket(route.shape.bucket_at(self.relative(hash))).as_ptr());
-        }
+    pub fn prefetch_bucket(&self, hash: u64) -> Option<Arriving<'_>> {
+        let arriving = self.bucket_of(hash)?;
+        crate::ds::prefetch::read(arriving.bucket.as_ptr());
+        Some(arriving)
+    }
+
+    /// Hints that the entries of these hashes will be needed soon: first their buckets, and when all are on their way, what
+    /// these hold.
+    #[inline]
+    pub fn prefetch(&self, hashes: impl Iterator<Item = u64>) {
+        // Not collected: the room would be copied.
+        let mut arriving: SmallVec<[Arriving<'_>; 64]> = SmallVec::new();
+        arriving.extend(hashes.filter_map(|hash| self.prefetch_bucket(hash)));
+        arriving.iter().for_each(Arriving::prefetch_entry);
     }
 
     /// Hints that the entry of `hash` will be needed soon. Reads the bucket: call `prefetch_bucket` earlier.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
-        if let Some(route) = self.route(hash) {
-            let bucket = route.bucket(route.shape.bucket_at(self.relative(hash)));
-            // SAFETY: the bucket belongs to this table, which is borrowed.
-            unsafe { bucket::prefetch_entries(bucket, hash as u8) };
-        }
+        self.bucket_of(hash).inspect(Arriving::prefetch_entry);
+    }
+
+    /// In a re-seeded segment this is some other bucket, which does no harm to who only fetches ahead.
+    #[inline]
+    fn bucket_of(&self, hash: u64) -> Option<Arriving<'_>> {
+        let route = self.route(hash)?;
+        let bucket = route.bucket(route.shape.bucket_at(self.relative(hash)));
+        Some(Arriving { bucket, tag: hash as u8, table: PhantomData })
     }
 
     /// Drops all entries and frees all memory, in this thread. See [`take`](Self::take).
@@ -250,9 +282,21 @@ impl<S: Slot> Table<S> {
         self.directory.route(self.relative(hash))
     }
 
-    /// Walks the one bucket that may hold `key`.
-    #[inline]
+    /// The entry with this key, by its address: an answer that fits a register.
+    fn slot(&self, hash: u64, key: &[u8]) -> Option<NonNull<S>> {
+        let (_, place) = self.walk_bucket(hash, key)?;
+        // SAFETY: the place was just found in a bucket of this table.
+        NonNull::new(unsafe { place.slot() }.cast())
+    }
+
+    /// Where the entry with this key is.
     fn probe(&self, hash: u64, key: &[u8]) -> Option<(Route, Place)> {
+        self.walk_bucket(hash, key)
+    }
+
+    /// Walks the one bucket that may hold `key`.
+    #[inline(always)] // Into the two above.
+    fn walk_bucket(&self, hash: u64, key: &[u8]) -> Option<(Route, Place)> {
         let route = *self.route(hash)?;
         let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
         // SAFETY: the bucket is alive while the table is borrowed, and its slots hold values of type `S`.

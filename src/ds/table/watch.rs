@@ -160,9 +160,9 @@ impl<S: Slot> Table<S> {
         {
             self.thaw_frozen(id);
         }
-        let Some((_, place)) = self.probe(hash, key) else { return Touch::Missing };
+        let Some(mut slot) = self.slot(hash, key) else { return Touch::Missing };
         // SAFETY: the slot holds an `S`, and the table is borrowed exclusively.
-        let entry = unsafe { &mut *place.slot().cast::<S>() };
+        let entry = unsafe { slot.as_mut() };
         if wants(entry) { Touch::Found(entry) } else { Touch::Refused(Refused { table: self, hash }) }
     }
 }

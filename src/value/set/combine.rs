@@ -123,8 +123,7 @@ fn sieve<'s>(
         }
         // Whoever has the member, or has it not, of the first is mostly the answer: the rest is not asked for.
         if let Some(Set::Table(table)) = others.first() {
-            batch.iter().for_each(|(_, hash)| table.prefetch_bucket(*hash));
-            batch.iter().for_each(|(_, hash)| table.prefetch_entry(*hash));
+            table.prefetch(batch.iter().map(|(_, hash)| *hash));
         }
         for &(member, hash) in &batch {
             if passes(others, keep, |set| set.has(member, hash, &mut digits)) {

@@ -187,8 +187,7 @@ impl Big {
         // All waits for memory at once: for the members, for their buckets, for what these hold.
         let hash = |member: &&Member| index.seed().hash(member.bytes());
         members.iter().for_each(|member| member.prefetch());
-        members.iter().for_each(|member| index.prefetch_bucket(hash(member)));
-        members.iter().for_each(|member| index.prefetch_entry(hash(member)));
+        index.prefetch(members.iter().map(hash));
         members.iter().for_each(|member| forget_in(index, member));
         leaving.ranks.start += most;
     }
