@@ -60,6 +60,13 @@ fn add_to(index: usize, bytes: i64) {
     }
 }
 
+/// What the calling thread has counted.
+#[inline]
+pub(super) fn own() -> i64 {
+    let index = SLOT.try_with(Cell::get).unwrap_or(SHARED);
+    COUNTERS.get(index).map_or(0, |Slot(counter)| counter.load(Relaxed))
+}
+
 /// The sum of all threads. Threads go on meanwhile, so it is exact only when nobody allocates.
 pub(super) fn sum() -> usize {
     // Slots that nobody has taken yet are 0; a line of memory for each would be read in vain.

@@ -125,6 +125,13 @@ pub fn allocated_bytes() -> usize {
     counters::sum()
 }
 
+/// Bytes that the calling thread has allocated more than it has freed; negative where it frees what others allocated. By how
+/// much it grows, [`allocated_bytes`] grows.
+#[inline]
+pub fn thread_bytes() -> i64 {
+    counters::own()
+}
+
 /// jemalloc's own account, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {

@@ -53,12 +53,18 @@ impl<'k> Executor<'k> {
         if !self.rewrites.is_empty() {
             self.rewrites.clear();
         }
-        let outcome = self.handle(session, request, ReplySlot::new(out, session.proto));
-        let failed = outcome.is_err();
-        if let Err(error) = &outcome {
-            out.truncate(mark);
-            self.write_error(session, error, out);
-        }
+        // As `handle`, which would have to copy what it returns.
+        let outer = self.audit(request);
+        let outcome = self.run_handler(session, request, ReplySlot::new(out, session.proto));
+        self.view.end_audit(outer);
+        let failed = match outcome {
+            Ok(_) => false,
+            Err(error) => {
+                out.truncate(mark);
+                self.write_error(session, &error, out);
+                true
+            }
+        };
         self.finish(session, request);
         self.account(session, request, failed, self.accounts);
     }

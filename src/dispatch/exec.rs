@@ -129,6 +129,8 @@ pub struct Executor<'k> {
     pub(super) awaited: Option<Awaited>,
     /// Nothing is unusual about the next request, if that is about keys alone; see [`Executor::pass_gates`].
     pub(super) is_clear: bool,
+    /// With `maxmemory`: nor as long as the thread's count of allocated bytes is no higher.
+    pub(super) clear_until: Option<i64>,
     /// The requests that run are those of a script.
     pub(super) in_script: bool,
     /// What the batch runs on.
@@ -177,6 +179,7 @@ impl<'k> Executor<'k> {
             spare_transaction: None,
             awaited: None,
             is_clear: false,
+            clear_until: None,
             in_script: false,
             ground: Ground::Fixed,
             is_abandoned: false,
@@ -260,7 +263,7 @@ impl<'k> Executor<'k> {
             Planned::Stray(args) => return self.turn_away(session, args, out),
         };
         let is_about_keys = matches!(request.command.command.handler, Handler::Read(_) | Handler::Write(_));
-        if !(self.is_clear && is_about_keys)
+        if !(is_about_keys && self.is_still_clear())
             && let Some(step) = self.pass_gates(session, request, is_about_keys, attempts, out)
         {
             return step;
@@ -276,6 +279,7 @@ impl<'k> Executor<'k> {
         }
         let began_ns = self.last_ns;
         self.view.begin(self.now, session.no_touch);
+        // The gates may have looked again.
         if self.is_clear {
             self.call_plainly(session, request, out);
         } else {

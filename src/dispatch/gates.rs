@@ -13,9 +13,11 @@ use std::sync::atomic::Ordering;
 use super::command::{Handler, Request};
 use super::error::CmdError;
 use super::exec::{Attempts, Executor, Parked, Step};
+use super::memory::bytes_left;
 use super::pause::PauseMode;
 use super::table::Registered;
 use super::transaction::{Control, refused_exec};
+use crate::alloc;
 use crate::base::clock::UnixMs;
 use crate::config::EnableCommand;
 use crate::keyspace::Busy;
@@ -41,9 +43,26 @@ impl Executor<'_> {
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Option<Step> {
-        let is_guarded = self.is_guarded(session, request.command);
+        let is_guarded = self.is_short_of_memory() | self.is_guarded(session, request.command);
         self.is_clear = is_about_keys && !is_guarded && !self.is_followed(session);
         if is_guarded { self.stop_at_gates(session, request, attempts, out) } else { None }
+    }
+
+    /// Whether what the last look told holds for another request about keys.
+    #[inline]
+    pub(super) fn is_still_clear(&self) -> bool {
+        self.is_clear && self.clear_until.is_none_or(|bytes| alloc::thread_bytes() <= bytes)
+    }
+
+    /// Whether `maxmemory` is exceeded. If not, what this thread allocates is watched from now on; others see to theirs.
+    #[inline]
+    fn is_short_of_memory(&mut self) -> bool {
+        if self.config.maxmemory == 0 {
+            return false;
+        }
+        let left = bytes_left(self.engine, self.config);
+        self.clear_until = left.map(|bytes| alloc::thread_bytes().saturating_add_unsigned(bytes));
+        left.is_none()
     }
 
     /// Whether something may stand between a client's requests and their run.
@@ -54,7 +73,6 @@ impl Executor<'_> {
             | registered.command.spec.flags.contains(CommandFlags::PROTECTED)
             | engine.journal.is_refusing()
             | engine.lifecycle.is_obstructed()
-            | (self.config.maxmemory > 0)
             | session.is_subscriber()
             | engine.long_scripts.any()
             | session.transaction.is_some()

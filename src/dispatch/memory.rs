@@ -159,6 +159,14 @@ pub fn uncounted_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
     large + engine.clients.mail_bytes() + spare + engine.journal.backlog_bytes()
 }
 
+/// Bytes that may be allocated before somebody has to look again whether `maxmemory` is exceeded; `None` when that must be done
+/// now, or was so when it was done last.
+pub(super) fn bytes_left(engine: &Engine, config: &Config) -> Option<u64> {
+    let limit = config.maxmemory.saturating_sub(engine.eviction.reserve.bytes());
+    let was_exceeded = engine.eviction.exceeded_since_us.load(Relaxed) != 0;
+    limit.checked_sub(alloc::allocated_bytes() as u64).filter(|_| !was_exceeded)
+}
+
 /// Whether more is used than `maxmemory` allows.
 pub(super) fn is_exceeded(engine: &Engine, config: &Config, untold: usize) -> bool {
     excess_bytes(engine, config, untold) > 0
