@@ -112,7 +112,7 @@ impl<'k> Executor<'k> {
         if self.gathered.is_none() {
             // What EXEC or a script runs was not sent as a request of its own.
             session.shared.set_last_command(request.command.id);
-            if session.reply_mode == ReplyMode::SkipNext {
+            if std::mem::take(&mut session.skips_next) && session.reply_mode == ReplyMode::On {
                 session.reply_mode = ReplyMode::Skip;
             }
         }
@@ -154,9 +154,8 @@ impl<'k> Executor<'k> {
         mark: usize,
         out: &mut Output,
     ) {
-        if self.awaited.is_some() || session.reply_mode == ReplyMode::SkipNext {
-            // It comes later, and so does what CLIENT REPLY does to it; or it is that of CLIENT REPLY SKIP itself, which has
-            // none, or what follows it in a transaction, for which it does not count.
+        if self.awaited.is_some() {
+            // It comes later, and so does what CLIENT REPLY does to it.
             return;
         }
         // EXEC has seen to its parts as they came.

@@ -38,8 +38,6 @@ pub enum ReplyMode {
     #[default]
     On,
     Off,
-    /// The next command's reply is dropped.
-    SkipNext,
     /// This command's reply is dropped.
     Skip,
 }
@@ -59,6 +57,8 @@ pub struct Session {
     /// It is the server itself, which may do everything.
     is_internal: bool,
     pub reply_mode: ReplyMode,
+    /// CLIENT REPLY SKIP: the reply of the next command is dropped, whatever is said of replies until then.
+    pub skips_next: bool,
     /// CLIENT NO-TOUCH: reads don't count as uses.
     pub no_touch: bool,
     /// Sees every command (MONITOR).
@@ -109,6 +109,7 @@ impl Session {
             pass: 0,
             is_internal: false,
             reply_mode: ReplyMode::On,
+            skips_next: false,
             no_touch: false,
             monitor: false,
             close_after_reply: false,
