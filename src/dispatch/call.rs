@@ -23,6 +23,7 @@ use crate::keyspace::{DbIndex, Effects, JournalOffset};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
+use crate::tracking::OwnChanges;
 
 /// What durations are recorded for, as the configuration says.
 #[derive(Clone, Copy)]
@@ -288,14 +289,8 @@ impl<'k> Executor<'k> {
         }
         let effects = self.view.take_effects();
         if repeats_itself {
-            let (commands, client) = ([(session.db, request.args)], Some(session.id()));
-            return self.publish(&Commit {
-                commands: &commands,
-                effects: &effects,
-                client,
-                marks: &[],
-                of_scripts: &[],
-            });
+            let commands = [(session.db, request.args)];
+            return self.publish(&Commit::new(&commands, &effects, Some(session.id())));
         }
         self.commit_other(session, request, effects);
     }
@@ -316,13 +311,19 @@ impl<'k> Executor<'k> {
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
-        let client = Some(session.id());
-        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[], of_scripts: &[] });
+        self.publish(&Commit::new(&commands, &effects, Some(session.id())));
     }
 
     /// Hands a commit to whoever listens; the reply depends on it.
     pub(super) fn publish(&mut self, commit: &Commit<'_>) {
-        let offset = self.engine.commit(&mut self.view, commit);
+        let mut own = OwnChanges::new();
+        self.engine.tell(commit.effects, commit.client, &mut own);
+        self.record(commit, own);
+    }
+
+    /// As [`Executor::publish`], of what clients were told while it happened.
+    pub(super) fn record(&mut self, commit: &Commit<'_>, own: OwnChanges) {
+        let offset = self.engine.record(&mut self.view, commit, own, &mut self.changed.keys);
         self.depends = self.depends.max(offset.unwrap_or_default());
     }
 

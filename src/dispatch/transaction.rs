@@ -237,8 +237,7 @@ impl<'k> Executor<'k> {
             let own = std::mem::take(&mut gathered.own_changes);
             let Gathered { effects, marks, of_scripts, .. } = &*gathered;
             let commit = Commit { commands: &commands, effects, client: Some(client), marks, of_scripts };
-            let offset = self.engine.record(&mut self.view, &commit, own);
-            self.depends = self.depends.max(offset.unwrap_or_default());
+            self.record(&commit, own);
         }
         self.view.set_unfinished(false);
         if has_done_nothing {
