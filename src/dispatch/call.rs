@@ -113,8 +113,8 @@ impl<'k> Executor<'k> {
         if self.gathered.is_none() {
             // What EXEC or a script runs was not sent as a request of its own.
             session.shared.set_last_command(request.command.id);
-            if std::mem::take(&mut session.skips_next) && session.reply_mode == ReplyMode::On {
-                session.reply_mode = ReplyMode::Skip;
+            if session.skips_next {
+                session.skip_reply();
             }
         }
         if !self.rewrites.is_empty() {

@@ -173,6 +173,15 @@ impl Session {
         self.shared.reset();
     }
 
+    /// This command is the one that CLIENT REPLY SKIP meant.
+    #[cold]
+    pub fn skip_reply(&mut self) {
+        self.skips_next = false;
+        if self.reply_mode == ReplyMode::On {
+            self.reply_mode = ReplyMode::Skip;
+        }
+    }
+
     /// Who it is, as of the last [`Session::follow`].
     pub fn user(&self) -> &Arc<User> {
         &self.user
