@@ -23,6 +23,7 @@ use crate::keyspace::{DbIndex, Effects, JournalOffset};
 use crate::resp::{Args, Output, OwnedArgs};
 use crate::session::{ReplyMode, Session, bump};
 use crate::spec::CommandFlags;
+use crate::tracking::OwnChanges;
 
 /// What durations are recorded for, as the configuration says.
 #[derive(Clone, Copy)]
@@ -143,8 +144,8 @@ impl<'k> Executor<'k> {
         if self.gathered.is_none() {
             // What EXEC or a script runs was not sent as a request of its own.
             session.shared.set_last_command(request.command.id);
-            if session.reply_mode == ReplyMode::SkipNext {
-                session.reply_mode = ReplyMode::Skip;
+            if session.skips_next {
+                session.skip_reply();
             }
         }
         if !self.rewrites.is_empty() {
@@ -187,9 +188,8 @@ impl<'k> Executor<'k> {
         mark: usize,
         out: &mut Output,
     ) {
-        if self.awaited.is_some() || session.reply_mode == ReplyMode::SkipNext {
-            // It comes later, and so does what CLIENT REPLY does to it; or it is that of CLIENT REPLY SKIP itself, which has
-            // none, or what follows it in a transaction, for which it does not count.
+        if self.awaited.is_some() {
+            // It comes later, and so does what CLIENT REPLY does to it.
             return;
         }
         // EXEC has seen to its parts as they came.
@@ -338,14 +338,8 @@ impl<'k> Executor<'k> {
         }
         let effects = self.view.take_effects();
         if repeats_itself {
-            let (commands, client) = ([(session.db, request.args)], Some(session.id()));
-            return self.publish(&Commit {
-                commands: &commands,
-                effects: &effects,
-                client,
-                marks: &[],
-                of_scripts: &[],
-            });
+            let commands = [(session.db, request.args)];
+            return self.publish(&Commit::new(&commands, &effects, Some(session.id())));
         }
         self.commit_other(session, request, effects);
     }
@@ -366,13 +360,19 @@ impl<'k> Executor<'k> {
         }
         let commands: SmallVec<[(DbIndex, Args<'_>); 2]> =
             commands.into_iter().map(|command| (session.db, command)).collect();
-        let client = Some(session.id());
-        self.publish(&Commit { commands: &commands, effects: &effects, client, marks: &[], of_scripts: &[] });
+        self.publish(&Commit::new(&commands, &effects, Some(session.id())));
     }
 
     /// Hands a commit to whoever listens; the reply depends on it.
     pub(super) fn publish(&mut self, commit: &Commit<'_>) {
-        let offset = self.engine.commit(&mut self.view, commit);
+        let mut own = OwnChanges::new();
+        self.engine.tell(commit.effects, commit.client, &mut own);
+        self.record(commit, own);
+    }
+
+    /// As [`Executor::publish`], of what clients were told while it happened.
+    pub(super) fn record(&mut self, commit: &Commit<'_>, own: OwnChanges) {
+        let offset = self.engine.record(&mut self.view, commit, own, &mut self.changed.keys);
         self.depends = self.depends.max(offset.unwrap_or_default());
     }
 

@@ -177,8 +177,8 @@ impl WriteCx<'_, '_> {
     }
 
     /// Removes what is under the destination of a command that comes to nothing.
-    pub fn empty_destination(&mut self, key: Key<'_>) {
-        self.read.view.empty_destination(self.read.session.db, key);
+    pub fn empty_destination(&mut self, key: Key<'_>) -> bool {
+        self.read.view.empty_destination(self.read.session.db, key)
     }
 
     /// Takes the entry out, to be put somewhere else.

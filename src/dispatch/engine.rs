@@ -28,7 +28,7 @@ use crate::observe::latency;
 use crate::observe::slowlog::Slowlog;
 use crate::pubsub::PubSub;
 use crate::session::{ClientId, Registry, Session, Space, Tracker};
-use crate::tracking::{OwnChanges, Tracking};
+use crate::tracking::{ChangedKeys, OwnChanges, Tracking};
 
 /// Applies changed options to what lives above the dispatcher (listeners, log, …). An error names the option
 /// and undoes the whole CONFIG SET.
@@ -231,9 +231,11 @@ impl Engine {
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,
     /// answers how far it reaches now.
     pub fn commit(&self, view: &mut View<'_>, commit: &Commit<'_>) -> Option<JournalOffset> {
-        let mut own = OwnChanges::new();
+        let (mut own, mut changed) = (OwnChanges::new(), ChangedKeys::new());
         self.tell(commit.effects, commit.client, &mut own);
-        self.record(view, commit, own)
+        let offset = self.record(view, commit, own, &mut changed);
+        self.tracking.broadcast(&changed, &self.clients);
+        offset
     }
 
     /// Tells clients what `client` has done, in the order in which it happened: readers of its keys that these have changed, and
@@ -263,16 +265,17 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::commit`], of what clients were told while it happened.
+    /// As [`Engine::commit`], of what clients were told while it happened. What is to be broadcast is added to `changed`.
     pub(super) fn record(
         &self,
         view: &mut View<'_>,
         commit: &Commit<'_>,
         own: OwnChanges,
+        changed: &mut ChangedKeys,
     ) -> Option<JournalOffset> {
         if self.tracking.is_active() {
             self.tracking.tell_own(commit.client, own, &self.clients);
-            self.tracking.broadcast(commit.effects, commit.client, commit.of_scripts, &self.clients);
+            self.tracking.gather(commit.effects, commit.client, commit.of_scripts, changed);
         }
         if commit.effects.records.is_empty() && commit.commands.is_empty() {
             return None;
@@ -293,5 +296,26 @@ impl Engine {
         let used = crate::alloc::allocated_bytes();
         self.gauges.peak_memory_bytes.fetch_max(used as u64, Ordering::Relaxed);
         used
+    }
+}
+
+/// What a batch has changed that clients who track prefixes are to hear of: in one go when it is over, however it ends.
+pub(super) struct Changed<'k> {
+    engine: &'k Engine,
+    pub keys: ChangedKeys,
+}
+
+impl<'k> Changed<'k> {
+    pub fn new(engine: &'k Engine) -> Changed<'k> {
+        Changed { engine, keys: ChangedKeys::new() }
+    }
+}
+
+impl Drop for Changed<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.keys.is_empty() {
+            self.engine.tracking.broadcast(&self.keys, &self.engine.clients);
+        }
     }
 }

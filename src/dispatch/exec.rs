@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::call::Accounts;
 use super::command::{Handler, Request};
 use super::durable::DiskWait;
-use super::engine::Engine;
+use super::engine::{Changed, Engine};
 use super::gates::{is_exec, subcommand};
 use super::plan::{Keys, Planned, push_keys};
 use super::slices::{self, Ground};
@@ -118,6 +118,8 @@ pub struct Executor<'k> {
     pub(super) disk_target: Option<JournalOffset>,
     /// Behind what the batch has written to the journal.
     pub(super) depends: JournalOffset,
+    /// What the batch has changed for those who track prefixes.
+    pub(super) changed: Changed<'k>,
     pub(super) rewrites: Vec<OwnedArgs>,
     /// While EXEC runs its requests: what they did.
     pub(super) gathered: Option<Box<Gathered>>,
@@ -173,6 +175,7 @@ impl<'k> Executor<'k> {
             view: View::new(&engine.keyspace, seed),
             disk_target: None,
             depends: JournalOffset(0),
+            changed: Changed::new(engine),
             rewrites: Vec::new(),
             gathered: None,
             spare: None,

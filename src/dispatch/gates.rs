@@ -323,7 +323,6 @@ impl Executor<'_> {
         match queued {
             Err(error) => self.refuse(session, Some(registered), &error, out),
             Ok(()) if session.reply_mode == ReplyMode::On => out.writer(session.proto).status("QUEUED"),
-            Ok(()) if session.reply_mode == ReplyMode::SkipNext => session.reply_mode = ReplyMode::On,
             Ok(()) => {}
         }
     }
@@ -349,14 +348,10 @@ impl Executor<'_> {
         }
         let mark = out.mark();
         self.write_error(session, error, out);
-        let is_said = session.reply_mode == ReplyMode::On
-            || session.reply_mode == ReplyMode::SkipNext && self.gathered.is_some();
-        if !is_said {
-            out.truncate(mark);
-        }
         // A refusal is the one reply that CLIENT REPLY SKIP drops, like any other.
-        if session.reply_mode == ReplyMode::SkipNext && self.gathered.is_none() {
-            session.reply_mode = ReplyMode::On;
+        let is_skipped = self.gathered.is_none() && std::mem::take(&mut session.skips_next);
+        if is_skipped || session.reply_mode != ReplyMode::On {
+            out.truncate(mark);
         }
         self.tick();
     }

@@ -291,10 +291,7 @@ fn give_back(freed: u64, maxmemory: u64) {
 fn tell(engine: &Engine, view: &mut View<'_>) {
     let effects = view.take_effects();
     if !effects.records.is_empty() {
-        engine.commit(
-            view,
-            &Commit { commands: &[], effects: &effects, client: None, marks: &[], of_scripts: &[] },
-        );
+        engine.commit(view, &Commit::new(&[], &effects, None));
     }
 }
 

@@ -28,6 +28,17 @@ pub struct Commit<'a> {
     pub of_scripts: &'a [Range<usize>],
 }
 
+impl<'a> Commit<'a> {
+    /// Effects that all came before the commands, none of them a script's.
+    pub fn new(
+        commands: &'a [(DbIndex, Args<'a>)],
+        effects: &'a Effects,
+        client: Option<ClientId>,
+    ) -> Commit<'a> {
+        Commit { commands, effects, client, marks: &[], of_scripts: &[] }
+    }
+}
+
 /// Somebody who hears of every commit.
 pub trait Sink: Send + Sync {
     /// Called under the locks of the command: must be quick and must not touch the keyspace.

@@ -91,13 +91,13 @@ impl<'k> Executor<'k> {
             transaction.failed = true;
             return Err(NOT_INSIDE);
         }
-        // What only reads is repeated nowhere, whatever commands of its kind may do.
-        let flags = match self.flags(registered, args) {
-            flags if !self.only_reads(registered, args) => flags,
-            flags if flags.contains(CommandFlags::DENYOOM) => {
-                CommandFlags::READONLY.union(CommandFlags::DENYOOM)
+        let flags = self.flags(registered, args);
+        let flags = match registered.command.more_flags {
+            // A script that only reads is repeated nowhere, whatever commands of its kind may do.
+            Some(_) if flags.contains(CommandFlags::READONLY) => {
+                flags.intersection(CommandFlags::READONLY.union(CommandFlags::DENYOOM))
             }
-            _ => CommandFlags::READONLY,
+            _ => flags,
         };
         let key_hash = keys.first().map_or(0, Key::hash);
         transaction.push(args, Queued { command: registered.id, key_hash }, flags);
@@ -237,8 +237,7 @@ impl<'k> Executor<'k> {
             let own = std::mem::take(&mut gathered.own_changes);
             let Gathered { effects, marks, of_scripts, .. } = &*gathered;
             let commit = Commit { commands: &commands, effects, client: Some(client), marks, of_scripts };
-            let offset = self.engine.record(&mut self.view, &commit, own);
-            self.depends = self.depends.max(offset.unwrap_or_default());
+            self.record(&commit, own);
         }
         self.view.set_unfinished(false);
         if has_done_nothing {

@@ -73,6 +73,25 @@ impl Awaited {
         proto: Proto,
         work: impl FnOnce(&Arc<Engine>) -> Result<(), CmdError> + Send + 'static,
     ) -> Awaited {
+        Awaited::work_then(name, proto, work, |_| ())
+    }
+
+    /// Waits for work that loads all data anew. Who caches hears that everything may have changed, the client itself behind its
+    /// reply.
+    pub fn reload(
+        name: &'static str,
+        proto: Proto,
+        work: impl FnOnce(&Arc<Engine>) -> Result<(), CmdError> + Send + 'static,
+    ) -> Awaited {
+        Awaited::work_then(name, proto, work, |engine| _ = engine.tracking.flush(None, &engine.clients))
+    }
+
+    fn work_then(
+        name: &'static str,
+        proto: Proto,
+        work: impl FnOnce(&Arc<Engine>) -> Result<(), CmdError> + Send + 'static,
+        behind: fn(&Engine),
+    ) -> Awaited {
         let served = move |done: Result<(), CmdError>| {
             let mut served = Served::default();
             match done {
@@ -85,6 +104,7 @@ impl Awaited {
             let (on, other) = (Arc::clone(engine), Arc::clone(waiter));
             let run = move || {
                 other.end(served(work(&on)));
+                behind(&on);
             };
             if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(run) {
                 let error = CmdError::owned(format!("ERR no thread is to be had: {error}"));

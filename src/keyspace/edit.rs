@@ -97,7 +97,7 @@ impl<'k> View<'k> {
             _ if closed.expired => audience.touch(db_index, key.bytes(), &mut cx.ready),
             Ok((_, effect)) if effect.is_none() => {}
             Ok((_, effect)) => match effect.told {
-                Told::All => audience.touch(db_index, key.bytes(), &mut cx.ready),
+                Told::All | Told::AllLast => audience.touch(db_index, key.bytes(), &mut cx.ready),
                 Told::WhoWaits => audience.stir(db_index, key.bytes(), &mut cx.ready),
                 Told::Nobody => {}
             },
@@ -108,10 +108,8 @@ impl<'k> View<'k> {
             Ok((_, effect)) => {
                 // What is created and emptied by the same edit is told as both, if it is told at all.
                 let emptied = closed.emptied && !effect.is_none();
-                cx.apply(db_index, key.bytes(), effect, !closed.existed && (closed.exists || emptied));
-                if emptied && cx.tells {
-                    cx.effects.record(db_index, key.bytes(), What::Event(EventClass::Generic, "del"));
-                }
+                let fate = Fate { created: !closed.existed && (closed.exists || emptied), emptied };
+                cx.apply(db_index, key.bytes(), effect, fate);
             }
             Err(_) => {
                 debug_assert!(!closed.changed, "an edit that failed must not have changed the entry");
@@ -126,14 +124,15 @@ impl<'k> View<'k> {
     }
 
     /// Removes what is under the destination of a command that comes to nothing. As in Redis that is a change by the command
-    /// even if the entry was behind its deadline.
-    pub fn empty_destination(&mut self, db: DbIndex, key: Key<'_>) {
+    /// even if the entry was behind its deadline. Whether there was one.
+    pub fn empty_destination(&mut self, db: DbIndex, key: Key<'_>) -> bool {
         let (shard, cx) = self.split(key);
-        let Some(entry) = shard.db_mut(db).remove(key) else { return };
+        let Some(entry) = shard.db_mut(db).remove(key) else { return false };
         cx.audit.check(key.bytes(), Access::Change);
         shard.audience.touch(db, key.bytes(), &mut cx.ready);
-        cx.apply(db, key.bytes(), &Effect::event(EventClass::Generic, "del"), false);
+        cx.apply(db, key.bytes(), &Effect::event(EventClass::Generic, "del"), Fate::default());
         discard(entry);
+        true
     }
 
     /// Takes the entry out, to be put somewhere else or dropped.
@@ -153,7 +152,7 @@ impl<'k> View<'k> {
             discard(entry);
             return None;
         }
-        cx.apply(db, key.bytes(), &effect, false);
+        cx.apply(db, key.bytes(), &effect, Fate::default());
         Some(entry)
     }
 
@@ -161,7 +160,7 @@ impl<'k> View<'k> {
     pub fn put(&mut self, db: DbIndex, key: Key<'_>, entry: Entry, effect: Effect) {
         self.place(db, key, entry);
         // What is replaced is deleted first, so the key is new in any case.
-        self.cx.apply(db, key.bytes(), &effect, true);
+        self.cx.apply(db, key.bytes(), &effect, Fate { created: true, emptied: false });
     }
 
     /// Moves the entry of `from` to `to`, replacing what was there; whether there was one. `events` are told of
@@ -177,13 +176,15 @@ impl<'k> View<'k> {
         // As in Redis it begins anew under its new name.
         entry.set_clock(self.cx.new_clock());
         self.place(to.0, to.1, entry);
-        let [leaving, arriving] = events.map(|name| Effect::event(class, name));
-        // Redis tells of the new key first, then of both halves of the move.
+        // Redis tells of the new key first, then who caches either, then of both halves of the move.
         if self.cx.tells {
             self.cx.effects.record(to.0, to.1.bytes(), What::Event(EventClass::New, "new"));
+            self.cx.effects.record(from.0, from.1.bytes(), What::Modified);
+            self.cx.effects.record(to.0, to.1.bytes(), What::Modified);
         }
-        self.cx.apply(from.0, from.1.bytes(), &leaving, false);
-        self.cx.apply(to.0, to.1.bytes(), &arriving.changes(0), false);
+        let [leaving, arriving] = events.map(|name| Effect::event(class, name).unwatched());
+        self.cx.apply(from.0, from.1.bytes(), &leaving, Fate::default());
+        self.cx.apply(to.0, to.1.bytes(), &arriving.changes(0), Fate::default());
         true
     }
 
@@ -206,27 +207,41 @@ impl<'k> View<'k> {
     }
 }
 
+/// What became of the key beside its change.
+#[derive(Clone, Copy, Default)]
+struct Fate {
+    created: bool,
+    emptied: bool,
+}
+
 impl Circumstances {
     /// Does on the way out of an edit what everybody must hear of.
     #[inline]
-    fn apply(&mut self, db: DbIndex, key: &[u8], effect: &Effect, created: bool) {
+    fn apply(&mut self, db: DbIndex, key: &[u8], effect: &Effect, fate: Fate) {
         self.effects.changes += u64::from(effect.changes);
         self.effects.is_forced |= effect.is_forced;
         if self.tells && !effect.is_none() {
-            self.apply_observed(db, key, effect, created);
+            self.apply_observed(db, key, effect, fate);
         }
     }
 
     #[cold]
-    fn apply_observed(&mut self, db: DbIndex, key: &[u8], effect: &Effect, created: bool) {
-        if created {
-            self.effects.record(db, key, What::Event(EventClass::New, "new"));
+    fn apply_observed(&mut self, db: DbIndex, key: &[u8], effect: &Effect, fate: Fate) {
+        let mut tell = |what| self.effects.record(db, key, what);
+        if fate.created {
+            tell(What::Event(EventClass::New, "new"));
         }
         if effect.told == Told::All {
-            self.effects.record(db, key, What::Modified);
+            tell(What::Modified);
         }
         for (class, name) in effect.events() {
-            self.effects.record(db, key, What::Event(class, name));
+            tell(What::Event(class, name));
+        }
+        if fate.emptied {
+            tell(What::Event(EventClass::Generic, "del"));
+        }
+        if effect.told == Told::AllLast {
+            tell(What::Modified);
         }
     }
 }

@@ -46,6 +46,8 @@ impl EventClass {
 pub(super) enum Told {
     /// Who watches the key, caches it or waits for it.
     All,
+    /// The same, but who caches it behind the events.
+    AllLast,
     /// Who waits for the key.
     WhoWaits,
     Nobody,
@@ -95,6 +97,12 @@ impl Effect {
     /// The change is no modification to who watches the key, caches it or waits for it: what consumer groups do to a stream.
     pub const fn unwatched(mut self) -> Effect {
         self.told = Told::Nobody;
+        self
+    }
+
+    /// Who caches the key hears of the change behind its events instead of before them: as in Redis, of what is popped.
+    pub const fn events_first(mut self) -> Effect {
+        self.told = Told::AllLast;
         self
     }
 

@@ -17,7 +17,7 @@ pub mod snapshot;
 pub mod storage;
 
 /// Forgets all data, functions too, before it is loaded again; `view` holds all shards. Nothing happened to anybody: who listens
-/// hears nothing.
+/// hears nothing, and who caches is told when it is loaded.
 pub fn forget_all(engine: &Engine, view: &mut View<'_>) {
     for db in 0..engine.keyspace.databases() {
         view.flush(DbIndex(db), false);
@@ -26,7 +26,4 @@ pub fn forget_all(engine: &Engine, view: &mut View<'_>) {
         functions.flush();
     }
     view.forget_effects();
-    if engine.tracking.is_active() {
-        engine.tracking.flush(None, &engine.clients);
-    }
 }

@@ -201,10 +201,7 @@ pub(super) fn sweep(engine: &Arc<Engine>, now: UnixMs, pace: &mut Pace) -> Optio
             let counters = &engine.stats.worker(engine.workers).counters;
             bump(&counters.expired_keys, effects.expired);
             bump(&counters.expired_subkeys, effects.expired_elements);
-            engine.commit(
-                &mut view,
-                &Commit { commands: &[], effects: &effects, client: None, marks: &[], of_scripts: &[] },
-            );
+            engine.commit(&mut view, &Commit::new(&[], &effects, None));
         }
         view.release();
         if view.has_ready() {

@@ -38,8 +38,6 @@ pub enum ReplyMode {
     #[default]
     On,
     Off,
-    /// The next command's reply is dropped.
-    SkipNext,
     /// This command's reply is dropped.
     Skip,
 }
@@ -59,6 +57,8 @@ pub struct Session {
     /// It is the server itself, which may do everything.
     is_internal: bool,
     pub reply_mode: ReplyMode,
+    /// CLIENT REPLY SKIP: the reply of the next command is dropped, whatever is said of replies until then.
+    pub skips_next: bool,
     /// CLIENT NO-TOUCH: reads don't count as uses.
     pub no_touch: bool,
     /// Sees every command (MONITOR).
@@ -109,6 +109,7 @@ impl Session {
             pass: 0,
             is_internal: false,
             reply_mode: ReplyMode::On,
+            skips_next: false,
             no_touch: false,
             monitor: false,
             close_after_reply: false,
@@ -170,6 +171,15 @@ impl Session {
     pub fn reset(&mut self, acl: &Acl) {
         *self = Session::new(Arc::clone(&self.shared), acl);
         self.shared.reset();
+    }
+
+    /// This command is the one that CLIENT REPLY SKIP meant.
+    #[cold]
+    pub fn skip_reply(&mut self) {
+        self.skips_next = false;
+        if self.reply_mode == ReplyMode::On {
+            self.reply_mode = ReplyMode::Skip;
+        }
     }
 
     /// Who it is, as of the last [`Session::follow`].

@@ -16,6 +16,11 @@ macro_rules! bit_set {
                 $name(self.0 | other.0)
             }
 
+            /// The members that are in both.
+            pub const fn intersection(self, other: Self) -> Self {
+                $name(self.0 & other.0)
+            }
+
             /// Whether every member of `other` is in `self`.
             #[inline]
             pub const fn contains(self, other: Self) -> bool {

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! GET k  (A tracks)  ─▶ keys: k → [A]                    under the shard's lock
-//! SET k  (B)         ─▶ commit ─▶ keys: k → A hears "invalidate k", k is forgotten
-//! a client that tracks a prefix hears of every key that begins with it, read or not
+//! SET k  (B)         ─▶ keys: k → A hears "invalidate k", k is forgotten       when the command has run
+//! a client that tracks a prefix hears of every key that begins with it, read or not: once for all that was changed by what a
+//! client had sent together, when that has run
 //! ```
 //!
 //! Names count, not databases, as in Redis: a change of `k` in any of them is told to whoever has read any.
@@ -34,6 +35,9 @@ use prefixes::Prefixes;
 
 /// Keys that a client has read and then changed itself; `None` is all of them.
 pub type OwnChanges = Vec<Option<Box<[u8]>>>;
+
+/// Keys that were changed, each with who is not to hear of it under NOLOOP.
+pub type ChangedKeys = Vec<(Box<[u8]>, Option<ClientId>)>;
 
 /// Who has read a key.
 type Readers = SmallVec<[ClientId; 2]>;
@@ -192,27 +196,32 @@ impl Tracking {
         }
     }
 
-    /// Tells who tracks prefixes what `origin` has changed, in one go. What is `of_scripts` is nobody's: as in Redis, NOLOOP does
-    /// not spare a client what its own scripts have changed.
-    pub fn broadcast(
+    /// Adds to `changed` what `origin` has changed, if somebody tracks prefixes. What is `of_scripts` is nobody's: as in Redis,
+    /// NOLOOP does not spare a client what its own scripts have changed.
+    pub fn gather(
         &self,
         effects: &Effects,
         origin: Option<ClientId>,
         of_scripts: &[Range<usize>],
-        clients: &Registry,
+        changed: &mut ChangedKeys,
     ) {
-        let prefixes = self.prefixes.read();
-        if prefixes.len() == 0 || effects.records.iter().any(|record| record.what == What::Flushed) {
+        if self.prefixes() == 0 || effects.records.iter().any(|record| record.what == What::Flushed) {
             // After a flush everybody has been told that everything has changed.
             return;
         }
         let is_of_script = |at| of_scripts.iter().any(|range| range.contains(&at));
-        let changed = effects.records.iter().enumerate().filter_map(|(at, record)| match record.what {
-            What::Modified => Some((&*record.key, origin.filter(|_| !is_of_script(at)))),
-            What::Expired => Some((&*record.key, None)),
+        changed.extend(effects.records.iter().enumerate().filter_map(|(at, record)| match record.what {
+            What::Modified => Some((record.key.clone(), origin.filter(|_| !is_of_script(at)))),
+            What::Expired => Some((record.key.clone(), None)),
             _ => None,
-        });
-        prefixes.tell(changed, clients);
+        }));
+    }
+
+    /// Tells who tracks prefixes what was gathered.
+    pub fn broadcast(&self, changed: &ChangedKeys, clients: &Registry) {
+        if !changed.is_empty() {
+            self.prefixes.read().tell(changed, clients);
+        }
     }
 
     /// Tells the readers of a key, and forgets them; whether `origin` is among them, who is not told now.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ChangedKeys;
 use super::message::tell_keys;
 use crate::session::{ClientId, Registry, Tracker};
 
@@ -30,8 +31,9 @@ impl Prefixes {
 
     /// Tells every tracker what of `changed` begins with its prefix: one message for each prefix, keys in their order. Each key
     /// comes with whose change it was; the last one counts.
-    pub fn tell<'k>(&self, changed: impl Iterator<Item = (&'k [u8], Option<ClientId>)>, clients: &Registry) {
-        let changed: BTreeMap<&[u8], Option<ClientId>> = changed.collect();
+    pub fn tell(&self, changed: &ChangedKeys, clients: &Registry) {
+        let changed: BTreeMap<&[u8], Option<ClientId>> =
+            changed.iter().map(|(key, origin)| (&**key, *origin)).collect();
         for (prefix, trackers) in &self.0 {
             let with_prefix: Vec<_> = changed.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
             for (client, tracker) in trackers {

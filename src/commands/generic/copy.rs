@@ -44,8 +44,12 @@ fn copy(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
     if db == cx.db() && from.bytes() == to.bytes() {
         return Err(CmdError::SameObject);
     }
-    let has_source = cx.read(from).is_some();
-    if !has_source || (!replaces && cx.keyspace().peek(db, to).is_some()) {
+    if cx.read(from).is_none() {
+        return Ok(reply.flag(false));
+    }
+    // Looked at in any case: what is behind its deadline expires before it is replaced.
+    let is_taken = cx.keyspace().peek(db, to).is_some();
+    if is_taken && !replaces {
         return Ok(reply.flag(false));
     }
     let clock = cx.keyspace().new_clock();

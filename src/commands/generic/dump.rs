@@ -111,8 +111,8 @@ fn options(req: &Request<'_>) -> Result<Options, CmdError> {
 fn restore(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let key = req.key(0)?;
     let options = options(req)?;
-    let is_there = cx.peek(key).is_some();
-    if is_there && !options.replaces {
+    // What is replaced is not looked at: behind its deadline it does not expire.
+    if !options.replaces && cx.peek(key).is_some() {
         return Err(CmdError::text("BUSYKEY Target key name already exists."));
     }
     let ttl =
@@ -134,8 +134,7 @@ fn restore(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     };
     if deadline.is_some_and(|deadline| deadline <= now.0) {
         // Gone on arrival.
-        if is_there {
-            cx.remove(key, Effect::event(EventClass::Generic, "del"));
+        if options.replaces && cx.empty_destination(key) {
             cx.rewrite(&[b"DEL", key.bytes()]);
         }
         return Ok(reply.ok());

@@ -267,7 +267,8 @@ fn hpersist(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
             return Ok((vec![NO_FIELD; names.len()], Effect::NONE));
         };
         let results: Vec<i64> = names.map(|name| persist_field(hash, name, now)).collect();
-        Ok((results.clone(), persist_effect(results.iter().filter(|&&result| result == DONE).count())))
+        let persisted = results.iter().filter(|&&result| result == DONE).count();
+        Ok((results.clone(), persist_effect(persisted).events_first()))
     })?;
     Ok(reply.write(|writer| {
         writer.array(results.len());

@@ -151,7 +151,10 @@ fn lrem(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
             return Ok((0, Effect::NONE));
         }
         list.shrink(limits);
-        Ok((removed, Effect::event(EventClass::List, "lrem").changes(super::pop::changes(removed))))
+        Ok((
+            removed,
+            Effect::event(EventClass::List, "lrem").changes(super::pop::changes(removed)).events_first(),
+        ))
     })?;
     Ok(reply.count(removed))
 }

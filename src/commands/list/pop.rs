@@ -105,7 +105,7 @@ pub(super) fn changes(elements: usize) -> u32 {
 
 /// The event of a pop at that end.
 pub(super) fn popped(end: End) -> Effect {
-    Effect::event(EventClass::List, popped_event(end))
+    Effect::event(EventClass::List, popped_event(end)).events_first()
 }
 
 pub(super) fn popped_event(end: End) -> &'static str {

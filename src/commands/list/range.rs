@@ -70,7 +70,7 @@ fn ltrim(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         }
         let removed = super::pop::changes(len - count);
         // Told even when nothing was cut off.
-        Ok(((), Effect::event(EventClass::List, "ltrim").changes(removed)))
+        Ok(((), Effect::event(EventClass::List, "ltrim").changes(removed).events_first()))
     })?;
     Ok(reply.ok())
 }

@@ -73,20 +73,21 @@ const FLAGS: CommandFlags = CommandFlags::LOADING
     .union(CommandFlags::STALE);
 
 /// What scripts are told, which have nobody to hear messages, where DEBUG lets them run these at all.
-const NO_CHANNELS: CmdError = CmdError::text("ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client");
-const NO_PATTERNS: CmdError = CmdError::text("ERR PSUBSCRIBE isn't allowed for a DENY BLOCKING client");
-const NO_SHARD_CHANNELS: CmdError = CmdError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+fn refused(req: &Request<'_>) -> CmdError {
+    let name = req.command.full_name.to_ascii_uppercase();
+    CmdError::owned(format!("ERR {name} isn't allowed for a DENY BLOCKING client"))
+}
 
 fn subscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     if cx.in_script {
-        return Err(NO_CHANNELS);
+        return Err(refused(req));
     }
     begin(cx, req, reply, Space::Channel, b"subscribe")
 }
 
 fn psubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     if cx.in_script {
-        return Err(NO_PATTERNS);
+        return Err(refused(req));
     }
     begin(cx, req, reply, Space::Pattern, b"psubscribe")
 }
@@ -94,7 +95,7 @@ fn psubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -
 fn ssubscribe(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     // As in Redis the only one that is refused in a transaction.
     if cx.is_inside() {
-        return Err(NO_SHARD_CHANNELS);
+        return Err(refused(req));
     }
     begin(cx, req, reply, Space::Shard, b"ssubscribe")
 }

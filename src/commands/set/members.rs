@@ -142,7 +142,7 @@ fn smove(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     }
     let is_moved = cx.edit(source, |entry| {
         let is_moved = entry.value_mut::<Set>()?.is_some_and(|set| set.remove(member));
-        Ok((is_moved, counted(REMOVED, usize::from(is_moved))))
+        Ok((is_moved, counted(REMOVED, usize::from(is_moved)).events_first()))
     })?;
     if is_moved {
         cx.edit(destination, |entry| {

@@ -39,7 +39,7 @@ pub const COMMANDS: &[Command] = &[
         .args(&[Arg::key("key", 0), Arg::integer("count").since("2.6.0").optional()]),
 ];
 
-const POPPED: Effect = Effect::event(EventClass::Set, "spop");
+const POPPED: Effect = Effect::event(EventClass::Set, "spop").events_first();
 
 /// SREM commands in the journal name at most so many members.
 const JOURNAL_BATCH: usize = 1024;

@@ -89,7 +89,7 @@ pub(super) fn pop<R>(
         if count > 0 {
             zset.remove_ranks(range);
         }
-        Ok((Some((shown, count)), effect(end.event(), count)))
+        Ok((Some((shown, count)), effect(end.event(), count).events_first()))
     })
 }
 

@@ -56,7 +56,7 @@ fn zrem(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
         let Some(zset) = entry.value_mut::<ZSet>()? else { return Ok((0, Effect::NONE)) };
         let members = req.args.iter().skip(2);
         let removed = members.filter(|member| zset.remove(member).is_some()).count();
-        Ok((removed, effect("zrem", removed)))
+        Ok((removed, effect("zrem", removed).events_first()))
     })?;
     Ok(reply.count(removed))
 }

@@ -103,7 +103,7 @@ fn append(
         }
         let log = entry.value_or_default::<Stream>()?.log_mut();
         log.append(id, fields, bytes, limits);
-        let mut effect = Effect::event(EventClass::Stream, "xadd");
+        let mut effect = Effect::event(EventClass::Stream, "xadd").events_first();
         let mut garbage = None;
         if let Some(trim) = options.trim {
             let (removed, blocks) = log.trim(trim);
@@ -182,9 +182,9 @@ fn xtrim(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         }
         let effect = match removed {
             0 => Effect::NONE,
-            _ => {
-                Effect::event(EventClass::Stream, "xtrim").changes(u32::try_from(removed).unwrap_or(u32::MAX))
-            }
+            _ => Effect::event(EventClass::Stream, "xtrim")
+                .changes(u32::try_from(removed).unwrap_or(u32::MAX))
+                .events_first(),
         };
         Ok(((removed, len), effect))
     })?;

@@ -121,7 +121,7 @@ fn reply_mode(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -
         }
         b"off" => cx.session.reply_mode = ReplyMode::Off,
         b"skip" if cx.session.reply_mode == ReplyMode::Off => {}
-        b"skip" => cx.session.reply_mode = ReplyMode::SkipNext,
+        b"skip" => cx.session.skips_next = true,
         _ => return Err(CmdError::Syntax),
     }
     Ok(reply.nothing())

@@ -129,10 +129,7 @@ impl Job {
         bump(&stats.counters.expired_keys, effects.expired);
         let commands = [(self.from, told.as_args())];
         let commands = if effects.changes > 0 { &commands[..] } else { &[] };
-        engine.commit(
-            &mut view,
-            &Commit { commands, effects: &effects, client: Some(self.client), marks: &[], of_scripts: &[] },
-        );
+        engine.commit(&mut view, &Commit::new(commands, &effects, Some(self.client)));
         *written = view.written().max(*written);
         view.release();
         if view.has_ready() {

@@ -154,7 +154,7 @@ fn load_aof(cx: &mut AdminCx<'_, '_>, reply: ReplySlot<'_>) -> Outcome {
         tracing::info!("Append Only File loaded by DEBUG LOADAOF");
         Ok(())
     };
-    let awaited = Awaited::work("ochre-loadaof", reply.proto(), work);
+    let awaited = Awaited::reload("ochre-loadaof", reply.proto(), work);
     cx.wait(reply, awaited, failed)
 }
 

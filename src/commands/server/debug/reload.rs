@@ -47,6 +47,6 @@ pub(super) fn reload(cx: &mut AdminCx<'_, '_>, req: &Request<'_>, reply: ReplySl
             _ => Err(CmdError::text("ERR Error trying to load the RDB dump, check server logs")),
         }
     };
-    let awaited = Awaited::work("ochre-reload", reply.proto(), work);
+    let awaited = Awaited::reload("ochre-reload", reply.proto(), work);
     cx.wait(reply, awaited, CmdError::text("ERR DEBUG RELOAD can't run inside a transaction"))
 }
