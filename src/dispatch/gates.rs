@@ -84,7 +84,10 @@ impl Executor<'_> {
     /// somebody looks on.
     #[inline]
     fn is_followed(&self, session: &Session) -> bool {
-        (session.reply_mode != ReplyMode::On) | session.tracking.is_some() | self.engine.monitors.any()
+        (session.reply_mode != ReplyMode::On)
+            | session.skips_next
+            | session.tracking.is_some()
+            | self.engine.monitors.any()
     }
 
     /// Asks the gates in their order; what became of the request when one of them did not let it through.
