@@ -256,14 +256,14 @@ impl<'k> Executor<'k> {
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Step {
-        if attempts.owes()
-            && let Err(busy) = self.settle(attempts)
-        {
-            return Step::Parked(Parked::Lock(busy));
-        }
         let request = match planned {
             Planned::Request(request) => request,
-            Planned::Stray(args) => return self.turn_away(session, args, out),
+            Planned::Stray(args) => {
+                return match self.settle(attempts) {
+                    Ok(()) => self.turn_away(session, args, out),
+                    Err(busy) => Step::Parked(Parked::Lock(busy)),
+                };
+            }
         };
         let is_about_keys = matches!(request.command.command.handler, Handler::Read(_) | Handler::Write(_));
         if !(is_about_keys && self.is_still_clear())
@@ -281,11 +281,12 @@ impl<'k> Executor<'k> {
             Err(step) => return step,
         }
         let began_ns = self.last_ns;
-        self.view.begin(self.now, session.no_touch);
         // The gates may have looked again.
         if self.is_clear {
+            self.view.go_on(self.now);
             self.call_plainly(session, request, out);
         } else {
+            self.view.begin(self.now, session.no_touch);
             self.call(session, request, out);
             if let Some(busy) = self.obstacle.take() {
                 attempts.wants_mutex = Self::runs_scripts(session, request.command);
@@ -297,6 +298,7 @@ impl<'k> Executor<'k> {
         }
         if self.view.has_ready() {
             self.serve(attempts);
+            self.is_clear = false;
         }
         if self.last_ns - began_ns > HOLD_MAX_NS {
             self.view.release();

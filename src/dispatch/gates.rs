@@ -43,8 +43,16 @@ impl Executor<'_> {
         attempts: &mut Attempts,
         out: &mut Output,
     ) -> Option<Step> {
+        if attempts.owes()
+            && let Err(busy) = self.settle(attempts)
+        {
+            return Some(Step::Parked(Parked::Lock(busy)));
+        }
         let is_guarded = self.is_short_of_memory() | self.is_guarded(session, request.command);
         self.is_clear = is_about_keys && !is_guarded && !self.is_followed(session);
+        if self.is_clear {
+            self.view.begin(self.now(), session.no_touch);
+        }
         if is_guarded { self.stop_at_gates(session, request, attempts, out) } else { None }
     }
 

@@ -133,12 +133,19 @@ impl<'k> View<'k> {
         }
     }
 
-    /// Sets the circumstances of the next command.
+    /// The next command runs in the circumstances of the last one, perhaps later. Who has begun to listen without taking a lock
+    /// that is held has not seen anything yet that this command could change.
     #[inline]
-    pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
+    pub fn go_on(&mut self, now: UnixMs) {
         if self.cx.now != now {
             self.cx.set_now(now, now);
         }
+    }
+
+    /// Sets the circumstances of the next command.
+    #[inline]
+    pub fn begin(&mut self, now: UnixMs, no_touch: bool) {
+        self.go_on(now);
         self.cx.no_touch = no_touch;
         // Somebody may have begun to listen in the middle of a batch (CLIENT TRACKING).
         self.read_observed();

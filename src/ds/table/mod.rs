@@ -274,7 +274,8 @@ impl<S: Slot> Table<S> {
     /// A hash or position without its shard bits, as the segments see it.
     #[inline]
     fn relative(&self, hash: u64) -> u64 {
-        hash << self.skip
+        // Below 24, so that nothing wraps.
+        hash.wrapping_shl(u32::from(self.skip))
     }
 
     #[inline]
