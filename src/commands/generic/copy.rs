@@ -45,7 +45,11 @@ fn copy(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
         return Err(CmdError::SameObject);
     }
     let has_source = cx.read(from).is_some();
-    if !has_source || (!replaces && cx.keyspace().peek(db, to).is_some()) {
+    if !has_source {
+        return Ok(reply.flag(false));
+    }
+    if !replaces && cx.keyspace().peek(db, to).is_some() {
+        cx.note_use(db, to)?;
         return Ok(reply.flag(false));
     }
     let clock = cx.keyspace().new_clock();

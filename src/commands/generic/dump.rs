@@ -113,6 +113,7 @@ fn restore(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     let options = options(req)?;
     let is_there = cx.peek(key).is_some();
     if is_there && !options.replaces {
+        cx.note_use(cx.db(), key)?;
         return Err(CmdError::text("BUSYKEY Target key name already exists."));
     }
     let ttl =
