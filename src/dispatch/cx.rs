@@ -160,10 +160,22 @@ impl WriteCx<'_, '_> {
 
     /// Notes that the key is used by a command that changes nothing after all.
     pub fn note_use(&mut self, db: DbIndex, key: Key<'_>) -> Result<(), CmdError> {
-        self.edit_in(db, key, |entry| {
-            entry.touch();
-            Ok(((), Effect::NONE))
-        })
+        self.edit_in(db, key, |_| Ok(((), Effect::NONE)))
+    }
+
+    /// Whether the key holds such a collection, to be changed by an edit that follows. One of another kind is an error, and used.
+    ///
+    /// # Errors
+    /// WRONGTYPE.
+    pub fn holds<T: Collection>(&mut self, key: Key<'_>) -> Result<bool, CmdError> {
+        match self.peek(key).map(|entry| collection_of::<T>(entry).is_some()) {
+            None => Ok(false),
+            Some(true) => Ok(true),
+            Some(false) => {
+                self.note_use(self.read.session.db, key)?;
+                Err(CmdError::WrongType)
+            }
+        }
     }
 
     /// Frees what was cut off a value; see [`EntryMut::free`].

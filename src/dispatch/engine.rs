@@ -225,7 +225,7 @@ impl Engine {
         // Somebody else may have begun another.
         self.keyspace.freeze_expiry(self.pause.is_paused());
         // What `maxmemory` was too small for meanwhile.
-        self.eviction.look();
+        self.eviction.wake();
     }
 
     /// Hands effects to every listener; `view` holds the locks that protect what they are about. Where there is a journal,

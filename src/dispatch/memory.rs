@@ -20,7 +20,7 @@
 //!
 //! **Invariant:** no lock is waited for: a shard that is busy is passed over.
 
-use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::Notify;
@@ -29,7 +29,7 @@ use super::command::Request;
 use super::engine::Engine;
 use super::error::CmdError;
 use super::exec::Executor;
-use super::fragmentation::Reserve;
+use super::fragmentation::{self, Reserve};
 use super::sink::Commit;
 use super::stats::WorkerStats;
 use crate::alloc;
@@ -45,10 +45,6 @@ use crate::spec::CommandFlags;
 const CLIENTS_MIN_BYTES: u64 = 128 * 1024;
 /// Keys that go between two looks at memory and clock.
 const KEYS_PER_LOOK: usize = 16;
-/// What of removed keys may stay with the allocator, by `maxmemory`: little of a small one, and so much that giving back is
-/// nothing beside the writing of it.
-const UNRETURNED_BYTES: Range<u64> = 1 << 20..16 << 20;
-
 /// See the module's head.
 #[derive(Default)]
 pub struct Eviction {
@@ -58,7 +54,7 @@ pub struct Eviction {
     exceeded_since_us: AtomicU64,
     exceeded_us: AtomicU64,
     /// What fragmentation takes.
-    pub reserve: Reserve,
+    pub reserve: Arc<Reserve>,
 }
 
 /// How the making of room ended.
@@ -86,21 +82,34 @@ impl Eviction {
         self.unfinished.notified().await;
     }
 
-    /// Looks at what the allocator's pages take, if keys may go for it. To be called some ten times a second.
-    pub fn look_at_pages(&self, config: &Config) {
-        let is_nearly_full = alloc::allocated_bytes() as u64 > config.maxmemory / 10 * 9;
-        if config.maxmemory == 0 || policy(config).is_none() {
-            return self.reserve.clear();
-        }
-        if (is_nearly_full || self.reserve.bytes() > 0)
-            && let Ok(stats) = alloc::stats()
-        {
-            self.reserve.adjust(config.maxmemory, stats.active as u64);
+    /// Looks at what pages take, if keys may go for it. To be called some ten times a second.
+    pub fn look_at_pages(&self, engine: &Engine, config: &Config) {
+        if let Some(pages) = self.look(engine, config) {
+            self.reserve.shrink(config.maxmemory, pages);
         }
     }
 
+    /// What pages take, if keys may go for it; when it is too much, the reserve has grown.
+    fn look(&self, engine: &Engine, config: &Config) -> Option<u64> {
+        let maxmemory = config.maxmemory;
+        if maxmemory == 0 || policy(config).is_none() {
+            self.reserve.clear();
+            return None;
+        }
+        let uncounted = uncounted_bytes(engine, config, 0);
+        let mut pages = page_bytes(uncounted)?;
+        if pages > fragmentation::most(maxmemory) {
+            // Those that nobody uses go first.
+            _ = alloc::purge();
+            pages = page_bytes(uncounted)?;
+        }
+        self.reserve.grow(maxmemory, pages);
+        self.reserve.look_ahead(maxmemory, alloc::allocated_bytes() as u64);
+        Some(pages)
+    }
+
     /// Has the task look whether memory fits.
-    pub fn look(&self) {
+    pub fn wake(&self) {
         self.unfinished.notify_one();
     }
 
@@ -162,7 +171,8 @@ pub fn uncounted_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
 /// Bytes that may be allocated before somebody has to look again whether `maxmemory` is exceeded; `None` when that must be done
 /// now, or was so when it was done last.
 pub(super) fn bytes_left(engine: &Engine, config: &Config) -> Option<u64> {
-    let limit = config.maxmemory.saturating_sub(engine.eviction.reserve.bytes());
+    let reserve = &engine.eviction.reserve;
+    let limit = config.maxmemory.saturating_sub(reserve.bytes()).min(reserve.looked_ahead());
     let was_exceeded = engine.eviction.exceeded_since_us.load(Relaxed) != 0;
     limit.checked_sub(alloc::allocated_bytes() as u64).filter(|_| !was_exceeded)
 }
@@ -174,8 +184,11 @@ pub(super) fn is_exceeded(engine: &Engine, config: &Config, untold: usize) -> bo
 
 /// How much more is used than `maxmemory` allows.
 fn excess_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
-    let used = alloc::allocated_bytes() as u64;
-    let limit = config.maxmemory.saturating_sub(engine.eviction.reserve.bytes());
+    let (used, reserve) = (alloc::allocated_bytes() as u64, &engine.eviction.reserve);
+    if reserve.is_due(used) {
+        engine.eviction.look(engine, config);
+    }
+    let limit = config.maxmemory.saturating_sub(reserve.bytes());
     if used <= limit {
         return 0;
     }
@@ -216,7 +229,7 @@ pub fn make_room(
         engine.latency.record("eviction-cycle", now.seconds(), spent_ms);
     }
     if room == Room::Unfinished {
-        engine.eviction.look();
+        engine.eviction.wake();
     }
     room
 }
@@ -274,17 +287,30 @@ fn remove_keys(
     };
     view.release();
     bump(&stats.counters.evicted_keys, removed);
-    give_back(freed, config.maxmemory);
+    give_back(engine, config, freed);
     room
 }
 
-/// Has the allocator give back the pages of what was removed, whenever that has become much.
+/// Has the allocator give back the pages of what was removed, whenever that has become much, and looks at how many it has left.
 ///
-/// It would do so after a second by itself, but who writes faster than that finds room in other places meanwhile: values of
+/// It would give back after a second by itself, but who writes faster than that finds room in other places meanwhile: values of
 /// many sizes took 1.35 times the limit.
-fn give_back(freed: u64, maxmemory: u64) {
-    let much = (maxmemory / 32).clamp(UNRETURNED_BYTES.start, UNRETURNED_BYTES.end);
-    reclaim::give_back_pages(freed, much);
+fn give_back(engine: &Engine, config: &Config, freed: u64) {
+    let (maxmemory, reserve) = (config.maxmemory, Arc::clone(&engine.eviction.reserve));
+    let uncounted = uncounted_bytes(engine, config, 0);
+    let much = reserve.much(maxmemory);
+    reclaim::give_back_pages(freed, much, move || {
+        if let Some(pages) = page_bytes(uncounted) {
+            reserve.grow(maxmemory, pages);
+        }
+    });
+}
+
+/// Memory of the process, without pages of files and what is `uncounted`.
+fn page_bytes(uncounted: u64) -> Option<u64> {
+    let of_system = machine::resident().map(|resident| resident.anonymous);
+    let bytes = of_system.or_else(|| alloc::stats().ok().map(|stats| stats.resident as u64))?;
+    Some(bytes.saturating_sub(uncounted))
 }
 
 /// Tells of what was removed, under the lock of where it was.

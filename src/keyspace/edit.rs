@@ -59,6 +59,8 @@ pub struct EntryMut<'t, 'c> {
     expired: bool,
     /// A deadline was set or brought forward: the index must hear of it.
     new_deadline: Option<u64>,
+    /// Its use has been noted.
+    used: bool,
     changed: bool,
 }
 
@@ -288,12 +290,17 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             slot,
             cx,
             new_deadline: None,
+            used: false,
             changed: false,
         }
     }
 
     #[inline(always)] // As above.
     fn close(mut self) -> Closed {
+        if !self.changed {
+            // Who came to change it has used it, even if the value was not fit or already so.
+            self.touch();
+        }
         let is_boxed = self.slot.entry().is_some_and(Entry::is_boxed);
         let emptied = is_boxed && self.changed && self.close_collection();
         let left = self.slot.entry().filter(|_| !emptied);
@@ -344,14 +351,15 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         }
     }
 
-    /// Notes that the value is used.
+    /// Notes that the value is used, once.
     #[inline]
     pub fn touch(&mut self) {
-        if self.cx.no_touch {
+        if self.cx.no_touch || self.used {
             return;
         }
         let cx = &mut *self.cx;
         if let Some(entry) = self.slot.entry_mut() {
+            self.used = true;
             cx.touch(entry);
         }
     }
@@ -424,10 +432,15 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         self.changed = true;
         let deadline = self.resolve(ttl);
         let mut new = Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0);
-        new.set_clock(self.cx.new_clock());
         match self.slot.entry_mut() {
-            Some(entry) => discard(std::mem::replace(entry, new)),
-            None => self.insert(new),
+            Some(entry) => {
+                new.set_clock(self.cx.used_clock(entry.clock()));
+                discard(std::mem::replace(entry, new));
+            }
+            None => {
+                new.set_clock(self.cx.new_clock());
+                self.insert(new);
+            }
         }
         self.note(deadline);
     }
@@ -472,7 +485,9 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     pub fn modify_string(&mut self, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), WrongType> {
         self.string()?;
         self.changed = true;
-        self.touch();
+        if self.slot.entry().is_some_and(Entry::is_boxed) {
+            self.touch();
+        }
         if let Some(entry) = self.slot.entry_mut()
             && let Some(Value::String(long)) = entry.value_mut()
         {

@@ -61,26 +61,28 @@ pub(super) fn free_weighed_elsewhere<T: Send + 'static>(garbage: T, bytes: usize
 
 /// Notes that so many bytes were freed, and gives pages back to the system when that has become `much`: on the reclaim thread,
 /// behind what waits to be freed. Where others keep that thread from its CPU it becomes twice as much, and then the caller does it
-/// itself: on a machine that was busy with 15 other things, pages for 0.2 of `maxmemory` waited otherwise.
-pub fn give_back_pages(freed: u64, much: u64) {
+/// itself: on a machine that was busy with 15 other things, pages for 0.2 of `maxmemory` waited otherwise. Whoever does it looks
+/// at what is left, with `look`.
+pub fn give_back_pages(freed: u64, much: u64, look: impl FnOnce() + Send + 'static) {
     let unreturned = UNRETURNED_BYTES.fetch_add(freed, Ordering::Relaxed).saturating_add(freed);
     if unreturned >= much.saturating_mul(2) {
-        purge();
+        purge(look);
     } else if unreturned >= much && !IS_RETURNING.swap(true, Ordering::Relaxed) {
         when_freed(|| {
             IS_RETURNING.store(false, Ordering::Relaxed);
-            purge();
+            purge(look);
         });
     }
 }
 
-fn purge() {
+fn purge(look: impl FnOnce()) {
     // While one thread gives back, the allocator lets others go on as if they had: they would add to what it has not come to yet,
     // without end if it is kept from its CPU. So they wait for it.
     let _alone = PURGING.lock();
     if UNRETURNED_BYTES.swap(0, Ordering::Relaxed) > 0 {
         // If it can't, they go in a second.
         _ = crate::alloc::purge();
+        look();
     }
 }
 
@@ -99,7 +101,7 @@ pub fn when_freed(then: impl FnOnce() + Send + 'static) {
 
 /// Whether what waits to be freed is so much beside all that is allocated that whoever has more should free it at once.
 pub(super) fn is_behind() -> bool {
-    const SHARE: usize = 16;
+    const SHARE: usize = 32;
     pending_bytes() > crate::alloc::allocated_bytes() / SHARE
 }
 
@@ -155,8 +157,8 @@ mod tests {
         }
         let (release, kept) = channel();
         free_elsewhere(Kept(kept));
-        give_back_pages(MUCH, MUCH);
-        give_back_pages(MUCH, MUCH);
+        give_back_pages(MUCH, MUCH, || ());
+        give_back_pages(MUCH, MUCH, || ());
         assert!(UNRETURNED_BYTES.load(Ordering::Relaxed) < MUCH);
         drop(release);
     }
@@ -169,7 +171,7 @@ mod tests {
         std::thread::scope(|scope| {
             let alone = PURGING.lock();
             let waiting = scope.spawn(|| {
-                give_back_pages(2 * MUCH, MUCH);
+                give_back_pages(2 * MUCH, MUCH, || ());
                 assert!(is_given_back.load(Ordering::Relaxed), "it did not wait");
             });
             while UNRETURNED_BYTES.load(Ordering::Relaxed) < 2 * MUCH && !waiting.is_finished() {

@@ -30,22 +30,11 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             })?;
         }
         let draft = tls_draft(&engine, new, changed)?;
-        if changed.iter().any(|option| matches!(option.name, "bind" | "port" | "tls-port")) {
-            rebind(old, new, &rebinds)?;
-        }
+        take_steps(&steps(&log, &rebinds, changed), old, new)?;
         if let (Some(tls), Some(draft)) = (engine.parts.find::<Tls>(), draft) {
             tls.adopt(new, draft);
         }
-        if changed.iter().any(|option| option.name == "dir") {
-            std::env::set_current_dir(&new.dir).map_err(|error| ("dir", error.to_string()))?;
-        }
-        if let Some(option) = changed.iter().find(|option| option.name.starts_with("oom-score-adj")) {
-            oom_score::apply(new).map_err(|error| (option.name, error))?;
-        }
         if let Some(log) = &log {
-            if old.logfile != new.logfile {
-                log.set_file(new.logfile.as_deref()).map_err(|error| ("logfile", error.to_string()))?;
-            }
             log.set_format(format(new.log_format));
             log.set_level(level(new.loglevel));
         }
@@ -71,6 +60,55 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
     *engine.apply_config.lock() = Some(Box::new(apply));
 }
 
+/// Why an option can't be set: its name, and the reason.
+type Refusal = (&'static str, String);
+
+/// Takes the process from one configuration to another; taken the other way round it leads back.
+type Step<'s> = Box<dyn Fn(&Config, &Config) -> Result<(), Refusal> + 's>;
+
+/// What the system may refuse though the values are sound.
+fn steps<'s>(
+    log: &'s Option<LogHandle>,
+    rebinds: &'s UnboundedSender<Rebind>,
+    changed: &[&'static OptionSpec],
+) -> Vec<Step<'s>> {
+    let find =
+        |is_meant: fn(&str) -> bool| changed.iter().map(|option| option.name).find(|name| is_meant(name));
+    let mut steps: Vec<Step<'s>> = Vec::new();
+    if find(|name| matches!(name, "bind" | "port" | "tls-port")).is_some() {
+        steps.push(Box::new(|from, to| rebind(from, to, rebinds)));
+    }
+    if let Some(name) = find(|name| name == "dir") {
+        steps.push(Box::new(move |_, to| {
+            std::env::set_current_dir(&to.dir).map_err(|error| (name, error.to_string()))
+        }));
+    }
+    if let Some(name) = find(|name| name.starts_with("oom-score-adj")) {
+        steps.push(Box::new(move |_, to| oom_score::apply(to).map_err(|error| (name, error))));
+    }
+    if let (Some(log), Some(name)) = (log, find(|name| name == "logfile")) {
+        steps.push(Box::new(move |_, to| {
+            log.set_file(to.logfile.as_deref()).map_err(|error| (name, error.to_string()))
+        }));
+    }
+    steps
+}
+
+/// Takes all steps, or none: before one that fails those that were taken are taken back, the last first.
+fn take_steps(steps: &[Step<'_>], old: &Config, new: &Config) -> Result<(), Refusal> {
+    for (index, step) in steps.iter().enumerate() {
+        if let Err(refusal) = step(old, new) {
+            for taken in steps.iter().take(index).rev() {
+                if let Err((name, reason)) = taken(new, old) {
+                    tracing::error!("CONFIG SET failed and '{name}' can't be put back: {reason}");
+                }
+            }
+            return Err(refusal);
+        }
+    }
+    Ok(())
+}
+
 /// Says what becomes of data that is more than the new `maxmemory`.
 fn warn_of_small_limit(engine: &Engine, old: &Config, new: &Config) {
     let used = engine.used_memory() as u64;
@@ -88,7 +126,7 @@ fn tls_draft(
     engine: &Engine,
     new: &Config,
     changed: &[&'static OptionSpec],
-) -> Result<Option<Option<Draft>>, (&'static str, String)> {
+) -> Result<Option<Option<Draft>>, Refusal> {
     let Some(option) = changed.iter().find(|option| option.topic == Topic::Tls) else { return Ok(None) };
     let Some(tls) = engine.parts.find::<Tls>() else { return Ok(None) };
     tls.draft(new).map(Some).map_err(|error| {
@@ -98,11 +136,7 @@ fn tls_draft(
 }
 
 /// Closes the TCP sockets and opens those of `new`; when that fails those of `old` are opened again.
-fn rebind(
-    old: &Config,
-    new: &Config,
-    rebinds: &UnboundedSender<Rebind>,
-) -> Result<(), (&'static str, String)> {
+fn rebind(old: &Config, new: &Config, rebinds: &UnboundedSender<Rebind>) -> Result<(), Refusal> {
     let option = match (old.port == new.port, old.tls_port == new.tls_port) {
         (true, true) => "bind",
         (true, false) => "tls-port",

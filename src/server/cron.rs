@@ -38,9 +38,9 @@ pub async fn run(engine: Arc<Engine>) {
         engine.gauges.sample(&engine);
         let config = engine.config.snapshot();
         evict_clients(&engine, &config, engine.stats.worker(engine.workers));
-        engine.eviction.look_at_pages(&config);
+        engine.eviction.look_at_pages(&engine, &config);
         // What CONFIG SET made too much goes even if nobody sends a command.
-        engine.eviction.look();
+        engine.eviction.wake();
         engine.tracking.limit(config.tracking_table_max_keys, None, &engine.clients);
         if let Some(saver) = engine.parts.find::<Saver>() {
             // It waits for locks, and starts a thread.

@@ -3,9 +3,9 @@
 //! The machine's own address in its network is not loopback, so a connection to it is what one from elsewhere is. Without such an
 //! address (no network at all) that half of a test is left out, with a message.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 
-use super::process::{at, started};
+use super::process::{at, free_port, started};
 use super::wire::{Reply, Wire};
 
 /// This machine as others see it. Nothing is sent: connecting a datagram socket only asks the system for a route.
@@ -120,6 +120,24 @@ fn the_log_goes_to_regular_files_only() {
     assert!(!status.success() && errors.contains("Can't open the log file"), "nobody reads it: {errors}");
     // As in containers.
     started(&["--logfile", "/dev/stdout"]);
+}
+
+#[test]
+fn of_several_options_none_is_set_when_one_fails() {
+    let [folder, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [folder_path, other_path] = [&folder, &other].map(|folder| folder.path().to_str().unwrap());
+    let options = ["--enable-protected-configs", "yes", "--save", "", "--dir", folder_path];
+    let (_process, port) = started(&options);
+    let free = free_port();
+    let mut wire = Wire::connect(at(port));
+    // A log file that is a folder is refused when port and folder have been changed.
+    let request = format!("CONFIG SET port {free} dir {other_path} logfile {folder_path}");
+    let refusal = wire.ask(&request).error_text();
+    assert!(refusal.contains("'logfile'") && refusal.ends_with("this is not a regular file"), "{refusal}");
+    assert!(TcpStream::connect(at(free)).is_err(), "it listens on the new port");
+    assert_eq!(Wire::connect(at(port)).ask("PING"), Reply::Status(b"PONG".to_vec()));
+    assert_eq!(wire.ask("SAVE"), Reply::ok());
+    assert!(folder.path().join("dump.rdb").is_file() && !other.path().join("dump.rdb").exists());
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn copy(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
     // Looked at in any case: what is behind its deadline expires before it is replaced.
     let is_taken = cx.keyspace().peek(db, to).is_some();
     if is_taken && !replaces {
+        cx.note_use(db, to)?;
         return Ok(reply.flag(false));
     }
     let clock = cx.keyspace().new_clock();

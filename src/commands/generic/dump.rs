@@ -113,6 +113,7 @@ fn restore(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     let options = options(req)?;
     // What is replaced is not looked at: behind its deadline it does not expire.
     if !options.replaces && cx.peek(key).is_some() {
+        cx.note_use(cx.db(), key)?;
         return Err(CmdError::text("BUSYKEY Target key name already exists."));
     }
     let ttl =

@@ -44,7 +44,9 @@ fn rename_key(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, may: fn(bool) -> bool
     let db = cx.db();
     if from.bytes() == to.bytes() || !may(cx.peek(to).is_some()) {
         cx.note_use(db, from)?;
-        cx.note_use(db, to)?;
+        if from.bytes() != to.bytes() {
+            cx.note_use(db, to)?;
+        }
         return Ok(false);
     }
     Ok(cx.relocate((db, from), (db, to), ["rename_from", "rename_to"]))

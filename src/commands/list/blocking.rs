@@ -8,7 +8,7 @@
 //! ```
 
 use super::moves::{MOVED_KEYS, move_element};
-use super::multi::{is_list, parse, pop_from};
+use super::multi::{parse, pop_from};
 use super::pop::popped;
 use super::{end_of, limits, write_element};
 use crate::dispatch::wait::{Awaited, timeout_seconds};
@@ -100,7 +100,7 @@ fn brpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
 fn pop_first(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, end: End) -> Outcome {
     let timeout = timeout_seconds(req.arg(req.len() - 1), cx.now())?;
     for key in req.keys() {
-        if is_list(cx, *key)? {
+        if cx.holds::<List>(*key)? {
             return pop_named(cx, *key, reply, end);
         }
     }
@@ -131,7 +131,7 @@ fn blmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     let (end, count) = parse(req, 2)?;
     let timeout = timeout_seconds(req.arg(1), cx.now())?;
     for key in req.keys() {
-        if is_list(cx, *key)? {
+        if cx.holds::<List>(*key)? {
             return pop_from(cx, *key, reply, end, count);
         }
     }

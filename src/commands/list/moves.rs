@@ -113,9 +113,11 @@ impl Moved {
 
 /// A copy of the element at an end of the list under `key`.
 fn end_element(cx: &mut WriteCx<'_, '_>, key: Key<'_>, end: End) -> Result<Option<Moved>, CmdError> {
-    let Some(entry) = cx.peek(key) else { return Ok(None) };
-    let list = collection_of::<List>(entry).ok_or(CmdError::WrongType)?;
-    Ok(list.end(end).map(|element| Moved {
+    if !cx.holds::<List>(key)? {
+        return Ok(None);
+    }
+    let list = cx.peek(key).and_then(collection_of::<List>);
+    Ok(list.and_then(|list| list.end(end)).map(|element| Moved {
         is_int: matches!(element, Element::Int(_)),
         bytes: SmallVec::from_slice(element.bytes(&mut Digits::new())),
     }))

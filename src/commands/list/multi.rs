@@ -8,7 +8,6 @@ use super::pop::{changes, pop_many, popped};
 use super::{end_of, limits};
 use crate::base::num::parse_i64;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, WriteCx, options};
-use crate::keyspace::entry::collection_of;
 use crate::keyspace::{Effect, Key};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::list::{End, List};
@@ -32,7 +31,7 @@ pub const COMMANDS: &[Command] = &[Command::write("lmpop", -4, lmpop)
 fn lmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let (end, count) = parse(req, 1)?;
     for key in req.keys() {
-        if is_list(cx, *key)? {
+        if cx.holds::<List>(*key)? {
             return pop_from(cx, *key, reply, end, count);
         }
     }
@@ -56,12 +55,6 @@ pub(super) fn parse(req: &Request<'_>, count_at: usize) -> Result<(End, usize), 
         count = Some(positive(options::value(&mut cursor)?).ok_or(NO_COUNT)?);
     }
     Ok((end, count.unwrap_or(1)))
-}
-
-/// Whether a list is there; a value of another type is an error.
-pub(super) fn is_list(cx: &mut WriteCx<'_, '_>, key: Key<'_>) -> Result<bool, CmdError> {
-    let Some(entry) = cx.peek(key) else { return Ok(false) };
-    collection_of::<List>(entry).map(|_| true).ok_or(CmdError::WrongType)
 }
 
 pub(super) fn pop_from(

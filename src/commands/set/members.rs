@@ -5,8 +5,9 @@
 //! ```
 
 use super::{limits, write_members};
-use crate::dispatch::{Command, Outcome, ReadCx, ReplySlot, Request, WriteCx};
-use crate::keyspace::{Effect, EventClass};
+use crate::dispatch::{CmdError, Command, Outcome, ReadCx, ReplySlot, Request, WriteCx};
+use crate::keyspace::entry::collection_of;
+use crate::keyspace::{Effect, Entry, EventClass};
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::set::Set;
 
@@ -127,18 +128,21 @@ fn scard(cx: &mut ReadCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
 fn smove(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let limits = limits(cx.config);
     let (source, destination, member) = (req.key(0)?, req.key(1)?, req.arg(3));
-    // Both types are checked before anything is moved, but not that of the destination when the source is missing.
-    let exists = cx.edit(source, |entry| Ok((entry.value::<Set>()?.is_some(), Effect::NONE)));
-    if exists == Ok(false) {
+    if cx.peek(source).is_none() {
         return Ok(reply.int(0));
     }
-    cx.edit(destination, |entry| Ok((entry.value::<Set>().map(drop)?, Effect::NONE)))?;
-    exists?;
-    if source.bytes() == destination.bytes() {
-        let has = cx.edit(source, |entry| {
-            Ok((entry.value::<Set>()?.is_some_and(|set| set.contains(member)), Effect::NONE))
-        })?;
-        return Ok(reply.flag(has));
+    // Both types are checked before anything is moved.
+    let is_set = |entry: &Entry| collection_of::<Set>(entry).is_some();
+    let fits = [source, destination].iter().all(|key| cx.peek(*key).is_none_or(is_set));
+    if !fits || source.bytes() == destination.bytes() {
+        let db = cx.db();
+        cx.note_use(db, source)?;
+        cx.note_use(db, destination)?;
+        let set = cx.peek(source).and_then(collection_of::<Set>).filter(|_| fits);
+        return match set.map(|set| set.contains(member)) {
+            Some(has) => Ok(reply.flag(has)),
+            None => Err(CmdError::WrongType),
+        };
     }
     let is_moved = cx.edit(source, |entry| {
         let is_moved = entry.value_mut::<Set>()?.is_some_and(|set| set.remove(member));
@@ -153,6 +157,8 @@ fn smove(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
             let is_new = set.insert(member, &limits);
             Ok(((), counted(ADDED, usize::from(is_new))))
         })?;
+    } else {
+        cx.note_use(cx.db(), destination)?;
     }
     Ok(reply.flag(is_moved))
 }

@@ -11,6 +11,7 @@ use crate::resp::Args;
 use crate::spec::keys::InvalidKeys;
 use crate::spec::{Arg, CommandFlags, Group, KeyFlags, KeySpec};
 use crate::value::Kind;
+use crate::value::zset::ZSet;
 
 const KEYS: &[KeySpec] = &[KeySpec::range(1, -2, 1, POPPED)];
 const ARGS: &[Arg] = &[Arg::key("key", 0).multiple(), Arg::double("timeout")];
@@ -67,7 +68,7 @@ fn bzpopmax(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
 fn pop_named(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, end: End) -> Outcome {
     let timeout = timeout_seconds(req.arg(req.len() - 1), cx.now())?;
     for &key in req.keys() {
-        if !super::pop::is_zset(cx, key)? {
+        if !cx.holds::<ZSet>(key)? {
             continue;
         }
         let replied = reply.try_write(|writer| {

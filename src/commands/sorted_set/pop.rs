@@ -5,7 +5,6 @@
 use super::{effect, write_items, write_pairs};
 use crate::base::num::parse_i64;
 use crate::dispatch::{CmdError, Command, Outcome, Replied, ReplySlot, Request, WriteCx};
-use crate::keyspace::entry::collection_of;
 use crate::keyspace::{Effect, Key};
 use crate::resp::{Args, Writer};
 use crate::spec::keys::InvalidKeys;
@@ -142,13 +141,6 @@ fn zmpop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
     pop_first(cx, req, reply, end, count).map(|popped| popped.unwrap_or_else(ReplySlot::null_array))
 }
 
-/// Whether a sorted set is there, by a look that doesn't count: to Redis it is one of a write. A value of another type is an
-/// error.
-pub(super) fn is_zset(cx: &WriteCx<'_, '_>, key: Key<'_>) -> Result<bool, CmdError> {
-    let Some(entry) = cx.look(key) else { return Ok(false) };
-    collection_of::<ZSet>(entry).map(|_| true).ok_or(CmdError::WrongType)
-}
-
 /// Answers with members of the first sorted set that is there; gives the place for the reply back if there is none.
 pub(super) fn pop_first<'o>(
     cx: &mut WriteCx<'_, '_>,
@@ -158,7 +150,7 @@ pub(super) fn pop_first<'o>(
     count: usize,
 ) -> Result<Result<Replied, ReplySlot<'o>>, CmdError> {
     for &key in req.keys() {
-        if !is_zset(cx, key)? {
+        if !cx.holds::<ZSet>(key)? {
             continue;
         }
         let mut slot = Some(reply);

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::alloc;
 use crate::base::clock::{Clock, UnixMs};
+use crate::base::machine;
 use crate::config::Config;
 use crate::dispatch::stats::Totals;
 use crate::dispatch::{AdminCx, CmdError, Engine};
@@ -192,7 +193,7 @@ impl Memory {
             used,
             peak: gauges.peak_memory_bytes.load(Relaxed),
             startup: gauges.startup_memory_bytes.load(Relaxed),
-            resident: resident_bytes().unwrap_or(0),
+            resident: machine::resident().map_or(0, |resident| resident.all),
             allocator_allocated: allocated(|stats| stats.allocated),
             allocator_active: allocated(|stats| stats.active),
             allocator_resident: allocated(|stats| stats.resident),
@@ -264,13 +265,6 @@ impl Database {
         self.volatile += volatile;
         self.mean_ttl_ms = u64::try_from(sum / u128::from(self.volatile.max(1))).unwrap_or(u64::MAX);
     }
-}
-
-/// Physical memory of this process, bytes.
-fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// Seconds of processor time in user and kernel mode.
