@@ -243,6 +243,12 @@ impl<'k> Executor<'k> {
         self.is_stale
     }
 
+    /// Whether the last request was about keys and nothing about it or its client was unusual.
+    #[inline]
+    pub fn was_plain(&self) -> bool {
+        self.is_clear
+    }
+
     /// How long the batch has taken so far, in µs.
     pub fn elapsed_us(&self) -> u64 {
         (self.last_ns - self.began_ns) / 1000

@@ -499,6 +499,8 @@ impl Connection {
         }
         for (index, planned) in plan.iter().enumerate() {
             match executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output) {
+                // Nearly always.
+                Step::Done if executor.was_plain() && !self.output.is_over() => {}
                 Step::Done
                     if self.session.close_after_reply || executor.is_stale() || self.output.is_over() =>
                 {
