@@ -169,8 +169,7 @@ fn main() {
             || std::array::from_fn::<_, 16, _>(|_| key(number())),
             |keys| {
                 let hashes = keys.map(|key| seed.hash(&key));
-                hashes.iter().for_each(|hash| table.prefetch_bucket(*hash));
-                hashes.iter().for_each(|hash| table.prefetch_entry(*hash));
+                table.prefetch(hashes.into_iter());
                 keys.iter().zip(hashes).filter(|(key, hash)| table.find(*hash, &key[..]).is_some()).count()
             },
             BatchSize::SmallInput,
