@@ -131,7 +131,7 @@ pub struct Executor<'k> {
     pub(super) awaited: Option<Awaited>,
     /// Nothing is unusual about the next request, if that is about keys alone; see [`Executor::pass_gates`].
     pub(super) is_clear: bool,
-    /// With `maxmemory`: nor as long as the thread's count of allocated bytes is no higher.
+    /// With `maxmemory`: up to which count of bytes that this thread has allocated that holds.
     pub(super) clear_until: Option<i64>,
     /// The requests that run are those of a script.
     pub(super) in_script: bool,

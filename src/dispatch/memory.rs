@@ -296,12 +296,14 @@ fn remove_keys(
 /// It would give back after a second by itself, but who writes faster than that finds room in other places meanwhile: values of
 /// many sizes took 1.35 times the limit.
 fn give_back(engine: &Engine, config: &Config, freed: u64) {
-    let (maxmemory, reserve) = (config.maxmemory, Arc::clone(&engine.eviction.reserve));
-    let uncounted = uncounted_bytes(engine, config, 0);
-    let much = reserve.much(maxmemory);
-    reclaim::give_back_pages(freed, much, move || {
-        if let Some(pages) = page_bytes(uncounted) {
-            reserve.grow(maxmemory, pages);
+    let maxmemory = config.maxmemory;
+    let much = engine.eviction.reserve.much(maxmemory);
+    reclaim::give_back_pages(freed, much, || {
+        let (reserve, uncounted) = (Arc::clone(&engine.eviction.reserve), uncounted_bytes(engine, config, 0));
+        move || {
+            if let Some(pages) = page_bytes(uncounted) {
+                reserve.grow(maxmemory, pages);
+            }
         }
     });
 }

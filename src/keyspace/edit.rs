@@ -431,17 +431,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     pub fn set_value<T: Collection>(&mut self, value: T, ttl: Ttl) {
         self.changed = true;
         let deadline = self.resolve(ttl);
-        let mut new = Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0);
-        match self.slot.entry_mut() {
-            Some(entry) => {
-                new.set_clock(self.cx.used_clock(entry.clock()));
-                discard(std::mem::replace(entry, new));
-            }
-            None => {
-                new.set_clock(self.cx.new_clock());
-                self.insert(new);
-            }
-        }
+        self.put(Entry::boxed(self.key.bytes(), value.into_value(), deadline, 0));
         self.note(deadline);
     }
 
@@ -465,17 +455,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                 entry.set_meta(encoding as u8);
                 self.cx.touch(entry);
             }
-            Some(entry) => {
-                let clock = self.cx.used_clock(entry.clock());
-                let mut new = string_entry(key, value, encoding, deadline);
-                new.set_clock(clock);
-                discard(std::mem::replace(entry, new));
-            }
-            None => {
-                let mut new = string_entry(key, value, encoding, deadline);
-                new.set_clock(self.cx.new_clock());
-                self.insert(new);
-            }
+            _ => self.put(string_entry(key, value, encoding, deadline)),
         }
         self.note(deadline);
     }
@@ -528,17 +508,7 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         self.changed = true;
         let deadline = self.resolve(ttl);
         let value = Value::String(LongString::new(bytes));
-        let mut new = Entry::boxed(self.key.bytes(), value, deadline, Encoding::Raw as u8);
-        match self.slot.entry_mut() {
-            Some(entry) => {
-                new.set_clock(self.cx.used_clock(entry.clock()));
-                discard(std::mem::replace(entry, new));
-            }
-            None => {
-                new.set_clock(self.cx.new_clock());
-                self.insert(new);
-            }
-        }
+        self.put(Entry::boxed(self.key.bytes(), value, deadline, Encoding::Raw as u8));
         self.note(deadline);
     }
 
@@ -561,6 +531,20 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                 discard(occupied.remove());
             }
             other => self.slot = other,
+        }
+    }
+
+    /// Puts an entry in the place of what is there, whose use that is, or where nothing is.
+    fn put(&mut self, mut new: Entry) {
+        match self.slot.entry_mut() {
+            Some(entry) => {
+                new.set_clock(self.cx.used_clock(entry.clock()));
+                discard(std::mem::replace(entry, new));
+            }
+            None => {
+                new.set_clock(self.cx.new_clock());
+                self.insert(new);
+            }
         }
     }
 

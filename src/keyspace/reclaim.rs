@@ -62,12 +62,13 @@ pub(super) fn free_weighed_elsewhere<T: Send + 'static>(garbage: T, bytes: usize
 /// Notes that so many bytes were freed, and gives pages back to the system when that has become `much`: on the reclaim thread,
 /// behind what waits to be freed. Where others keep that thread from its CPU it becomes twice as much, and then the caller does it
 /// itself: on a machine that was busy with 15 other things, pages for 0.2 of `maxmemory` waited otherwise. Whoever does it looks
-/// at what is left, with `look`.
-pub fn give_back_pages(freed: u64, much: u64, look: impl FnOnce() + Send + 'static) {
+/// at what is left, with what `look` makes.
+pub fn give_back_pages<L: FnOnce() + Send + 'static>(freed: u64, much: u64, look: impl FnOnce() -> L) {
     let unreturned = UNRETURNED_BYTES.fetch_add(freed, Ordering::Relaxed).saturating_add(freed);
     if unreturned >= much.saturating_mul(2) {
-        purge(look);
+        purge(look());
     } else if unreturned >= much && !IS_RETURNING.swap(true, Ordering::Relaxed) {
+        let look = look();
         when_freed(|| {
             IS_RETURNING.store(false, Ordering::Relaxed);
             purge(look);
@@ -157,8 +158,8 @@ mod tests {
         }
         let (release, kept) = channel();
         free_elsewhere(Kept(kept));
-        give_back_pages(MUCH, MUCH, || ());
-        give_back_pages(MUCH, MUCH, || ());
+        give_back_pages(MUCH, MUCH, || || ());
+        give_back_pages(MUCH, MUCH, || || ());
         assert!(UNRETURNED_BYTES.load(Ordering::Relaxed) < MUCH);
         drop(release);
     }
@@ -171,7 +172,7 @@ mod tests {
         std::thread::scope(|scope| {
             let alone = PURGING.lock();
             let waiting = scope.spawn(|| {
-                give_back_pages(2 * MUCH, MUCH, || ());
+                give_back_pages(2 * MUCH, MUCH, || || ());
                 assert!(is_given_back.load(Ordering::Relaxed), "it did not wait");
             });
             while UNRETURNED_BYTES.load(Ordering::Relaxed) < 2 * MUCH && !waiting.is_finished() {

@@ -204,7 +204,6 @@ fn expire_key(
     let (done, old) = cx.edit(req.key(0)?, |entry| {
         let old = old_answer(entry, unit);
         if !entry.exists() || !options.hold(entry.deadline(), when_ms) {
-            entry.touch();
             return Ok::<_, CmdError>(((Done::Nothing, old), Effect::NONE));
         }
         if when_ms <= entry.now().as_i64() {

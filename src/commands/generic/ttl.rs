@@ -100,7 +100,6 @@ fn answer(
 fn persist(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let had_deadline = cx.edit(req.key(0)?, |entry| {
         if entry.deadline().is_none() {
-            entry.touch();
             return Ok::<_, CmdError>((false, Effect::NONE));
         }
         entry.set_deadline(None);

@@ -61,10 +61,7 @@ fn pfadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
         let found = entry.string()?.map(inspect).transpose()?;
         let changes = match found {
             // Most elements change nothing, and a string that somebody shares need not be copied for them.
-            Some((bytes, Encoding::Dense)) if !traces().any(|trace| hll::raises_dense(bytes, trace)) => {
-                entry.touch();
-                0
-            }
+            Some((bytes, Encoding::Dense)) if !traces().any(|trace| hll::raises_dense(bytes, trace)) => 0,
             Some((_, Encoding::Dense)) => add_in_place(entry, traces())?,
             Some((bytes, Encoding::Sparse)) => {
                 let mut bytes = Cow::Borrowed(bytes);

@@ -60,7 +60,6 @@ fn setrange(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -
     let len = cx.edit(req.key(0)?, |entry| {
         let len = entry.string()?.map_or(0, |string| string.bytes().len());
         if part.is_empty() {
-            entry.touch();
             return Ok((len, Effect::NONE));
         }
         let end = checked_len(offset, part.len(), limit)?;

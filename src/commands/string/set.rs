@@ -113,7 +113,6 @@ fn set_with_options(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlo
     let (replied, is_stored) = cx.edit(req.key(0)?, |entry| {
         let (replied, holds) = answer(entry, &options, reply)?;
         if !holds {
-            entry.touch();
             return Ok(((replied, false), Effect::NONE));
         }
         entry.set_string(value, ttl);
@@ -163,7 +162,6 @@ fn rewrite_set(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, options: &SetOptions
 fn setnx(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let is_stored = cx.edit(req.key(0)?, |entry| {
         if entry.exists() {
-            entry.touch();
             return Ok((false, Effect::NONE));
         }
         entry.set_string(req.arg(2), Ttl::Clear);
