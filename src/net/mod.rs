@@ -11,6 +11,7 @@
 
 pub mod admission;
 pub mod connection;
+mod courtesy;
 pub mod debts;
 pub mod limits;
 pub mod listener;

@@ -21,6 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::connection::Connection;
+use super::courtesy::Courtesy;
 use super::postman;
 use super::stream::Stream;
 use super::task::Task;
@@ -392,9 +393,11 @@ fn run(
     load: Arc<AtomicUsize>,
     mut newcomers: UnboundedReceiver<(ClientId, Newcomer)>,
 ) {
+    let courtesy = Courtesy::default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .on_thread_park(move || courtesy.before_sleep())
         .build_local(Default::default());
     let runtime = match runtime {
         Ok(runtime) => runtime,
