@@ -23,9 +23,22 @@ pub fn run(plan: &Plan) {
     always(plan);
 }
 
-fn start(peer: &Peer, options: &[&str]) -> Instance {
-    machine::move_to(machine::SERVER_CPU);
-    let instance = peer.start_here(options);
+/// Where a server may run.
+#[derive(Clone, Copy)]
+enum Place {
+    /// On one CPU, which commands and the thread that writes the file share.
+    One,
+    /// On all: that thread runs where there is room. Commands have one thread here too.
+    Anywhere,
+}
+
+fn start(peer: &Peer, place: Place, options: &[&str]) -> Instance {
+    let one_worker = if peer.is_ochre() { &["--io-threads", "1"][..] } else { &[] };
+    match place {
+        Place::One => machine::move_to(machine::SERVER_CPU),
+        Place::Anywhere => machine::move_anywhere(),
+    }
+    let instance = peer.start_here(&[one_worker, options].concat());
     machine::move_to(machine::CLIENT_CPU);
     instance
 }
@@ -45,12 +58,15 @@ fn median(mut figures: Vec<f64>) -> f64 {
 
 fn everysec(plan: &Plan) {
     let mut table = Table::new(
-        ["server", "ops/s without", "ops/s everysec", "ratio", "CPU s/M without", "CPU s/M everysec"]
+        ["server", "CPUs", "ops/s without", "ops/s everysec", "ratio", "CPU s/M without", "CPU s/M everysec"]
             .map(str::to_owned),
     );
-    for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
+    let peers = plan.peers.iter().filter(|peer| peer.can_start());
+    for (peer, (place, cpus)) in
+        peers.flat_map(|peer| [(Place::Anywhere, "all"), (Place::One, "one")].map(|place| (peer, place)))
+    {
         let settings: [&[&str]; 2] = [&[], &["--appendonly", "yes", "--appendfsync", "everysec"]];
-        let instances = settings.map(|options| start(peer, options));
+        let instances = settings.map(|options| start(peer, place, options));
         let mut batch = Batch::new(Kind::Set, PIPELINE, VALUE_BYTES);
         let mut loads = [0, 1].map(|index: usize| Load::on(instances[index].addr, CONNECTIONS));
         let mut figures = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
@@ -64,7 +80,7 @@ fn everysec(plan: &Plan) {
         }
         let [without, with] = figures.map(|(rates, cpus)| (median(rates), median(cpus)));
         let numbers = [without.0, with.0].map(|rate| format!("{rate:.0}"));
-        let cells = [peer.name.clone()].into_iter().chain(numbers);
+        let cells = [peer.name.clone(), cpus.to_owned()].into_iter().chain(numbers);
         let cells = cells.chain([format!("{:.3}", with.0 / without.0)]);
         table.row(cells.chain([without.1, with.1].map(|cpu| format!("{cpu:.3}"))));
     }
@@ -82,7 +98,7 @@ fn always(plan: &Plan) {
     let mut table =
         Table::new(["server", "clients", "writes/s", "writes per sync", "of the clients"].map(str::to_owned));
     for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
-        let instance = start(peer, &["--appendonly", "yes", "--appendfsync", "always"]);
+        let instance = start(peer, Place::One, &["--appendonly", "yes", "--appendfsync", "always"]);
         for clients in CLIENTS {
             let mut load = Load::on(instance.addr, clients);
             let mut batch = Batch::new(Kind::Set, 1, VALUE_BYTES);

@@ -61,6 +61,12 @@ impl Wanted {
 }
 
 impl Executor<'_> {
+    /// Behind everything committed so far, by this batch too.
+    fn journal_end(&mut self) -> JournalOffset {
+        self.view.log_all();
+        self.engine.journal.end()
+    }
+
     /// Where a WAITAOF must wait; `None` when it can be answered, with an error perhaps.
     pub(super) fn wait_for_disk(
         &mut self,
@@ -70,8 +76,9 @@ impl Executor<'_> {
     ) -> Option<Parked> {
         let wanted = Wanted::parse(args, self.engine, now).ok()?;
         let now_ns = self.engine.time.monotonic_ns();
+        let target = self.journal_end();
         let wait = *attempts.disk.get_or_insert_with(|| DiskWait {
-            target: self.engine.journal.end(),
+            target,
             deadline_ns: wanted.timeout_ns.map(|timeout| now_ns.saturating_add(timeout)),
         });
         self.disk_target = Some(wait.target);
@@ -90,8 +97,9 @@ impl Executor<'_> {
     /// Answers how many have what was written: this server, and replicas.
     pub(super) fn answer_waitaof(&mut self, request: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
         Wanted::parse(&request.args, self.engine, self.view.now())?;
+        let end = self.journal_end();
         let journal = &self.engine.journal;
-        let target = self.disk_target.take().unwrap_or_else(|| journal.end());
+        let target = self.disk_target.take().unwrap_or_else(|| end);
         let is_durable = journal.is_on() && journal.durable() >= target;
         Ok(reply.write(|w| {
             w.array(2);

@@ -281,6 +281,7 @@ impl Engine {
             return None;
         }
         self.sinks.commit(commit);
+        view.log_all();
         let offset = self.journal.append(commit.commands, &commit.effects.records, commit.marks)?;
         view.note_write(offset);
         Some(offset)

@@ -9,6 +9,15 @@
 use crate::keyspace::{DbIndex, EffectRecord, What};
 use crate::resp::{Args, push_record};
 
+/// Appends a request in the form of the log: as it came, where that is the same.
+#[inline]
+pub fn push_request(out: &mut Vec<u8>, args: &Args<'_>) {
+    match args.as_record() {
+        Some(bytes) => out.extend_from_slice(bytes),
+        None => push_record(out, args.iter()),
+    }
+}
+
 /// Appends commands to a buffer.
 pub(super) struct Encoder<'q> {
     out: &'q mut Vec<u8>,
@@ -79,10 +88,13 @@ impl<'q> Encoder<'q> {
     #[inline]
     pub(super) fn request(&mut self, db: DbIndex, args: &Args<'_>) {
         self.select(db);
-        match args.as_record() {
-            Some(bytes) => self.out.extend_from_slice(bytes),
-            None => push_record(self.out, args.iter()),
-        }
+        push_request(self.out, args);
+    }
+
+    /// Commands in the form of the log, all for one database.
+    pub(super) fn records(&mut self, db: DbIndex, records: &[u8]) {
+        self.select(db);
+        self.out.extend_from_slice(records);
     }
 
     fn command<'a>(&mut self, db: DbIndex, args: impl ExactSizeIterator<Item = &'a [u8]>) {

@@ -24,6 +24,8 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub use encode::push_request;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,7 +35,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 
-use crate::keyspace::{DbIndex, EffectRecord, JournalOffset};
+use crate::keyspace::{DbIndex, EffectRecord, JournalOffset, Log};
 use crate::resp::Args;
 
 /// Bytes that may wait for the writer before replies wait for it too.
@@ -119,12 +121,11 @@ impl Queue {
         }
     }
 
-    /// Counts what was appended behind the first `before` bytes of the open piece as one commit.
-    #[inline]
-    fn count_commit(&mut self, before: usize) {
+    /// Counts what was appended behind the first `before` bytes of the open piece.
+    fn count(&mut self, commits: u64, before: usize) {
         self.end += (self.open.bytes.len() - before) as u64;
-        self.open.commits += 1;
-        self.commits += 1;
+        self.open.commits += commits;
+        self.commits += commits;
     }
 }
 
@@ -204,21 +205,7 @@ impl Journal {
         let before = queue.open.bytes.len();
         encode::Encoder::new(&mut queue.open.bytes, &mut queue.db)
             .transaction(count > 1, |encoder| encoder.interleave(commands, records, marks));
-        queue.count_commit(before);
-        Some(self.look_after(queue))
-    }
-
-    /// As [`append`](Self::append) of one command and nothing else, as nearly all commits are.
-    #[inline]
-    pub fn append_one(&self, db: DbIndex, args: &Args<'_>) -> Option<JournalOffset> {
-        if !self.is_on() {
-            return None;
-        }
-        let mut queue = self.queue.lock();
-        let queue = &mut *queue;
-        let before = queue.open.bytes.len();
-        encode::Encoder::new(&mut queue.open.bytes, &mut queue.db).request(db, args);
-        queue.count_commit(before);
+        queue.count(1, before);
         Some(self.look_after(queue))
     }
 
@@ -410,6 +397,17 @@ impl Journal {
     /// Why writes are refused.
     pub fn refusal(&self) -> Option<Arc<String>> {
         self.refusal.load_full()
+    }
+}
+
+impl Log for Journal {
+    fn append_records(&self, db: DbIndex, records: &[u8], commits: u64) -> JournalOffset {
+        let mut queue = self.queue.lock();
+        let queue = &mut *queue;
+        let before = queue.open.bytes.len();
+        encode::Encoder::new(&mut queue.open.bytes, &mut queue.db).records(db, records);
+        queue.count(commits, before);
+        self.look_after(queue)
     }
 }
 

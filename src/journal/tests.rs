@@ -54,6 +54,20 @@ fn nothing_is_kept_while_nobody_reads() {
 }
 
 #[test]
+fn several_commits_are_appended_at_once() {
+    let journal = on();
+    let mut records = Vec::new();
+    for line in ["SET a 1", "SET b 2"] {
+        push_request(&mut records, &OwnedArgs::from_slices(line.split(' ').map(str::as_bytes)).as_args());
+    }
+    let first = journal.append_records(DbIndex(2), &records, 2);
+    assert_eq!(first, journal.end());
+    assert_eq!(journal.waiting_commits(), 2);
+    append(&journal, 2, "SET c 3");
+    assert_eq!(drain(&journal), "SELECT 2\nSET a 1\nSET b 2\nSET c 3\n");
+}
+
+#[test]
 fn databases_transactions_and_what_expired() {
     let journal = on();
     append(&journal, 0, "SET a 1");

@@ -37,6 +37,7 @@ pub mod snapshot;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unlogged;
 pub mod view;
 pub mod waiters;
 mod watch;
@@ -51,6 +52,7 @@ pub use entry::Entry;
 pub use evict::{EvictionPolicy, Order};
 pub use expire::ExpiryPolicy;
 pub use shard::{Db, Shard};
+pub use unlogged::Log;
 pub use view::{LockSet, ShardSet, View};
 pub use watch::WatchFlag;
 

@@ -443,3 +443,44 @@ fn what_has_left_a_sorted_set_is_swept_and_told_to_nobody() {
         assert_eq!(run.view.volatile(DbIndex(0)).0, 0);
     });
 }
+
+/// Hears of records and answers how many bytes they are so far.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<(DbIndex, String, u64)>>);
+
+impl Log for Heard {
+    fn append_records(&self, db: DbIndex, records: &[u8], commits: u64) -> JournalOffset {
+        let mut heard = self.0.lock().expect("no test panicked");
+        heard.push((db, String::from_utf8_lossy(records).into_owned(), commits));
+        JournalOffset(heard.iter().map(|(_, records, _)| records.len() as u64).sum())
+    }
+}
+
+#[test]
+fn the_log_hears_of_changes_before_anybody_else() {
+    let (keyspace, log) = (Keyspace::new(2, DATABASES, [1, 2, 3]), Heard::default());
+    let heard = || std::mem::take(&mut *log.0.lock().expect("no test panicked"));
+    let [zero, one] = [0, 1].map(DbIndex);
+    let mut view = View::new(&keyspace, 1);
+    view.lock_blocking(&LockSet::All);
+    view.unlogged(&log, zero).extend_from_slice(b"a");
+    view.unlogged(&log, zero).extend_from_slice(b"b");
+    assert_eq!(heard(), []);
+    // Of another database.
+    view.unlogged(&log, one).extend_from_slice(b"c");
+    assert_eq!(heard(), [(zero, "ab".into(), 2)]);
+    view.release();
+    assert_eq!(heard(), [(one, "c".into(), 1)]);
+    assert_eq!(view.seen(), JournalOffset(1), "what the log answered");
+    // Who asks how far it reaches.
+    view.lock_blocking(&LockSet::All);
+    view.unlogged(&log, one).extend_from_slice(b"de");
+    assert_eq!(view.written(), JournalOffset(2));
+    assert_eq!(heard().len(), 1);
+    // Much.
+    view.unlogged(&log, one).extend_from_slice(&[b'x'; 1 << 20]);
+    view.unlogged(&log, one).extend_from_slice(b"f");
+    assert_eq!(heard().len(), 1);
+    drop(view);
+    assert_eq!(heard(), [(one, "f".into(), 1)]);
+}

@@ -31,6 +31,7 @@ use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
 use super::lock::ParkingGuard;
 use super::sizes::Place;
+use super::unlogged::Unlogged;
 use super::waiters::{ReadyKey, Waiter};
 use super::{
     Busy, DbIndex, Effects, Entry, ExpiryPolicy, JournalOffset, Key, Keyspace, Observed, Shard, ShardId,
@@ -75,7 +76,8 @@ pub struct View<'k> {
     guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
     script_guard: Option<ParkingGuard<'k, ()>>,
     /// The last write of any shard that was held.
-    seen: JournalOffset,
+    pub(super) seen: JournalOffset,
+    pub(super) unlogged: Unlogged<'k>,
     pub(super) cx: Circumstances,
 }
 
@@ -114,6 +116,7 @@ impl<'k> View<'k> {
             guards: SmallVec::new(),
             script_guard: None,
             seen: JournalOffset(0),
+            unlogged: Unlogged::default(),
             cx: Circumstances {
                 now: UnixMs(0),
                 used_at: UnixMs(0),
@@ -351,6 +354,7 @@ impl<'k> View<'k> {
     /// Lets everything go.
     #[inline]
     pub fn release(&mut self) {
+        self.log_all();
         for (_, guard) in &self.guards {
             self.seen = self.seen.max(guard.last_write);
         }
@@ -422,7 +426,8 @@ impl<'k> View<'k> {
     }
 
     /// Up to where the journal holds the changes of the held shards.
-    pub fn written(&self) -> JournalOffset {
+    pub fn written(&mut self) -> JournalOffset {
+        self.log_all();
         self.guards.iter().map(|(_, guard)| guard.last_write).max().unwrap_or_default()
     }
 
@@ -669,6 +674,7 @@ impl Drop for View<'_> {
             );
             std::process::abort();
         }
+        self.log_all();
     }
 }
 

@@ -393,7 +393,7 @@ fn run(
     load: Arc<AtomicUsize>,
     mut newcomers: UnboundedReceiver<(ClientId, Newcomer)>,
 ) {
-    let courtesy = Courtesy::default();
+    let courtesy = Courtesy::new(engine.time.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

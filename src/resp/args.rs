@@ -82,7 +82,7 @@ impl<'a> Args<'a> {
         }
         let begin = (first.start as usize).checked_sub(HEAD_BYTES)?;
         let head = [b'*', b'0' + count, b'\r', b'\n', b'$', b'0' + len, b'\r', b'\n'];
-        if self.bytes.get(begin..first.start as usize)? != head {
+        if *self.bytes.get(begin..)?.first_chunk()? != head {
             return None;
         }
         let mut end = first.start as usize + first.len as usize;
@@ -94,7 +94,8 @@ impl<'a> Args<'a> {
                 longer => longer.ilog10() as usize + 1,
             };
             let start = end + b"\r\n$".len() + digits + b"\r\n".len();
-            if span.start as usize != start || self.bytes.get(end..end + 3)? != b"\r\n$" {
+            // An array's argument has its `$` where its digits begin; the words of a line have no line ends between them.
+            if span.start as usize != start || self.bytes.get(end..)?.first_chunk()? != b"\r\n" {
                 return None;
             }
             end = start + span.len as usize;
