@@ -15,7 +15,7 @@ use ochre::base::rng::Rng;
 use ochre::base::words::split_args;
 use rustix::net::RecvFlags;
 
-use super::mutated::{self, Bytes};
+use super::mutated;
 use super::support::{connect, effort, server};
 use super::wire::{Reply, Wire};
 
@@ -141,7 +141,7 @@ fn mutated_requests_and_noise_are_answered_in_step() {
         let server = server(&["--io-threads", workers]);
         for seed in 0..STREAMS * effort() as u64 {
             let mut rng = Rng::from_seed(seed);
-            let bytes = mutated::stream(&mut rng, Bytes::Any);
+            let bytes = mutated::stream(&mut rng);
             if let Some(heard) = play(TcpStream::connect(server.addr).unwrap(), &bytes, &mut rng) {
                 assert_eq!(understood(heard), plain_reading(&bytes), "seed {seed}");
             }
@@ -157,7 +157,7 @@ fn strangers_streams_do_no_harm() {
     let server = server(&["--io-threads", "1", "--requirepass", "secret"]);
     for seed in 0..STREAMS * effort() as u64 {
         let mut rng = Rng::from_seed(seed ^ 0xdead);
-        let bytes = mutated::stream(&mut rng, Bytes::Any);
+        let bytes = mutated::stream(&mut rng);
         play(TcpStream::connect(server.addr).unwrap(), &bytes, &mut rng);
     }
     let mut wire = connect(&server);
