@@ -179,6 +179,7 @@ mod tests {
             (0..10).for_each(|_| reserve.grow(maxmemory, 40 << 20));
             assert_eq!(reserve.bytes(maxmemory), 0);
         }
+        reserve.grow(MAXMEMORY_MIN_BYTES, 40 << 20);
         assert_eq!(reserve.bytes(MAXMEMORY_MIN_BYTES), MAXMEMORY_MIN_BYTES / 2);
     }
 }
