@@ -20,11 +20,14 @@
 //!
 //! The pages are those that the process has, but for what it maps of files: what the kernel of a container counts.
 //!
-//! **Invariant:** the reserve is half of `maxmemory` at most, and there is none where nothing may be evicted: errors come
-//! exactly where Redis gives them. What has a budget of its own ([`super::memory`]) is no reason for a reserve.
+//! **Invariant:** the reserve is half of `maxmemory` at most, also right after `maxmemory` has become smaller, and there is none where
+//! nothing may be evicted, or `maxmemory` is nothing beside the program: errors come exactly where Redis gives them. What has a budget of
+//! its own ([`super::memory`]) is no reason for a reserve.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// A smaller `maxmemory` has no reserve: the program and what has been used before take more pages than its keys.
+pub const MAXMEMORY_MIN_BYTES: u64 = 16 << 20;
 /// About so much the program takes besides, of files and of its own.
 const PROGRAM_BYTES: u64 = 7 << 20;
 /// An empty server has about so much of unused pages without being fragmented.
@@ -47,8 +50,9 @@ pub struct Reserve {
 impl Reserve {
     /// Bytes of `maxmemory` that are kept free.
     #[inline]
-    pub fn bytes(&self) -> u64 {
-        self.kept.load(Relaxed)
+    pub fn bytes(&self, maxmemory: u64) -> u64 {
+        let bound = if maxmemory < MAXMEMORY_MIN_BYTES { 0 } else { maxmemory / 2 };
+        self.kept.load(Relaxed).min(bound)
     }
 
     /// Keeps nothing free, and need not be looked at.
@@ -86,14 +90,14 @@ impl Reserve {
         let most = most(maxmemory);
         self.room.store(most.saturating_sub(pages), Relaxed);
         if pages > most {
-            self.kept.store((self.bytes() + pages - most).min(maxmemory / 2), Relaxed);
+            self.kept.store((self.bytes(maxmemory) + pages - most).min(maxmemory / 2), Relaxed);
         }
     }
 
     /// Keeps less free if `pages`, bytes, are few. To be called some ten times a second.
     pub fn shrink(&self, maxmemory: u64, pages: u64) {
         if pages < maxmemory + slack(maxmemory) / 8 * 7 {
-            self.kept.store(self.bytes().saturating_sub(maxmemory / 400), Relaxed);
+            self.kept.store(self.bytes(maxmemory).saturating_sub(maxmemory / 400), Relaxed);
         }
     }
 }
@@ -121,7 +125,7 @@ mod tests {
         let at = |percent| {
             reserve.grow(LIMIT, percent * PERCENT);
             reserve.shrink(LIMIT, percent * PERCENT);
-            reserve.bytes() * 4 / PERCENT
+            reserve.bytes(LIMIT) * 4 / PERCENT
         };
         // 109 % are the most.
         assert_eq!([50, 100, 107, 109].map(at), [0, 0, 0, 0]);
@@ -161,15 +165,21 @@ mod tests {
     fn it_has_a_bound() {
         let reserve = Reserve::default();
         (0..10).for_each(|_| reserve.grow(LIMIT, 10 * LIMIT));
-        assert_eq!(reserve.bytes(), LIMIT / 2);
+        assert_eq!(reserve.bytes(LIMIT), LIMIT / 2);
+        // At once when the limit is another.
+        assert_eq!(reserve.bytes(LIMIT / 8), LIMIT / 16);
         reserve.clear();
-        assert_eq!(reserve.bytes(), 0);
+        assert_eq!(reserve.bytes(LIMIT), 0);
     }
 
     #[test]
     fn a_small_limit_has_none_for_what_is_always_there() {
         let reserve = Reserve::default();
-        reserve.grow(2 << 20, 4 << 20);
-        assert_eq!(reserve.bytes(), 0);
+        for maxmemory in [800 << 10, 2 << 20, MAXMEMORY_MIN_BYTES - 1] {
+            (0..10).for_each(|_| reserve.grow(maxmemory, 40 << 20));
+            assert_eq!(reserve.bytes(maxmemory), 0);
+        }
+        reserve.grow(MAXMEMORY_MIN_BYTES, 40 << 20);
+        assert_eq!(reserve.bytes(MAXMEMORY_MIN_BYTES), MAXMEMORY_MIN_BYTES / 2);
     }
 }

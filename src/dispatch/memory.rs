@@ -92,7 +92,7 @@ impl Eviction {
     /// What pages take, if keys may go for it; when it is too much, the reserve has grown.
     fn look(&self, engine: &Engine, config: &Config) -> Option<u64> {
         let maxmemory = config.maxmemory;
-        if maxmemory == 0 || policy(config).is_none() {
+        if maxmemory < fragmentation::MAXMEMORY_MIN_BYTES || policy(config).is_none() {
             self.reserve.clear();
             return None;
         }
@@ -172,7 +172,7 @@ pub fn uncounted_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
 /// now, or was so when it was done last.
 pub(super) fn bytes_left(engine: &Engine, config: &Config) -> Option<u64> {
     let reserve = &engine.eviction.reserve;
-    let limit = config.maxmemory.saturating_sub(reserve.bytes()).min(reserve.looked_ahead());
+    let limit = config.maxmemory.saturating_sub(reserve.bytes(config.maxmemory)).min(reserve.looked_ahead());
     let was_exceeded = engine.eviction.exceeded_since_us.load(Relaxed) != 0;
     limit.checked_sub(alloc::allocated_bytes() as u64).filter(|_| !was_exceeded)
 }
@@ -188,7 +188,7 @@ fn excess_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
     if reserve.is_due(used) {
         engine.eviction.look(engine, config);
     }
-    let limit = config.maxmemory.saturating_sub(reserve.bytes());
+    let limit = config.maxmemory.saturating_sub(reserve.bytes(config.maxmemory));
     if used <= limit {
         return 0;
     }

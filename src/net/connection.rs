@@ -468,7 +468,7 @@ impl Connection {
                 Decoded::Full => {}
                 Decoded::Incomplete => break Pause::NeedInput,
                 Decoded::Error(error) => {
-                    self.output.writer(self.session.proto).error(format!("ERR {error}").as_bytes());
+                    self.output.writer(self.session.proto).error(&[b"ERR ", &*error.text()].concat());
                     self.session.close_after_reply = true;
                     break Pause::NeedInput;
                 }

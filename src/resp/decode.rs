@@ -51,7 +51,7 @@ pub enum Decoded {
     Error(ProtocolError),
 }
 
-/// Why a stream is given up. `Display` gives Redis's text, without the `-ERR `.
+/// Why a stream is given up. Its text is Redis's, without the `-ERR `.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
     #[error("Protocol error: too big mbulk count string")]
@@ -72,6 +72,18 @@ pub enum ProtocolError {
     InlineTooLong,
     #[error("Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
+}
+
+impl ProtocolError {
+    /// What the client is told, with the byte as it came, which may be no character.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            ProtocolError::ExpectedBulk(byte) => {
+                [b"Protocol error: expected '$', got '".as_slice(), &[*byte], b"'"].concat()
+            }
+            other => other.to_string().into(),
+        }
+    }
 }
 
 /// One complete request.
@@ -296,8 +308,9 @@ impl Decoder {
             Some(len) => len,
             None => {
                 let Some(&marker) = bytes.get(self.position) else { return Ok(None) };
-                let line = read_line(bytes, self.position + 1);
-                let Line::Number { value, next } = line else {
+                // An empty line ends where it begins.
+                let digits = self.position + usize::from(marker != b'\r');
+                let Line::Number { value, next } = read_line(bytes, digits) else {
                     return if bytes.len() - self.position > LINE_MAX_BYTES {
                         Err(ProtocolError::LengthLineTooLong)
                     } else {

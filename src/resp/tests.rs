@@ -25,7 +25,8 @@ fn decode_all(bytes: &[u8], step: usize, limits: &Limits) -> Result<Vec<Vec<Vec<
 }
 
 fn error_of(bytes: &[u8]) -> String {
-    decode_all(bytes, bytes.len(), &Limits::default()).unwrap_err().to_string()
+    let error = decode_all(bytes, bytes.len(), &Limits::default()).unwrap_err();
+    error.text().escape_ascii().to_string().replace("\\'", "'")
 }
 
 #[test]
@@ -59,6 +60,9 @@ fn requests_that_did_not_run_are_decoded_again() {
 #[test]
 fn malformed_requests_get_redis_texts() {
     assert_eq!(error_of(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n"), "Protocol error: expected '$', got 'f'");
+    assert_eq!(error_of(b"*1\r\n\xff4\r\n"), "Protocol error: expected '$', got '\\xff'");
+    // An empty line is a whole one.
+    assert_eq!(error_of(b"*1\r\n\r\n"), "Protocol error: expected '$', got '\\r'");
     assert_eq!(error_of(b"*3000000000\r\n"), "Protocol error: invalid multibulk length");
     assert_eq!(error_of(b"*1a\r\n"), "Protocol error: invalid multibulk length");
     assert_eq!(error_of(b"*1\r\n$-1\r\n"), "Protocol error: invalid bulk length");

@@ -1,7 +1,7 @@
 //! The same random requests to a server of ours and to a real one: every reply and the final state must agree.
 //!
 //! [`schedules`] does so with several clients that wait for each other, [`lua`] with scripts from a grammar of their own, and
-//! [`rights`] asks what users may run.
+//! [`rights`] asks what users may run. Streams of requests that are almost right ([`mutated`]) are compared byte by byte.
 //!
 //! Requests are made from the command table's own argument trees ([`generate`]); what can't agree, and why, is one
 //! explicit list ([`exceptions`]). A difference is tried again, shrunk to the fewest commands and arguments, and
@@ -23,10 +23,13 @@ mod generate;
 mod limits;
 mod lua;
 mod lua_rules;
+#[path = "../wire/mutated.rs"]
+mod mutated;
 mod pair;
 mod report;
 mod rights;
 mod schedules;
+mod streams;
 #[path = "../scripts/text.rs"]
 #[allow(dead_code)] // Its other half reads scripts.
 mod text;
@@ -159,6 +162,30 @@ fn random_users_may_run_what_they_may_on_the_real_server() {
         count += 1;
     }
     println!("seed {seed}: {count} users, {} decisions", count * rights::DECISIONS as u64);
+}
+
+#[test]
+fn mutated_streams_are_answered_as_by_the_real_server() {
+    let Some(oracle) = oracle() else { return };
+    let _alone = ALONE.lock();
+    let pair = Pair::new(oracle);
+    if pair.version.0 < 8 {
+        println!("skipped: Redis {}.{} words some errors in another way", pair.version.0, pair.version.1);
+        return;
+    }
+    let (clock, seed, began) = (duration(), seed(), Instant::now());
+    let (mut count, mut commands) = (0, 0);
+    while began.elapsed() < clock {
+        if count % streams::TOGETHER == 0 {
+            pair.reset();
+        }
+        match streams::compare(pair.addr(), oracle, seed.wrapping_mul(0x9e37_79b9).wrapping_add(count)) {
+            Ok(answered) => commands += answered,
+            Err(report) => panic!("seed {seed}, stream {count}:\n{report}"),
+        }
+        count += 1;
+    }
+    println!("seed {seed}: {count} streams, {commands} replies");
 }
 
 #[test]

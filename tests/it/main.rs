@@ -16,7 +16,7 @@
 //! | [`peers`] | keys move to real servers and back |
 //! | [`snapshots`] | what is saved is of one moment and comes back |
 //! | [`scripts`] | scripts end when they are told to, and are atomic |
-//! | [`streams`] | whatever comes in, the server lives |
+//! | [`streams`] | whatever comes in, the server lives and answers in step |
 //! | [`tls`] | encrypted clients, their certificates and ours |
 //! | [`transactions`] | nobody sees half of one, and WATCH loses nothing |
 //! | [`waiting`] | requests that wait are served once, in order, and before the reply to their cause |
@@ -37,6 +37,8 @@ mod limits;
 mod linear;
 mod memory;
 mod migrate;
+#[path = "../wire/mutated.rs"]
+mod mutated;
 mod peers;
 mod process;
 mod protocol;

@@ -140,6 +140,7 @@ const MALFORMED: &[(&[u8], &str)] = &[
     (b"*1\r\n*1\r\n$4\r\nPING\r\n", "expected '$', got '*'"),
     (b"*1\r\nPING\r\n", "expected '$', got 'P'"),
     (b"*1\r\n\r\n\r\n", "expected '$', got '\r'"),
+    (b"*1\r\n\n\r\n", "expected '$', got '\n'"),
     (b"*1\r\n$abc\r\n", "invalid bulk length"),
     (b"*1\r\n$-1\r\n", "invalid bulk length"),
     (b"*1\r\n$\r\n", "invalid bulk length"),
@@ -159,7 +160,7 @@ fn a_malformed_request_is_answered_and_ends_the_connection() {
         // What came before is answered, what comes behind is not run.
         wire.send_raw(&[b"PING\r\n", *bytes, b"SET k leaked\r\n"].concat()).unwrap();
         assert_eq!(wire.read().unwrap(), Reply::Status(b"PONG".to_vec()));
-        let expected = format!("ERR Protocol error: {}", text.replace('\r', " "));
+        let expected = format!("ERR Protocol error: {}", text.replace(['\r', '\n'], " "));
         assert_eq!(wire.read().unwrap().error_text(), expected, "{}", bytes.escape_ascii());
         assert!(wire.is_closed(), "{}", bytes.escape_ascii());
     }

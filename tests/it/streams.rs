@@ -1,118 +1,150 @@
-//! Whatever comes in, the server lives and serves others. Streams are made from seeds, so a failure repeats; `SOAK=1000`
-//! makes them a thousand times as many.
+//! Whatever comes in, the server lives, serves others, and answers in step: each request that a plain reading of the stream
+//! finds has one reply, and what is no request ends the connection with the error that says so.
+//!
+//! ```text
+//! *1␍␊$4␍␊PING␍␊ *1␍␊$x␍␊…   ─▶   +PONG␍␊ -ERR Protocol error: invalid bulk length␍␊ and the end
+//! ```
+//!
+//! Streams are made from seeds, so a failure repeats; `SOAK=1000` makes them a thousand times as many.
+//! `tests/differential` sends such streams to a real server too, and compares the replies themselves.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
 
 use ochre::base::rng::Rng;
+use ochre::base::words::split_args;
 use rustix::net::RecvFlags;
 
+use super::mutated;
 use super::support::{connect, effort, server};
-use super::wire::{Reply, request};
+use super::wire::{Reply, Wire};
 
 /// Streams for each kind of server.
 const STREAMS: u64 = 400;
+/// Longest line that is taken.
+const LINE_MAX_BYTES: usize = 64 * 1024;
 
-/// Well-formed requests to begin with; none that ends or pauses the server when it is mutated.
-fn template(rng: &mut Rng) -> Vec<u8> {
-    let long = "x".repeat((rng.next_u64() % 70_000) as usize);
-    let requests: [&[&str]; 14] = [
-        &["SET", "k", "v"],
-        &["SET", "k", "v", "PX", "10", "GET"],
-        &["GET", "k"],
-        &["MSET", "a", "1", "b", "2", "c", "3"],
-        &["MGET", "a", "b", "c"],
-        &["INCR", "n"],
-        &["APPEND", "k", &long],
-        &["SETRANGE", "k", "1000", "z"],
-        &["GETRANGE", "k", "0", "-1"],
-        &["ECHO", &long],
-        &["HELLO", "3"],
-        &["CLIENT", "SETNAME", "me"],
-        &["SCAN", "0", "MATCH", "*", "COUNT", "100"],
-        &["COMMAND", "GETKEYS", "MSET", "a", "b"],
-    ];
-    let mut bytes = Vec::new();
-    for _ in 0..rng.next_u64() % 20 {
-        let words = requests[(rng.next_u64() % requests.len() as u64) as usize];
-        if rng.next_u64().is_multiple_of(8) {
-            bytes.extend_from_slice(format!("{}\r\n", words.join(" ")).as_bytes());
-        } else {
-            bytes.extend(request(words));
-        }
-    }
-    bytes
+/// What a stream is answered with: how many replies, and the error that ends it, if one does.
+#[derive(Debug, Default, PartialEq)]
+struct Answered {
+    replies: usize,
+    error: Option<Vec<u8>>,
 }
 
-/// Replaces, removes, repeats or inserts some bytes.
-fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
-    for _ in 0..rng.next_u64() % 6 {
-        let at = (rng.next_u64() % (bytes.len() as u64 + 1)) as usize;
-        let end = bytes.len().min(at + (rng.next_u64() % 10) as usize);
-        match rng.next_u64() % 5 {
-            0 => drop(bytes.drain(at..end)),
-            1 => bytes.insert(at, rng.next_u64() as u8),
-            2 => bytes[at..end].iter_mut().for_each(|byte| *byte = rng.next_u64() as u8),
-            3 => {
-                let again = bytes[at..end].to_vec();
-                bytes.splice(at..at, again);
-            }
-            _ => {
-                let tokens: [&[u8]; 8] = [
-                    b"\r\n",
-                    b"*",
-                    b"$-1\r\n",
-                    b"*100000\r\n",
-                    b"$4294967295\r\n",
-                    b"\0",
-                    b"\"",
-                    b"*-9\r\n$",
-                ];
-                let token = tokens[(rng.next_u64() % tokens.len() as u64) as usize];
-                bytes.splice(at..at, token.iter().copied());
-            }
-        }
-    }
-}
-
-/// Sends the stream in pieces, reads what it likes, and leaves in one way or another.
-fn play(stream: TcpStream, bytes: &[u8], rng: &mut Rng) {
-    let mut stream = stream;
-    let mut rest = bytes;
+/// The plain reading: all of the stream is there, and looked at once from its beginning.
+fn plain_reading(stream: &[u8]) -> Answered {
+    let (mut rest, mut answered) = (stream, Answered::default());
     while !rest.is_empty() {
-        let (piece, behind) = rest.split_at(rest.len().min(1 + (rng.next_u64() % 4_000) as usize));
-        if stream.write_all(piece).is_err() {
-            return;
+        match one(rest) {
+            Ok(None) => break,
+            Ok(Some((words, behind))) => {
+                answered.replies += usize::from(words > 0);
+                rest = behind;
+            }
+            Err(text) => {
+                answered.error = Some([b"ERR Protocol error: ", &*text].concat());
+                break;
+            }
         }
+    }
+    answered
+}
+
+/// How many words the first request has, and what is behind it; nothing when it is not complete.
+fn one(stream: &[u8]) -> Result<Option<(usize, &[u8])>, Vec<u8>> {
+    if stream[0] != b'*' {
+        let Some(end) = stream.iter().position(|&byte| byte == b'\n') else {
+            return unfinished(stream, "too big inline request");
+        };
+        let line = stream[..end].strip_suffix(b"\r").unwrap_or(&stream[..end]);
+        let words = split_args(line).map_err(|_| b"unbalanced quotes in request")?;
+        return Ok(Some((words.len(), &stream[end + 1..])));
+    }
+    let Some((count, mut rest)) = line(stream) else {
+        return unfinished(stream, "too big mbulk count string");
+    };
+    let count = number(&count[1..]).filter(|&count| count <= i64::from(i32::MAX));
+    let count = count.ok_or(b"invalid multibulk length")?.max(0) as usize;
+    for _ in 0..count {
+        let Some((length, behind)) = line(rest) else { return unfinished(rest, "too big bulk count string") };
+        if rest[0] != b'$' {
+            // What breaks lines is not repeated in one.
+            let got = if matches!(rest[0], b'\r' | b'\n' | 0) { b' ' } else { rest[0] };
+            return Err([b"expected '$', got '".as_slice(), &[got], b"'"].concat());
+        }
+        let length = number(&length[1..]).filter(|length| (0..=512 << 20).contains(length));
+        let length = length.ok_or(b"invalid bulk length")? as usize;
+        // Whatever the two bytes behind it are.
+        let Some(behind) = behind.get(length + 2..) else { return Ok(None) };
         rest = behind;
-        if rng.next_u64().is_multiple_of(4) {
-            // What is there, if anything.
-            let _ = rustix::net::recv(&stream, &mut [0; 4096], RecvFlags::DONTWAIT);
+    }
+    Ok(Some((count, rest)))
+}
+
+/// What is before the next CR, and what is behind the byte that follows it.
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|&byte| byte == b'\r')?;
+    Some((&bytes[..end], bytes.get(end + 2..)?))
+}
+
+fn unfinished<'a>(bytes: &[u8], error: &str) -> Result<Option<(usize, &'a [u8])>, Vec<u8>> {
+    if bytes.len() > LINE_MAX_BYTES { Err(error.into()) } else { Ok(None) }
+}
+
+/// A number as Redis takes it from a line: no sign but minus, no zeros in front.
+fn number(digits: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    text.parse::<i64>().ok().filter(|number| number.to_string() == text)
+}
+
+/// Sends the stream in pieces, and takes what has come meanwhile. The replies, or nothing when the client left before the end.
+fn play(stream: TcpStream, bytes: &[u8], rng: &mut Rng) -> Option<Vec<u8>> {
+    let (mut stream, mut heard) = (stream, Vec::new());
+    for piece in mutated::pieces(rng, bytes) {
+        // The server may have closed already, behind what could not be understood.
+        if stream.write_all(piece).is_err() {
+            break;
+        }
+        let mut buffer = [0; 16 * 1024];
+        if let Ok((read, _)) = rustix::net::recv(&stream, &mut buffer, RecvFlags::DONTWAIT) {
+            heard.extend_from_slice(&buffer[..read]);
         }
     }
-    if rng.next_u64().is_multiple_of(2) {
-        let _ = stream.shutdown(Shutdown::Write);
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket option");
-        // The server has seen the end, so it closes.
-        let mut sink = [0; 65536];
-        while stream.read(&mut sink).is_ok_and(|read| read > 0) {}
+    if rng.below(4) == 0 {
+        return None;
     }
+    let _ = stream.shutdown(Shutdown::Write);
+    stream.set_read_timeout(Some(super::support::PATIENCE)).expect("a socket option");
+    match stream.read_to_end(&mut heard) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the server does not close"),
+        _ => Some(heard),
+    }
+}
+
+/// What the bytes say: whole replies, the last of them perhaps the error that ends a stream.
+fn understood(heard: Vec<u8>) -> Answered {
+    let mut wire = Wire::over(std::io::Cursor::new(heard));
+    let mut answered = Answered::default();
+    while !wire.is_at_end() {
+        assert_eq!(answered.error, None, "more replies behind the error");
+        match wire.read().expect("a whole reply") {
+            Reply::Error(text) if text.starts_with(b"ERR Protocol error") => answered.error = Some(text),
+            _ => answered.replies += 1,
+        }
+    }
+    answered
 }
 
 #[test]
-fn mutated_requests_and_noise_do_no_harm() {
+fn mutated_requests_and_noise_are_answered_in_step() {
     for workers in ["1", "3"] {
         let server = server(&["--io-threads", workers]);
         for seed in 0..STREAMS * effort() as u64 {
             let mut rng = Rng::from_seed(seed);
-            let mut bytes = if seed % 10 == 0 {
-                (0..rng.next_u64() % 5_000).map(|_| rng.next_u64() as u8).collect()
-            } else {
-                template(&mut rng)
-            };
-            mutate(&mut rng, &mut bytes);
-            play(TcpStream::connect(server.addr).unwrap(), &bytes, &mut rng);
+            let bytes = mutated::stream(&mut rng);
+            if let Some(heard) = play(TcpStream::connect(server.addr).unwrap(), &bytes, &mut rng) {
+                assert_eq!(understood(heard), plain_reading(&bytes), "seed {seed}");
+            }
             assert_eq!(connect(&server).ask("PING"), Reply::Status(b"PONG".to_vec()), "after seed {seed}");
         }
         super::support::eventually("all clients are gone", || server.engine.clients.is_empty());
@@ -125,8 +157,7 @@ fn strangers_streams_do_no_harm() {
     let server = server(&["--io-threads", "1", "--requirepass", "secret"]);
     for seed in 0..STREAMS * effort() as u64 {
         let mut rng = Rng::from_seed(seed ^ 0xdead);
-        let mut bytes = template(&mut rng);
-        mutate(&mut rng, &mut bytes);
+        let bytes = mutated::stream(&mut rng);
         play(TcpStream::connect(server.addr).unwrap(), &bytes, &mut rng);
     }
     let mut wire = connect(&server);

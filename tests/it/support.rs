@@ -8,7 +8,7 @@ use ochre::server::embed::Server;
 use super::wire::Wire;
 
 /// How long anything may take, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many times longer than usual the tests with random or concurrent clients go on: `SOAK`, 1 unless it is set.
 pub fn effort() -> usize {

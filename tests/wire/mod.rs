@@ -173,6 +173,11 @@ impl<S: Read + Write> Wire<S> {
         }
     }
 
+    /// Whether nothing is left to read, where there is an end.
+    pub fn is_at_end(&mut self) -> bool {
+        self.start == self.buffer.len() && self.fill().is_err()
+    }
+
     fn many(&mut self, count: i64) -> io::Result<Vec<Reply>> {
         (0..count).map(|_| self.read()).collect()
     }

@@ -145,7 +145,7 @@ fn emit_limit(facts: &Facts<'_>, out: &mut dyn Emitter) {
             ),
             (
                 Field::gauge("maxmemory_reserve", "Bytes of maxmemory that fragmentation keeps free"),
-                Value::Uint(facts.engine.eviction.reserve.bytes()),
+                Value::Uint(facts.engine.eviction.reserve.bytes(limit)),
             ),
         ],
     );
