@@ -99,7 +99,7 @@ impl Executor<'_> {
         Wanted::parse(&request.args, self.engine, self.view.now())?;
         let end = self.journal_end();
         let journal = &self.engine.journal;
-        let target = self.disk_target.take().unwrap_or_else(|| end);
+        let target = self.disk_target.take().unwrap_or(end);
         let is_durable = journal.is_on() && journal.durable() >= target;
         Ok(reply.write(|w| {
             w.array(2);
