@@ -111,6 +111,8 @@ const EDITS: &[Edit] = &[
         "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},\n  \
          {\"__calling\", luaB_calling},\n  {\"__running\", luaB_running},",
     ),
+    // `[[a[[b]]` is a text, as in the servers of Debian, whose Lua this is.
+    ("luaconf.h", "#define LUA_COMPAT_LSTR\t\t1", "#undef LUA_COMPAT_LSTR"),
     // Bytecode is never loaded: what it says is not checked by anybody.
     ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),
     ("ldo.c", "int c = luaZ_lookahead(p->z);", "(void)luaZ_lookahead(p->z);"),

@@ -415,8 +415,16 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         }
     };
     if let Some((_, source, line)) = found {
-        object.raw_set("source", source.unwrap_or_default())?;
-        object.raw_set("line", line.map_or(-1, |line| line as i64))?;
+        object.set("source", source.unwrap_or_default())?;
+        object.set("line", line.map_or(-1, |line| line as i64))?;
     }
-    Ok(Value::Table(object))
+    if object.metatable().is_none() {
+        return Ok(Value::Table(object));
+    }
+    // Its metatable is asked here, where the script can still be stopped.
+    let plain = lua.create_table()?;
+    for field in ["err", "source", "line", api::IS_COUNTED] {
+        plain.raw_set(field, object.get::<Value>(field)?)?;
+    }
+    Ok(Value::Table(plain))
 }
