@@ -62,9 +62,10 @@ const EDITS: &[Edit] = &[
     (
         "lbaselib.c",
         "static int luaB_newproxy (lua_State *L) {",
-        "#include \"lobject.h\"\n#include \"lstate.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
+        "#include \"lobject.h\"\n#include \"lstate.h\"\n#include \"lmem.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
          ((Table *)lua_topointer(L, 1))->readonly = (lu_byte)lua_toboolean(L, 2);\n  return 0;\n}\n\n\
-         static int luaB_raise (lua_State *L) {\n  int n = lua_gettop(L);\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
+         static int luaB_raise (lua_State *L) {\n  int i, n = lua_gettop(L);\n  \
+         for (i = 1; i <= n; i++) if (lua_type(L, i) == LUA_TSTRING) luaM_work(L, lua_objlen(L, i));\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
          lua_insert(L, 1);\n  lua_call(L, n, LUA_MULTRET);\n  if (lua_toboolean(L, 1)) {\n    lua_settop(L, 2);\n    \
          return lua_error(L);\n  }\n  return lua_gettop(L) - 1;\n}\n\n\
          static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
@@ -154,11 +155,30 @@ const EDITS: &[Edit] = &[
     (
         "lstring.c",
         "size_t step = (l>>5)+1;",
-        "size_t step = 1;\n  if (l >= 32) {\n    unsigned long long mix = h, word;\n    size_t at;\n    \
+        "size_t step = 1;\n  if (l >= 1024) luaM_work(L, l);\n  if (l >= 32) {\n    unsigned long long mix = h, word;\n    size_t at;\n    \
          for (at = 0; at + 8 <= l; at += 8) {\n      memcpy(&word, str + at, 8);\n      \
          mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n      mix ^= mix >> 32;\n    }\n    \
          memcpy(&word, str + l - 8, 8);\n    mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n    \
          h = (unsigned int)(mix ^ (mix >> 32));\n    step = l + 1;\n  }",
+    ),
+    // What functions in C do with many bytes counts as instructions, four bytes one: strings that are made, memory that is
+    // taken, texts that go to our callbacks. So the hook is called soon behind them, at a place where it may be.
+    (
+        "lmem.h",
+        "LUAI_FUNC void *luaM_toobig (lua_State *L);",
+        "LUAI_FUNC void *luaM_toobig (lua_State *L);\nLUAI_FUNC void luaM_work (lua_State *L, size_t size);",
+    ),
+    (
+        "lmem.c",
+        "void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {",
+        "void luaM_work (lua_State *L, size_t size) {\n  size_t work = size / 4;\n  if (L->hookcount > 1)\n    \
+         L->hookcount = (size_t)L->hookcount > work + 1 ? L->hookcount - (int)work : 1;\n}\n\n\
+         void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {",
+    ),
+    (
+        "lmem.c",
+        "g->totalbytes = (g->totalbytes - osize) + nsize;",
+        "g->totalbytes = (g->totalbytes - osize) + nsize;\n  if (nsize >= osize + 1024) luaM_work(L, nsize - osize);",
     ),
     // Loops in C that may run long call the hook that counts instructions, so that scripts in them can be killed and let others
     // have the thread: patterns, sorting, and moving the elements of a table.

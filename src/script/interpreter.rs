@@ -3,8 +3,8 @@
 //! It is made when the worker's first script comes, and begins anew after SCRIPT FLUSH. Scripts are compiled once and kept by
 //! their SHA-1. Memory is limited (`lua-memory-limit`): beyond it a script gets an error.
 //!
-//! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed. Once it is, every further
-//! instruction fails, so `pcall` in a loop does not save it.
+//! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed; work in C on many bytes counts
+//! as instructions (`build/main.rs`). Once it is, every further instruction fails, so `pcall` in a loop does not save it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
