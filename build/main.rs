@@ -180,6 +180,9 @@ const EDITS: &[Edit] = &[
         "g->totalbytes = (g->totalbytes - osize) + nsize;",
         "g->totalbytes = (g->totalbytes - osize) + nsize;\n  if (nsize >= osize + 1024) luaM_work(L, nsize - osize);",
     ),
+    // Collecting looks at all there is.
+    ("lapi.c", "case LUA_GCCOLLECT: {", "case LUA_GCCOLLECT: {\n      luaM_work(L, g->totalbytes);"),
+    ("lapi.c", "case LUA_GCSTEP: {", "case LUA_GCSTEP: {\n      luaM_work(L, g->totalbytes);"),
     // Loops in C that may run long call the hook that counts instructions, so that scripts in them can be killed and let others
     // have the thread: patterns, sorting, and moving the elements of a table.
     (
@@ -197,17 +200,18 @@ const EDITS: &[Edit] = &[
         "static int sort_comp (lua_State *L, int a, int b) {\n  static __thread size_t steps;\n  \
          if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
-    ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\""),
+    ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\""),
     (
         "ltablib.c",
         "for (i = e; i > pos; i--) {  /* move up elements */",
-        "for (i = e; i > pos; i--) {  /* move up elements */\n        \
+        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n      \
+         for (i = e; i > pos; i--) {  /* move up elements */\n        \
          if (i % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
     (
         "ltablib.c",
         "for ( ;pos<e; pos++) {",
-        "for ( ;pos<e; pos++) {\n    \
+        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n  for ( ;pos<e; pos++) {\n    \
          if (pos % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
     // Each item of a pattern that repeats takes a piece of our own stack.

@@ -282,6 +282,7 @@ fn what_runs_long_inside_of_one_function_can_be_killed() {
         "while true do pcall(string.rep, 'x', 1e7) end",
         "local s = string.rep('x', 1e6) while true do redis.sha1hex(s) end",
         "local t = {} for i = 1, 1e5 do t[i] = i end while true do cjson.encode(t) end",
+        "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end",
     ] {
         let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
         let (mut looping, mut wire) = (connect(&server), connect(&server));
