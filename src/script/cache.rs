@@ -20,6 +20,9 @@ use crate::resp::OwnedArgs;
 /// Scripts of EVAL that are kept, as in Redis 7.4 and later.
 const EVAL_SCRIPTS_MAX: usize = 500;
 
+/// No call has that number.
+const NEVER: u64 = u64::MAX;
+
 /// 40 hexadecimal digits in lower case.
 pub type Sha = [u8; 40];
 
@@ -53,7 +56,7 @@ pub struct Script {
     pub sha: Sha,
     pub text: Box<[u8]>,
     pub flags: Flags,
-    /// The number of its last call.
+    /// The number of its last call, or [`NEVER`].
     called: AtomicU64,
 }
 
@@ -64,7 +67,7 @@ impl Script {
     /// Its first line is wrong.
     pub fn read(text: &[u8]) -> Result<Script, CmdError> {
         let (flags, _) = shebang::parse(text)?;
-        Ok(Script { sha: sha_of(text), text: text.into(), flags, called: AtomicU64::new(0) })
+        Ok(Script { sha: sha_of(text), text: text.into(), flags, called: AtomicU64::new(NEVER) })
     }
 }
 
