@@ -62,9 +62,10 @@ const EDITS: &[Edit] = &[
     (
         "lbaselib.c",
         "static int luaB_newproxy (lua_State *L) {",
-        "#include \"lobject.h\"\n#include \"lstate.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
+        "#include \"lobject.h\"\n#include \"lstate.h\"\n#include \"lmem.h\"\nstatic int luaB_readonly (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TTABLE);\n  \
          ((Table *)lua_topointer(L, 1))->readonly = (lu_byte)lua_toboolean(L, 2);\n  return 0;\n}\n\n\
-         static int luaB_raise (lua_State *L) {\n  int n = lua_gettop(L);\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
+         static int luaB_raise (lua_State *L) {\n  int i, n = lua_gettop(L);\n  \
+         for (i = 1; i <= n; i++) if (lua_type(L, i) == LUA_TSTRING) luaM_work(L, lua_objlen(L, i));\n  lua_pushvalue(L, lua_upvalueindex(1));\n  \
          lua_insert(L, 1);\n  lua_call(L, n, LUA_MULTRET);\n  if (lua_toboolean(L, 1)) {\n    lua_settop(L, 2);\n    \
          return lua_error(L);\n  }\n  return lua_gettop(L) - 1;\n}\n\n\
          static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
@@ -111,6 +112,8 @@ const EDITS: &[Edit] = &[
         "{\"unpack\", luaB_unpack},\n  {\"__readonly\", luaB_readonly},\n  {\"__raising\", luaB_raising},\n  \
          {\"__calling\", luaB_calling},\n  {\"__running\", luaB_running},",
     ),
+    // `[[a[[b]]` is a text, as in the servers of Debian, whose Lua this is.
+    ("luaconf.h", "#define LUA_COMPAT_LSTR\t\t1", "#undef LUA_COMPAT_LSTR"),
     // Bytecode is never loaded: what it says is not checked by anybody.
     ("ldo.c", "((c == LUA_SIGNATURE[0]) ? luaU_undump : luaY_parser)", "luaY_parser"),
     ("ldo.c", "int c = luaZ_lookahead(p->z);", "(void)luaZ_lookahead(p->z);"),
@@ -152,12 +155,34 @@ const EDITS: &[Edit] = &[
     (
         "lstring.c",
         "size_t step = (l>>5)+1;",
-        "size_t step = 1;\n  if (l >= 32) {\n    unsigned long long mix = h, word;\n    size_t at;\n    \
+        "size_t step = 1;\n  if (l >= 1024) luaM_work(L, l);\n  if (l >= 32) {\n    unsigned long long mix = h, word;\n    size_t at;\n    \
          for (at = 0; at + 8 <= l; at += 8) {\n      memcpy(&word, str + at, 8);\n      \
          mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n      mix ^= mix >> 32;\n    }\n    \
          memcpy(&word, str + l - 8, 8);\n    mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n    \
          h = (unsigned int)(mix ^ (mix >> 32));\n    step = l + 1;\n  }",
     ),
+    // What functions in C do with many bytes counts as instructions, four bytes one: strings that are made, memory that is
+    // taken, texts that go to our callbacks. So the hook is called soon behind them, at a place where it may be.
+    (
+        "lmem.h",
+        "LUAI_FUNC void *luaM_toobig (lua_State *L);",
+        "LUAI_FUNC void *luaM_toobig (lua_State *L);\nLUAI_FUNC void luaM_work (lua_State *L, size_t size);",
+    ),
+    (
+        "lmem.c",
+        "void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {",
+        "void luaM_work (lua_State *L, size_t size) {\n  size_t work = size / 4;\n  if (L->hookcount > 1)\n    \
+         L->hookcount = (size_t)L->hookcount > work + 1 ? L->hookcount - (int)work : 1;\n}\n\n\
+         void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {",
+    ),
+    (
+        "lmem.c",
+        "g->totalbytes = (g->totalbytes - osize) + nsize;",
+        "g->totalbytes = (g->totalbytes - osize) + nsize;\n  if (nsize >= osize + 1024) luaM_work(L, nsize - osize);",
+    ),
+    // Collecting looks at all there is.
+    ("lapi.c", "case LUA_GCCOLLECT: {", "case LUA_GCCOLLECT: {\n      luaM_work(L, g->totalbytes);"),
+    ("lapi.c", "case LUA_GCSTEP: {", "case LUA_GCSTEP: {\n      luaM_work(L, g->totalbytes);"),
     // Loops in C that may run long call the hook that counts instructions, so that scripts in them can be killed and let others
     // have the thread: patterns, sorting, and moving the elements of a table.
     (
@@ -175,17 +200,18 @@ const EDITS: &[Edit] = &[
         "static int sort_comp (lua_State *L, int a, int b) {\n  static __thread size_t steps;\n  \
          if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
-    ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\""),
+    ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\""),
     (
         "ltablib.c",
         "for (i = e; i > pos; i--) {  /* move up elements */",
-        "for (i = e; i > pos; i--) {  /* move up elements */\n        \
+        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n      \
+         for (i = e; i > pos; i--) {  /* move up elements */\n        \
          if (i % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
     (
         "ltablib.c",
         "for ( ;pos<e; pos++) {",
-        "for ( ;pos<e; pos++) {\n    \
+        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n  for ( ;pos<e; pos++) {\n    \
          if (pos % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
     ),
     // Each item of a pattern that repeats takes a piece of our own stack.

@@ -1,11 +1,15 @@
-//! CPU time of a script: of one that reads a key, at several pipelines, and of one that does a thousand increments.
+//! CPU time of a script: of one that reads a key, at several pipelines, and of one that does a thousand increments. And how long
+//! clients of other shards wait while a long one runs.
 //!
 //! What the scripts did is counted afterwards.
 
+use std::time::{Duration, Instant};
+
 use crate::Plan;
 use crate::batch::Batch;
-use crate::client::{Load, fill, request};
+use crate::client::{Connection, Load, fill, request};
 use crate::costs::Costs;
+use crate::report::Table;
 use crate::server::Instance;
 
 const CONNECTIONS: usize = 50;
@@ -25,6 +29,9 @@ struct Row {
 
 const READ: &str = "return redis.call('GET', KEYS[1])";
 const KEY: &[&str] = &["1", "key:000000000000"];
+/// Writes, and is busy for some seconds.
+const LONG: &str =
+    "redis.call('INCR', KEYS[1]) local ends = os.clock() + ARGV[1] while os.clock() < ends do end";
 const COUNT: &str = "for i = 1, 1000 do redis.call('INCR', KEYS[1]) end";
 
 const ROWS: [Row; 4] = [
@@ -54,6 +61,51 @@ pub fn run(plan: &Plan) {
         costs.row(&[row.name, &row.pipeline.to_string()], &micros, row.bar);
     }
     costs.print("CPU time of a script by EVALSHA");
+    drop(instances);
+    beside_a_long_one(plan);
+}
+
+/// Waits for GET by clients of both workers while a script holds a shard of another key. Where there is one shard, as in Redis,
+/// they would wait for its end.
+fn beside_a_long_one(plan: &Plan) {
+    let Some(peer) = plan.peers.iter().find(|peer| peer.is_ochre() && peer.can_start()) else { return };
+    let instance = peer.start_here(&["--io-threads", "2"]);
+    let seconds = if plan.quick { "2" } else { "10" };
+    let (mut writer, mut askers) = (instance.connect(), [(); 8].map(|()| instance.connect()));
+    askers[0].ask("SET other x");
+    let calm = waits(&mut askers, {
+        let began = Instant::now();
+        move || began.elapsed() >= plan.round
+    });
+    writer.send(&request(&["EVAL", LONG, "1", "count", seconds]));
+    let beside = waits(&mut askers, || writer.has_input());
+    writer.skip_lines(1);
+    assert_eq!(writer.ask("GET count"), "1", "the script was not run");
+    let mut table = Table::new(["GET of another shard", "p50 ms", "p99 ms", "longest ms", "bar"]);
+    for (name, waits, bar) in [("no script", calm, "–"), ("a script of some seconds", beside, "p99 < 5")] {
+        let at = |share: f64| {
+            let wait = waits[((waits.len() - 1) as f64 * share) as usize];
+            format!("{:.2}", wait.as_secs_f64() * 1e3)
+        };
+        table.row([name.to_owned(), at(0.5), at(0.99), at(1.0), bar.to_owned()]);
+    }
+    table.print("Beside a long script, two workers");
+}
+
+/// What each GET took, one after the other on each connection in turn, shortest first.
+fn waits(askers: &mut [Connection], is_over: impl Fn() -> bool) -> Vec<Duration> {
+    let get = request(&["GET", "other"]);
+    let mut waits = Vec::new();
+    while waits.is_empty() || !is_over() {
+        for asker in &mut *askers {
+            let began = Instant::now();
+            asker.send(&get);
+            asker.skip_lines(2);
+            waits.push(began.elapsed());
+        }
+    }
+    waits.sort();
+    waits
 }
 
 /// CPU seconds, and the requests that they were spent on.

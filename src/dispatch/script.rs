@@ -22,7 +22,7 @@ use super::command::{Handler, Request};
 use super::engine::Engine;
 use super::error::CmdError;
 use super::exec::Executor;
-use super::gates::{admit, subcommand};
+use super::gates::subcommand;
 use super::memory::is_exceeded;
 use super::plan::Keys;
 use super::slices::Pace;
@@ -126,9 +126,13 @@ impl<'k> ScriptCx<'_, 'k> {
         refused: &mut Option<&'k Registered>,
     ) -> Result<(), CmdError> {
         let Some(found) = self.executor.find(args.at(0)) else { return Err(UNKNOWN) };
-        let Some(registered) = admit(found, &args) else {
-            return Err(if found.subcommands.is_empty() { ARITY } else { UNKNOWN });
+        let registered = match args.get(1) {
+            Some(word) if !found.subcommands.is_empty() => found.subcommand(word).ok_or(UNKNOWN)?,
+            _ => found,
         };
+        if !registered.command.spec.accepts(args.len()) {
+            return Err(ARITY);
+        }
         *refused = Some(registered);
         let command = registered.command;
         let flags = command.spec.flags;

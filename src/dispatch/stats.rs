@@ -219,8 +219,7 @@ impl Stats {
     /// An error line (without its `-`) was sent.
     #[cold]
     pub fn error(&self, line: &[u8]) {
-        let code = line.split(|&byte| byte == b' ').next().unwrap_or_default();
-        let Ok(code) = std::str::from_utf8(code) else { return };
+        let Ok(code) = std::str::from_utf8(error_code(line)) else { return };
         if let Some(mut count) = self.errors.get_mut(code) {
             *count += 1;
         } else if self.errors.len() < ERROR_CODES_MAX {
@@ -245,4 +244,11 @@ impl Stats {
         }
         self.errors.clear();
     }
+}
+
+/// What an error line begins with, up to a space or what is sent as one; ERR where there is none soon.
+fn error_code(line: &[u8]) -> &[u8] {
+    const CODE_MAX: usize = 31;
+    let end = line.iter().take(CODE_MAX).position(|byte| matches!(byte, b' ' | b'\r' | b'\n' | 0));
+    end.and_then(|end| line.get(..end)).unwrap_or(b"ERR")
 }

@@ -1,9 +1,10 @@
 //! The texts of scripts, by the SHA-1 of the text.
 //!
-//! What SCRIPT LOAD brings stays until SCRIPT FLUSH. What EVAL brings is kept for EVALSHA too, but only the last
-//! [`EVAL_SCRIPTS_MAX`] of them: clients that build their scripts anew for every call would fill the memory.
+//! What SCRIPT LOAD brings stays until SCRIPT FLUSH. What EVAL brings is kept for EVALSHA too, but only the
+//! [`EVAL_SCRIPTS_MAX`] that were called last: clients that build their scripts anew for every call would fill the memory.
+//! Which those are is known from a number that each call leaves with its script, so that a call changes no order under a lock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +19,9 @@ use crate::resp::OwnedArgs;
 
 /// Scripts of EVAL that are kept, as in Redis 7.4 and later.
 const EVAL_SCRIPTS_MAX: usize = 500;
+
+/// No call has that number.
+const NEVER: u64 = u64::MAX;
 
 /// 40 hexadecimal digits in lower case.
 pub type Sha = [u8; 40];
@@ -52,20 +56,46 @@ pub struct Script {
     pub sha: Sha,
     pub text: Box<[u8]>,
     pub flags: Flags,
+    /// The number of its last call, or [`NEVER`].
+    called: AtomicU64,
+}
+
+impl Script {
+    /// The script of that text.
+    ///
+    /// # Errors
+    /// Its first line is wrong.
+    pub fn read(text: &[u8]) -> Result<Script, CmdError> {
+        let (flags, _) = shebang::parse(text)?;
+        Ok(Script { sha: sha_of(text), text: text.into(), flags, called: AtomicU64::new(NEVER) })
+    }
 }
 
 #[derive(Default)]
 struct Texts {
     by_sha: HashMap<Sha, (Arc<Script>, bool), ByDigits>,
-    /// Those that EVAL brought, oldest first.
-    of_eval: VecDeque<Sha>,
+    /// Those that EVAL brought.
+    of_eval: Vec<Arc<Script>>,
     bytes: usize,
+}
+
+impl Texts {
+    /// Removes the script of EVAL whose last call is longest ago.
+    fn evict(&mut self) {
+        let calls = self.of_eval.iter().map(|script| script.called.load(Ordering::Relaxed));
+        let Some((oldest, _)) = calls.enumerate().min_by_key(|(_, call)| *call) else { return };
+        let gone = self.of_eval.swap_remove(oldest);
+        self.by_sha.remove(&gone.sha);
+        self.bytes -= gone.text.len();
+    }
 }
 
 /// The scripts of a server.
 #[derive(Default)]
 pub struct Scripts {
     texts: RwLock<Texts>,
+    /// Calls, but for those of the script that was called last.
+    calls: AtomicU64,
     evicted: AtomicU64,
     running: Mutex<Vec<Arc<Running>>>,
     /// The states of the workers, which begin anew after SCRIPT FLUSH.
@@ -95,28 +125,28 @@ impl Scripts {
         self.texts.read().by_sha.get(sha).map(|(script, _)| Arc::clone(script))
     }
 
-    /// The script with that text, which is read if it is new. `is_loaded`: it stays until SCRIPT FLUSH.
-    ///
-    /// # Errors
-    /// Its first line is wrong.
-    pub fn load(&self, text: &[u8], is_loaded: bool) -> Result<Arc<Script>, CmdError> {
-        let sha = sha_of(text);
-        if let Some((script, was_loaded)) = self.texts.read().by_sha.get(&sha)
-            && (*was_loaded || !is_loaded)
-        {
-            return Ok(Arc::clone(script));
-        }
-        let (flags, _) = shebang::parse(text)?;
-        let script = Arc::new(Script { sha, text: text.into(), flags });
-        self.keep(&script, is_loaded);
-        Ok(script)
+    /// As [`Scripts::find`], for a call.
+    pub fn called(&self, sha: &Sha) -> Option<Arc<Script>> {
+        let script = self.find(sha)?;
+        self.note_call(&script);
+        Some(script)
     }
 
-    fn keep(&self, script: &Arc<Script>, is_loaded: bool) {
+    /// A script is called.
+    pub fn note_call(&self, script: &Script) {
+        // One script called again and again writes nothing.
+        if script.called.load(Ordering::Relaxed) != self.calls.load(Ordering::Relaxed) {
+            script.called.store(self.calls.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps a script that compiles. `is_loaded`: it stays until SCRIPT FLUSH.
+    pub fn keep(&self, script: &Arc<Script>, is_loaded: bool) {
+        self.note_call(script);
         let mut texts = self.texts.write();
         if let Some((_, was_loaded)) = texts.by_sha.get_mut(&script.sha) {
             if is_loaded && !std::mem::replace(was_loaded, true) {
-                texts.of_eval.retain(|sha| *sha != script.sha);
+                texts.of_eval.retain(|other| other.sha != script.sha);
             }
             return;
         }
@@ -125,14 +155,11 @@ impl Scripts {
         if is_loaded {
             return;
         }
-        texts.of_eval.push_back(script.sha);
-        if texts.of_eval.len() > EVAL_SCRIPTS_MAX
-            && let Some(oldest) = texts.of_eval.pop_front()
-            && let Some((gone, _)) = texts.by_sha.remove(&oldest)
-        {
-            texts.bytes -= gone.text.len();
+        if texts.of_eval.len() >= EVAL_SCRIPTS_MAX {
+            texts.evict();
             self.evicted.fetch_add(1, Ordering::Relaxed);
         }
+        texts.of_eval.push(Arc::clone(script));
     }
 
     /// SCRIPT FLUSH.
@@ -150,6 +177,11 @@ impl Scripts {
     /// How many scripts of EVAL went to make room.
     pub fn evicted(&self) -> u64 {
         self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_evicted(&self) {
+        self.evicted.store(0, Ordering::Relaxed);
     }
 
     /// A script begins.
@@ -192,20 +224,30 @@ pub fn parse_sha(word: &[u8]) -> Option<Sha> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EVAL_SCRIPTS_MAX, Scripts, parse_sha, sha_of};
+    use std::sync::Arc;
+
+    use super::{EVAL_SCRIPTS_MAX, Script, Scripts, parse_sha, sha_of};
 
     #[test]
-    fn what_eval_brings_is_kept_for_a_while_only() {
+    fn what_eval_brings_is_kept_as_long_as_it_is_called() {
         let scripts = Scripts::default();
-        let loaded = scripts.load(b"return 0", true).unwrap();
-        assert_eq!(loaded.sha, *b"06d3d9b2060dd51343d5f19f0e531f15c507e3d1");
-        for number in 1..=EVAL_SCRIPTS_MAX + 1 {
-            scripts.load(format!("return {number}").as_bytes(), false).unwrap();
-        }
-        assert!(scripts.find(&sha_of(b"return 1")).is_none());
-        assert!(scripts.find(&sha_of(b"return 2")).is_some());
-        assert!(scripts.find(&loaded.sha).is_some());
+        let keep = |text: &str, is_loaded| {
+            scripts.keep(&Arc::new(Script::read(text.as_bytes()).unwrap()), is_loaded);
+        };
+        let is_there = |text: &[u8]| scripts.find(&sha_of(text)).is_some();
+        assert_eq!(sha_of(b"return 0"), *b"06d3d9b2060dd51343d5f19f0e531f15c507e3d1");
+        keep("return 0", true);
+        (1..=EVAL_SCRIPTS_MAX).for_each(|number| keep(&format!("return {number}"), false));
+        assert!(scripts.called(&sha_of(b"return 1")).is_some());
+        keep("return 'new'", false);
+        assert!(is_there(b"return 0") && is_there(b"return 1") && is_there(b"return 'new'"));
+        assert!(!is_there(b"return 2") && is_there(b"return 3"));
         assert_eq!((scripts.count().0, scripts.evicted()), (EVAL_SCRIPTS_MAX + 1, 1));
+        keep("return 3", true);
+        keep("return 'newer'", false);
+        assert!(is_there(b"return 3") && is_there(b"return 4"));
+        scripts.reset_evicted();
+        assert_eq!(scripts.evicted(), 0);
         scripts.flush();
         assert_eq!(scripts.count(), (0, 0));
         assert_eq!(parse_sha(b"x"), None);

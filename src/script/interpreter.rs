@@ -3,8 +3,8 @@
 //! It is made when the worker's first script comes, and begins anew after SCRIPT FLUSH. Scripts are compiled once and kept by
 //! their SHA-1. Memory is limited (`lua-memory-limit`): beyond it a script gets an error.
 //!
-//! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed. Once it is, every further
-//! instruction fails, so `pcall` in a loop does not save it.
+//! A script that runs long looks every [`HOOK_INSTRUCTIONS`] instructions whether it was killed; work in C on many bytes counts
+//! as instructions (`build/main.rs`). Once it is, every further instruction fails, so `pcall` in a loop does not save it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -415,8 +415,16 @@ fn handle_error(lua: &Lua, error: Value) -> mlua::Result<Value> {
         }
     };
     if let Some((_, source, line)) = found {
-        object.raw_set("source", source.unwrap_or_default())?;
-        object.raw_set("line", line.map_or(-1, |line| line as i64))?;
+        object.set("source", source.unwrap_or_default())?;
+        object.set("line", line.map_or(-1, |line| line as i64))?;
     }
-    Ok(Value::Table(object))
+    if object.metatable().is_none() {
+        return Ok(Value::Table(object));
+    }
+    // Its metatable is asked here, where the script can still be stopped.
+    let plain = lua.create_table()?;
+    for field in ["err", "source", "line", api::IS_COUNTED] {
+        plain.raw_set(field, object.get::<Value>(field)?)?;
+    }
+    Ok(Value::Table(plain))
 }

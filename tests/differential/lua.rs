@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Holes get what fits most of the time and anything at all now and then, so that errors are compared too. Every statement
-//! ends soon, whatever its holes get, and nothing that a script shows depends on an address, the clock or chance.
+//! ends soon, whatever its holes get: loops are short, and what variables keep is small and has no circles.
+//! Nothing that a script shows depends on an address, the clock or chance.
 //!
 //! A script stays a tree ([`Node`]) until it is sent, so that it can be made simpler: fewer statements, and in place of an
 //! expression one of its parts.
@@ -24,13 +25,18 @@ pub const SCRIPTS: usize = 20;
 pub const SINCE: Version = (8, 0);
 /// Holes that get anything at all, in percent.
 const WRONG_KINDS: u64 = 4;
-/// What every script begins with: options of the library back as they were, variables, what it collects, and a form of values
-/// without their addresses.
+/// What every script begins with: options of the library back as they were, variables, what it collects, a form of values
+/// without their addresses (`S`), and what is small of a value and doesn't lead to a certain table (`B`), and
+/// what a statement does, or the error that it ends with (`X`).
 const HEAD: &str = "cjson.encode_number_precision(14) cjson.encode_sparse_array(false, 2, 10)\n\
     cjson.encode_max_depth(1000) cjson.decode_max_depth(1000) cjson.encode_keep_buffer(true)\n\
     cjson.encode_invalid_numbers(false) cjson.decode_invalid_numbers(true)\n\
     local r, v1, v2, v3 = {}, 7, 'abc', {1, 'b', 3.5}\n\
-    local forms = {table = 'T', ['function'] = 'F'} local function S(v) return forms[type(v)] or tostring(v) end\n";
+    local forms = {table = 'T', ['function'] = 'F'} local function S(v) return forms[type(v)] or tostring(v) end\n\
+    local function W(v, t, n) if v == t then return -1 elseif type(v) == 'string' then return n - #v end\n\
+    if type(v) == 'table' then for k, x in pairs(v) do n = W(x, t, W(k, t, n - 1)) if n < 0 then break end end end return n end\n\
+    local function B(v, t) if W(v, t or r, 400) >= 0 then return v end return type(v) == 'string' and v:sub(1, 99) or {} end\n\
+    local function X(f) local ok, e = pcall(f) if not ok then r[#r+1] = type(e) == 'table' and e.err or S(e) end end\n";
 
 /// A text with holes, and what is in them.
 #[derive(Clone)]
@@ -142,6 +148,13 @@ fn expression(chance: &mut Chance, kind: Kind, depth: usize) -> Node {
     Node { text, holes: holes.iter().map(|&hole| expression(chance, hole, depth + 1)).collect() }
 }
 
+/// An error in it ends the script, or is one of its results: most random statements end in one, and what stands behind them
+/// shall be seen too.
+fn statement(chance: &mut Chance, may_end_early: bool) -> Node {
+    let statement = expression(chance, Kind::Statement, 0);
+    if may_end_early { statement } else { Node { text: "X(function() @ end)", holes: vec![statement] } }
+}
+
 /// Requests that fill keys, and scripts.
 pub fn sequence(chance: &mut Chance) -> Vec<Step> {
     const FILLING: [&[&str]; 8] = [
@@ -158,7 +171,8 @@ pub fn sequence(chance: &mut Chance) -> Vec<Step> {
     let mut steps: Vec<Step> = filling.into_iter().map(|words| Step::Request(words.to_vec())).collect();
     for _ in 0..SCRIPTS {
         let count = 1 + chance.below(STATEMENTS_MAX);
-        let mut statements: Vec<Node> = (0..count).map(|_| expression(chance, Kind::Statement, 0)).collect();
+        let may_end_early = chance.percent(20);
+        let mut statements: Vec<Node> = (0..count).map(|_| statement(chance, may_end_early)).collect();
         statements.push(expression(chance, Kind::End, 0));
         steps.push(Step::Script { statements, resp3: chance.percent(20) });
     }

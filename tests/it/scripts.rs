@@ -279,6 +279,10 @@ fn what_runs_long_inside_of_one_function_can_be_killed() {
         "local t = {} for i = 1, 4e6 do t[i] = -i end while true do table.sort(t) end",
         "return table.insert({}, -2147483648, 1)",
         "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+        "while true do pcall(string.rep, 'x', 1e7) end",
+        "local s = string.rep('x', 1e6) while true do redis.sha1hex(s) end",
+        "local t = {} for i = 1, 1e5 do t[i] = i end while true do cjson.encode(t) end",
+        "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end",
     ] {
         let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
         let (mut looping, mut wire) = (connect(&server), connect(&server));

@@ -84,15 +84,34 @@ fn flags_of(flags: shebang::Flags) -> CommandFlags {
 fn eval(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let scripts = scripts(cx)?;
     let split = split(req)?;
-    let script = scripts.load(req.arg(1), false)?;
+    let script = match scripts.called(&cache::sha_of(req.arg(1))) {
+        Some(script) => script,
+        None => add(&scripts, req.arg(1), cx.config().lua_memory_limit, false)?,
+    };
     run(cx, &scripts, &script, split, reply)
 }
 
 fn evalsha(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     const NO_SCRIPT: CmdError = CmdError::text("NOSCRIPT No matching script. Please use EVAL.");
     let scripts = scripts(cx)?;
-    let script = cache::parse_sha(req.arg(1)).and_then(|sha| scripts.find(&sha)).ok_or(NO_SCRIPT)?;
-    run(cx, &scripts, &script, split(req)?, reply)
+    let sha = cache::parse_sha(req.arg(1)).ok_or(NO_SCRIPT)?;
+    let script = scripts.find(&sha).ok_or(NO_SCRIPT)?;
+    let split = split(req)?;
+    scripts.note_call(&script);
+    run(cx, &scripts, &script, split, reply)
+}
+
+/// Keeps a script whose text compiles. `is_loaded`: it stays until SCRIPT FLUSH.
+pub(super) fn add(
+    scripts: &Scripts,
+    text: &[u8],
+    memory_limit: u64,
+    is_loaded: bool,
+) -> Result<Arc<Script>, CmdError> {
+    let script = Arc::new(Script::read(text)?);
+    interpreter::check(memory_limit, scripts, &script)?;
+    scripts.keep(&script, is_loaded);
+    Ok(script)
 }
 
 fn eval_ro(cx: &mut ScriptCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {

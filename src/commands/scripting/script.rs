@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::eval;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, SessionCx};
-use crate::script::{Scripts, cache, interpreter};
+use crate::script::{Scripts, cache};
 use crate::spec::{Arg, CommandFlags, Group};
 
 const TIPS: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
@@ -96,10 +97,7 @@ fn kill(cx: &mut SessionCx<'_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcom
 
 fn load(cx: &mut SessionCx<'_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     let scripts = scripts(cx)?;
-    let script = scripts.load(req.arg(2), false)?;
-    interpreter::check(cx.config.lua_memory_limit, &scripts, &script)?;
-    // Only what compiles stays for good.
-    scripts.load(req.arg(2), true)?;
+    let script = eval::add(&scripts, req.arg(2), cx.config.lua_memory_limit, true)?;
     Ok(reply.bulk(&script.sha))
 }
 

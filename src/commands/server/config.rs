@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::config::{Caller, Config, OptionSpec, Store};
 use crate::dispatch::gates::LOADING;
 use crate::dispatch::{AdminCx, CmdError, Command, Engine, Outcome, ReplySlot, Request};
+use crate::script::Scripts;
 use crate::spec::{Arg, CommandFlags, Group};
 
 /// The row of CONFIG.
@@ -137,6 +138,9 @@ fn rewrite(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> O
 
 fn resetstat(cx: &mut AdminCx<'_, '_>, _: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
     cx.engine.stats.reset();
+    if let Some(scripts) = cx.engine.parts.find::<Scripts>() {
+        scripts.reset_evicted();
+    }
     crate::keyspace::reclaim::reset_freed();
     Ok(reply.ok())
 }

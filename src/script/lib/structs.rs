@@ -240,7 +240,9 @@ fn unpack(lua: &Lua, args: &Arguments<'_>) -> Results {
             }
             b'c' => {
                 if item.size == 0 {
-                    let Some(Value::Number(size)) = results.pop() else {
+                    // A text that says a number will do.
+                    let last = results.pop().unwrap_or_default();
+                    let Some(size) = lua.coerce_number(last)? else {
                         return Err("format 'c0' needs a previous size".into());
                     };
                     bytes = take(unsigned(size) as usize).ok_or_else(too_short)?;

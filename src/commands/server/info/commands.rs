@@ -35,6 +35,8 @@ fn emit_call(registered: &Registered, totals: &CommandTotals, out: &mut dyn Emit
 
 pub(super) fn emit_errors(facts: &Facts<'_>, out: &mut dyn Emitter) {
     for (code, count) in facts.engine.stats.errors() {
+        // Where a row's name ends must be plain.
+        let code = code.replace(['#', ':'], "_");
         out.row(
             RowName { prefix: "errorstat_", label: "err", value: &code },
             &[(Field::counter("count", "Error replies with this code"), Value::Uint(count))],

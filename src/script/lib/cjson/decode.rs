@@ -1,10 +1,11 @@
 //! JSON to values.
 //!
 //! More than JSON is taken, as by the original: numbers are what `strtod` reads (also `0x1F`, `nan` and `inf` unless that is
-//! switched off), and strings may hold any byte.
+//! switched off), and strings may hold any byte but NUL, where a text ends.
 
 use mlua::{Lua, Value};
 
+use super::super::super::convert::c_text;
 use super::super::Fault;
 use super::{DEPTH_MAX, Options};
 use crate::base::float;
@@ -16,7 +17,7 @@ pub(super) fn decode(lua: &Lua, text: &[u8], options: &Options) -> Result<Value,
     {
         return Err("JSON parser does not support UTF-16 or UTF-32".into());
     }
-    let mut reader = Reader { text, at: 0, options, lua };
+    let mut reader = Reader { text: c_text(text), at: 0, options, lua };
     let token = reader.next()?;
     let value = reader.value(token, 0)?;
     match reader.next()? {
@@ -144,9 +145,10 @@ impl Reader<'_> {
                 self.at += len;
                 Token { kind: Kind::Number(number), at }
             }
-            None if text.to_ascii_lowercase().ends_with(b"nan") => {
+            None if is_nan(text) => {
+                let sign = if text.starts_with(b"-") { -1.0 } else { 1.0 };
                 self.at += len;
-                Token { kind: Kind::Number(f64::NAN), at }
+                Token { kind: Kind::Number(f64::NAN.copysign(sign)), at }
             }
             None => Token { kind: Kind::Error("invalid number"), at },
         }
@@ -280,10 +282,15 @@ fn float_len(text: &[u8]) -> usize {
     if begins(b"infinity") {
         return sign + 8;
     }
-    if begins(b"inf") || begins(b"nan") {
+    if begins(b"inf") {
         return sign + 3;
     }
-    let is_hex = begins(b"0x") && rest.get(2).is_some_and(u8::is_ascii_hexdigit);
+    if begins(b"nan") {
+        return sign + 3 + nan_note_len(rest.get(3..).unwrap_or_default());
+    }
+    let digits = rest.get(2..).unwrap_or_default();
+    let is_hex = begins(b"0x")
+        && digits.strip_prefix(b".").unwrap_or(digits).first().is_some_and(u8::is_ascii_hexdigit);
     let (digit, exponent): (fn(&u8) -> bool, u8) =
         if is_hex { (u8::is_ascii_hexdigit, b'p') } else { (u8::is_ascii_digit, b'e') };
     let mut at = if is_hex { 2 } else { 0 };
@@ -302,4 +309,16 @@ fn float_len(text: &[u8]) -> usize {
         }
     }
     sign + at
+}
+
+fn is_nan(text: &[u8]) -> bool {
+    let word = text.strip_prefix(b"-").unwrap_or(text);
+    word.get(..3).is_some_and(|head| head.eq_ignore_ascii_case(b"nan"))
+}
+
+/// Letters in parentheses may follow `nan`; what C keeps of them is left out.
+fn nan_note_len(rest: &[u8]) -> usize {
+    let Some(note) = rest.strip_prefix(b"(") else { return 0 };
+    let len = note.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    if note.get(len) == Some(&b')') { len + 2 } else { 0 }
 }
