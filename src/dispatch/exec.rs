@@ -85,15 +85,28 @@ pub struct Attempts {
     pub(super) disk: Option<DiskWait>,
     /// The script that only reads needs the script mutex after all.
     wants_mutex: bool,
+    /// Requests of others that waited were run.
+    pub(super) has_served: bool,
 }
 
 impl Attempts {
+    /// Whether requests of others that waited were run since this was asked last.
+    #[inline]
+    pub fn take_served(&mut self) -> bool {
+        std::mem::take(&mut self.has_served)
+    }
+
     /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
     #[inline]
     pub fn owes(&self) -> bool {
         !(self.debts.is_empty() && self.unserved.is_empty())
     }
 }
+
+/// Commands that a batch remembers by how their names were spelled.
+const RECENT: usize = 8;
+/// An odd number of many bits, which spreads spellings.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A command, and how a request spelled its name, if that was short.
 #[derive(Clone, Copy, Default)]
@@ -143,6 +156,8 @@ pub struct Executor<'k> {
     pub(super) obstacle: Option<Busy>,
     /// The command of the last request, and how it was spelled: of clients', and of scripts'.
     last: [Spelled<'k>; 2],
+    /// Those of others before, each where its spelling says: MULTI, INCR and EXEC come in turns.
+    recent: [Spelled<'k>; RECENT],
     /// Wall and monotonic time at which the batch began.
     began: UnixMs,
     began_ns: u64,
@@ -188,6 +203,7 @@ impl<'k> Executor<'k> {
             is_abandoned: false,
             obstacle: None,
             last: Default::default(),
+            recent: Default::default(),
             began,
             began_ns,
             now: began,
@@ -447,9 +463,12 @@ impl<'k> Executor<'k> {
         if last.packed == packed && last.len == name.len() {
             return last.command;
         }
-        let found = self.engine.commands.find(name)?;
-        *last = Spelled { command: Some(found), len: name.len(), packed };
-        Some(found)
+        let recent = &mut self.recent[(packed.wrapping_mul(SPREAD) >> 40) as usize % RECENT];
+        if recent.packed != packed || recent.len != name.len() {
+            *recent = Spelled { command: Some(self.engine.commands.find(name)?), len: name.len(), packed };
+        }
+        *last = *recent;
+        last.command
     }
 
     /// The keys of a request and the shards that it needs.

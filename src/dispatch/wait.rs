@@ -248,7 +248,7 @@ impl<'k> Executor<'k> {
         while let Some(waiter) = self.view.next_waiter(db, key, place) {
             place = waiter.place();
             match self.run_waiting(&waiter) {
-                Turn::Over => {}
+                Turn::Over => attempts.has_served = true,
                 Turn::Owed => attempts.debts.push_back(waiter),
                 Turn::Paused => self.wait_out_pause((db, name.into()), attempts),
             }

@@ -122,6 +122,8 @@ pub struct Connection {
     /// There is input that was not looked at since it came or since the connection was woken.
     unread_input: bool,
     has_waker: bool,
+    /// Its replies are to be sent, before anything else.
+    is_put_off: bool,
 }
 
 impl Connection {
@@ -141,6 +143,7 @@ impl Connection {
             depends: JournalOffset::default(),
             unread_input: false,
             has_waker: false,
+            is_put_off: false,
         }
     }
 
@@ -154,6 +157,9 @@ impl Connection {
         if !self.attempts.owes() && self.must_hold(cx) {
             self.take_orders()?;
             return Ok(Polled::Rests);
+        }
+        if std::mem::take(&mut self.is_put_off) {
+            self.flush(cx)?;
         }
         loop {
             self.take_mail()?;
@@ -184,6 +190,12 @@ impl Connection {
                 continue;
             }
             if self.must_hold(cx) {
+                return Ok(Polled::Rests);
+            }
+            if self.attempts.take_served() {
+                // Who waited for this request hears first, as in Redis: they were woken before this task wakes itself.
+                self.is_put_off = true;
+                cx.waker().wake_by_ref();
                 return Ok(Polled::Rests);
             }
             self.flush(cx)?;
