@@ -65,6 +65,7 @@ impl<'k> View<'k> {
         if let Some(log) = log {
             let offset = log.append_records(db, &records, commits);
             self.note_write(offset);
+            // Also when nothing is held: a write without keys.
             self.seen = self.seen.max(offset);
         }
         // What a big value has left is not kept.
