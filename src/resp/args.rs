@@ -3,6 +3,9 @@
 //! `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n` becomes two spans, `(8,3)` and `(17,1)`; nothing is copied. A request
 //! that must outlive its bytes (a MULTI queue, a rewritten command) is an [`OwnedArgs`].
 
+/// What stands before the first argument of most requests.
+const HEAD_BYTES: usize = b"*3\r\n$3\r\n".len();
+
 /// Start and length of one argument inside the request's bytes.
 ///
 /// 32 bits each: a request is bounded by `client-query-buffer-limit`, and the decoder refuses one that
@@ -74,7 +77,6 @@ impl<'a> Args<'a> {
     /// Commands whose first two numbers have more than one digit are not looked at: their arguments outweigh the saving.
     #[inline]
     pub fn as_record(&self) -> Option<&'a [u8]> {
-        const HEAD_BYTES: usize = b"*3\r\n$3\r\n".len();
         let (first, rest) = self.spans.split_first()?;
         let (count, len) = (u8::try_from(self.spans.len()).ok()?, u8::try_from(first.len).ok()?);
         if count > 9 || len > 9 {
@@ -102,6 +104,17 @@ impl<'a> Args<'a> {
         }
         let whole = self.bytes.get(begin..end + 2)?;
         whole.ends_with(b"\r\n").then_some(whole)
+    }
+
+    /// The bytes from the first argument to the last with what stands between and around them, and where these begin.
+    /// Arguments lie in the order in which they are counted, so copying this is one copy for all of them.
+    #[inline]
+    fn lying(&self) -> (u32, &'a [u8]) {
+        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else { return (0, &[]) };
+        let from = first.start.saturating_sub(HEAD_BYTES as u32);
+        let end = last.start as usize + last.len as usize;
+        let behind = self.bytes.len().min(end + b"\r\n".len());
+        (from, self.bytes.get(from as usize..behind).unwrap_or_default())
     }
 
     /// Bytes of all arguments together, for limits and statistics.
@@ -167,18 +180,14 @@ impl OwnedRequests {
     pub fn push(&mut self, args: &Args<'_>) {
         if self.begins.capacity() == 0 {
             // Room for a dozen short ones at once, instead of little by little.
-            self.bytes.reserve(384);
+            self.bytes.reserve(512);
             self.spans.reserve(32);
             self.begins.reserve(12);
         }
-        let begin = self.bytes.len();
-        self.begins.push((begin, self.spans.len()));
-        for arg in args.iter() {
-            // What was decoded as one request is described by 32 bits.
-            let span = Span { start: (self.bytes.len() - begin) as u32, len: arg.len() as u32 };
-            self.spans.push(span);
-            self.bytes.extend_from_slice(arg);
-        }
+        self.begins.push((self.bytes.len(), self.spans.len()));
+        let (from, bytes) = args.lying();
+        self.bytes.extend_from_slice(bytes);
+        self.spans.extend(args.spans.iter().map(|span| Span { start: span.start - from, len: span.len }));
     }
 
     pub fn len(&self) -> usize {
