@@ -153,7 +153,11 @@ impl<'k> Executor<'k> {
             // A command that failed after it had asked for another form leaves it behind.
             self.rewrites.clear();
         }
-        let failed = match self.handle(session, request, ReplySlot::new(out, session.proto)) {
+        // As `handle`, which would have to copy what it returns.
+        let outer = self.audit(request);
+        let outcome = self.run_handler(session, request, ReplySlot::new(out, session.proto));
+        self.view.end_audit(outer);
+        let failed = match outcome {
             Ok(_) => false,
             Err(error) => {
                 out.truncate(mark);

@@ -164,8 +164,8 @@ pub fn clients_limit(config: &Config) -> Option<u64> {
 /// registry of clients does not know of yet.
 pub fn uncounted_bytes(engine: &Engine, config: &Config, untold: usize) -> u64 {
     let large = clients_limit(config).map_or(0, |_| engine.clients.large_buffer_bytes() + untold as u64);
-    let spare = engine.stats.grown_spare_bytes() as u64;
-    large + engine.clients.mail_bytes() + spare + engine.journal.backlog_bytes()
+    let lent = engine.stats.buffer_bytes() as u64;
+    large + engine.clients.mail_bytes() + lent + engine.journal.backlog_bytes()
 }
 
 /// Bytes that may be allocated before somebody has to look again whether `maxmemory` is exceeded; `None` when that must be done

@@ -97,8 +97,8 @@ pub struct CommandTotals {
 #[repr(align(128))]
 pub struct WorkerStats {
     pub counters: Counters,
-    /// What the buffers that it keeps for the next client have grown by, in bytes.
-    pub grown_spare_bytes: AtomicUsize,
+    /// Bytes of reply buffers that are nobody's or lent for a short while.
+    pub buffer_bytes: AtomicUsize,
     commands: Box<[CommandCell]>,
 }
 
@@ -146,7 +146,7 @@ impl Stats {
     pub fn new(writers: usize, ids: usize) -> Stats {
         let worker = |_| WorkerStats {
             counters: Counters::default(),
-            grown_spare_bytes: AtomicUsize::new(0),
+            buffer_bytes: AtomicUsize::new(0),
             commands: (0..ids).map(|_| CommandCell::default()).collect(),
         };
         let base = Base { totals: Totals::default(), commands: vec![CommandTotals::default(); ids] };
@@ -158,9 +158,9 @@ impl Stats {
         &self.workers[index]
     }
 
-    /// What the buffers that workers keep for clients have grown by, in bytes.
-    pub fn grown_spare_bytes(&self) -> usize {
-        self.workers.iter().map(|worker| worker.grown_spare_bytes.load(Ordering::Relaxed)).sum()
+    /// Bytes of the workers' reply buffers that are nobody's or lent for a short while.
+    pub fn buffer_bytes(&self) -> usize {
+        self.workers.iter().map(|worker| worker.buffer_bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Since the start.

@@ -13,6 +13,10 @@
 //! A request that can't run now (its shard is locked elsewhere, CLIENT PAUSE) parks the connection: the waker is left
 //! where it waits, the request stays in the buffer, and it is decoded again when the connection is woken.
 //!
+//! What a batch answers leaves when all connections that were ready with it have run: writing to one client wakes it, and a
+//! client of several connections, or one that shares the CPU, would be woken by each of them in turn, to find one answer at a
+//! time. Redis writes before it sleeps, too. Long replies leave at once.
+//!
 //! Requests that run scripts want a stack of their own: then polling stops, and [`Task`](super::task::Task) begins again on one.
 //!
 //! **Invariant:** the bytes of `input` begin at the start of the first request that has not run.
@@ -25,6 +29,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::Sleep;
 
+use super::buffers::BUFFER_BYTES;
 use super::debts::Debts;
 use super::limits;
 use super::stream::Stream;
@@ -47,13 +52,13 @@ const WAITING_INPUT_MAX_BYTES: usize = 64 << 10;
 const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
 const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
+/// Replies up to here wait for the other connections that are ready: what a buffer holds without growing.
+const PUT_OFF_MAX_BYTES: usize = BUFFER_BYTES;
 /// `client-query-buffer-limit` before authentication, in bytes: the longest password that may come in pieces, and what
 /// stands around it.
 const UNAUTHENTICATED_INPUT_MAX_BYTES: u64 = (16 << 10) + 512;
 /// What a connection takes beside its buffers, about.
 const CONNECTION_BYTES: usize = 2 << 10;
-/// Buffers up to this size go back to the worker for the next connection.
-const REUSED_BUFFER_MAX_BYTES: usize = 512 * 1024;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +119,8 @@ pub struct Connection {
     decoder: Decoder,
     input: Vec<u8>,
     output: Output,
+    /// The output's buffer is the worker's.
+    has_lent_buffer: bool,
     attempts: Attempts,
     /// Ends the wait of the last request.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -138,6 +145,7 @@ impl Connection {
             decoder: Decoder::default(),
             input: Vec::new(),
             output: Output::default(),
+            has_lent_buffer: false,
             attempts: Attempts::default(),
             alarm: None,
             depends: JournalOffset::default(),
@@ -161,6 +169,7 @@ impl Connection {
         if std::mem::take(&mut self.is_put_off) {
             self.flush(cx)?;
         }
+        let mut has_waited = false;
         loop {
             self.take_mail()?;
             if self.attempts.owes() && !self.settle(cx) {
@@ -173,6 +182,7 @@ impl Connection {
                     }
                     return self.listen_waiting(cx).map(|()| Polled::Rests);
                 }
+                has_waited = true;
                 self.take_mail()?;
             }
             let pause = match (self.session.close_after_reply, self.unread_input) {
@@ -192,8 +202,9 @@ impl Connection {
             if self.must_hold(cx) {
                 return Ok(Polled::Rests);
             }
-            if self.attempts.take_served() {
-                // Who waited for this request hears first, as in Redis: they were woken before this task wakes itself.
+            // Who waited for this request hears first, as in Redis: they were woken before this task wakes itself.
+            let is_later = pause == Some(Pause::NeedInput) && !has_waited && self.may_put_off();
+            if self.attempts.take_served() || is_later {
                 self.is_put_off = true;
                 cx.waker().wake_by_ref();
                 return Ok(Polled::Rests);
@@ -431,8 +442,9 @@ impl Connection {
         let usage = &self.session.shared.usage;
         usage.query_bytes.store(bytes.len(), Ordering::Relaxed);
         usage.query_free_bytes.store(READ_BUFFER_BYTES.saturating_sub(bytes.len()), Ordering::Relaxed);
-        if self.output.is_empty() {
+        if self.output.is_empty() && !self.has_lent_buffer {
             self.output.write_into(worker.take_buffer());
+            self.has_lent_buffer = true;
         }
         self.output.set_limit(limits::production_max(&config, &self.session.shared));
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
@@ -506,8 +518,9 @@ impl Connection {
     fn run_complete(&mut self, executor: &mut Executor<'_>, bytes: &[u8]) -> (usize, Option<Stop>) {
         let mut plan = Plan::default();
         executor.plan(self.decoder.requests(bytes), &mut plan);
-        if plan.len() > 1 {
-            executor.prefetch(self.session.db, &plan);
+        match plan.len() {
+            1 => executor.prefetch_alone(self.session.db, &plan),
+            _ => executor.prefetch(self.session.db, &plan),
         }
         for (index, planned) in plan.iter().enumerate() {
             match executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output) {
@@ -543,11 +556,14 @@ impl Connection {
         let counters = &self.worker.stats().counters;
         bump(&counters.writes, writes);
         bump(&counters.net_output_bytes, bytes as u64);
-        let usage = &self.session.shared.usage;
-        bump(&usage.net_output_bytes, bytes as u64);
+        bump(&self.session.shared.usage.net_output_bytes, bytes as u64);
         if self.output.is_empty() {
-            self.worker.give_buffer(self.output.take_buffer());
+            self.give_buffer();
+        } else if std::mem::take(&mut self.has_lent_buffer) {
+            // Who knows for how long.
+            self.worker.part_with_buffer();
         }
+        let usage = &self.session.shared.usage;
         if self.is_all_sent() {
             usage.output_bytes.store(0, Ordering::Relaxed);
             usage.output_chunks.store(0, Ordering::Relaxed);
@@ -565,6 +581,20 @@ impl Connection {
             return Err(End::OutputLimit);
         }
         Ok(())
+    }
+
+    /// Whether the replies of a batch may wait for the other connections that are ready.
+    #[inline]
+    fn may_put_off(&self) -> bool {
+        !self.output.is_empty() && self.output.len() <= PUT_OFF_MAX_BYTES && !self.session.close_after_reply
+    }
+
+    /// Lets the output's buffer go: to the worker, if it is the worker's.
+    fn give_buffer(&mut self) {
+        let buffer = self.output.take_buffer();
+        if std::mem::take(&mut self.has_lent_buffer) {
+            self.worker.give_buffer(buffer);
+        }
     }
 
     /// Whether nothing waits to be sent.
@@ -585,15 +615,15 @@ impl Connection {
 
     /// Shows CLIENT LIST what is held while waiting, and gives back what a long request needed.
     fn rest(&mut self) -> Result<(), End> {
+        if self.output.is_empty() && self.output.heap_bytes() > 0 {
+            // There was nothing to answer: half a request came.
+            self.give_buffer();
+        }
         let usage = &self.session.shared.usage;
         usage.query_bytes.store(self.input.len(), Ordering::Relaxed);
         usage.query_free_bytes.store(self.input.capacity() - self.input.len(), Ordering::Relaxed);
         if self.input.is_empty() {
             self.decoder.shrink();
-        }
-        if self.output.is_empty() && self.output.heap_bytes() > 0 {
-            // There was nothing to answer: half a request came.
-            self.worker.give_buffer(self.output.take_buffer());
         }
         usage.argv_bytes.store(self.decoder.heap_bytes(), Ordering::Relaxed);
         if !self.input.is_empty() && usage.request_began_us.load(Ordering::Relaxed) == 0 {
@@ -719,8 +749,6 @@ impl Drop for Connection {
         engine.clients.set_blocked(&self.session.shared, false);
         engine.clients.remove(self.session.id());
         self.worker.left();
-        if self.output.heap_bytes() <= REUSED_BUFFER_MAX_BYTES {
-            self.worker.give_buffer(self.output.take_buffer());
-        }
+        self.give_buffer();
     }
 }

@@ -10,6 +10,7 @@
 //! that run scripts are polled on a stack of their own ([`task`]).
 
 pub mod admission;
+mod buffers;
 pub mod connection;
 mod courtesy;
 pub mod debts;

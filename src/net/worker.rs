@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::buffers::Buffers;
 use super::connection::Connection;
 use super::courtesy::Courtesy;
 use super::postman;
@@ -39,10 +40,6 @@ use crate::session::{Client, ClientId, Post, Session, Transport};
 
 /// What one read can bring.
 pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
-/// Reply buffers kept for the next connections, and the size up to which one is kept.
-const SPARE_BUFFERS: usize = 4;
-const SPARE_BUFFER_MAX_BYTES: usize = 512 * 1024;
-const SPARE_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Stacks of scripts: room for the deepest nesting that Lua allows, 200 calls from C with buffers of 8 KB each. What is not
 /// touched takes no memory.
@@ -95,9 +92,7 @@ pub struct Worker {
     index: usize,
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
-    spare_buffers: RefCell<Vec<Vec<u8>>>,
-    /// Buffers that were taken and not given back: only so many are kept. What messages were sent from was nobody's to give.
-    lent_buffers: Cell<usize>,
+    buffers: Buffers,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
     config: RefCell<Rc<KnownConfig>>,
@@ -129,11 +124,6 @@ impl Deref for KnownConfig {
     }
 }
 
-/// What a buffer has grown by since it was made, in bytes.
-fn growth(buffer: &Vec<u8>) -> usize {
-    buffer.capacity().saturating_sub(SPARE_BUFFER_BYTES)
-}
-
 impl Worker {
     fn new(engine: Arc<Engine>, index: usize, load: Arc<AtomicUsize>) -> Worker {
         let config = RefCell::new(KnownConfig::of(&engine));
@@ -143,8 +133,7 @@ impl Worker {
             index,
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
-            spare_buffers: RefCell::default(),
-            lent_buffers: Cell::new(0),
+            buffers: Buffers::default(),
             scratch: RefCell::default(),
             config,
             rng: RefCell::new(Rng::from_os()),
@@ -210,27 +199,25 @@ impl Worker {
         self.rng.borrow_mut().next_u64()
     }
 
+    /// Lends a buffer for replies; it is to be given back, or parted with.
     pub fn take_buffer(&self) -> Vec<u8> {
-        self.lent_buffers.set(self.lent_buffers.get() + 1);
-        let Some(buffer) = self.spare_buffers.borrow_mut().pop() else {
-            return Vec::with_capacity(SPARE_BUFFER_BYTES);
-        };
-        let grown = &self.stats().grown_spare_bytes;
-        grown.store(grown.load(Ordering::Relaxed) - growth(&buffer), Ordering::Relaxed);
+        let buffer = self.buffers.take();
+        self.tell_buffers();
         buffer
     }
 
     pub fn give_buffer(&self, buffer: Vec<u8>) {
-        let Some(lent) = self.lent_buffers.get().checked_sub(1).filter(|_| buffer.capacity() > 0) else {
-            return;
-        };
-        self.lent_buffers.set(lent);
-        let mut spare = self.spare_buffers.borrow_mut();
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_MAX_BYTES {
-            let grown = &self.stats().grown_spare_bytes;
-            grown.store(grown.load(Ordering::Relaxed) + growth(&buffer), Ordering::Relaxed);
-            spare.push(buffer);
-        }
+        self.buffers.give(buffer);
+        self.tell_buffers();
+    }
+
+    pub fn part_with_buffer(&self) {
+        self.buffers.part_with();
+        self.tell_buffers();
+    }
+
+    fn tell_buffers(&self) {
+        self.stats().buffer_bytes.store(self.buffers.bytes(), Ordering::Relaxed);
     }
 
     /// A connection ended.
