@@ -71,7 +71,7 @@ const EDITS: &[Edit] = &[
          static int luaB_raising (lua_State *L) {\n  luaL_checktype(L, 1, LUA_TFUNCTION);\n  lua_settop(L, 1);\n  \
          lua_pushcclosure(L, luaB_raise, 1);\n  return 1;\n}\n\n\
          typedef struct { int kind; lua_Number number; const char *text; size_t len; } DoorWord;\n\
-         typedef struct { int kind; lua_Number number; const char *text; size_t len; } DoorAnswer;\n\
+         typedef struct { int kind; int is_due; lua_Number number; const char *text; size_t len; } DoorAnswer;\n\
          extern void ochre_door (const DoorWord *words, size_t count, DoorAnswer *answer);\n\n\
          static int luaB_call (lua_State *L) {\n  DoorWord few[16], *words = few;\n  DoorAnswer answer;\n  \
          int i, n = lua_gettop(L);\n  \
@@ -80,7 +80,7 @@ const EDITS: &[Edit] = &[
          case LUA_TSTRING: words[i].kind = 1; words[i].text = svalue(word); words[i].len = tsvalue(word)->len; break;\n      \
          case LUA_TNUMBER: words[i].kind = 0; words[i].number = nvalue(word); break;\n      \
          default: words[i].kind = 2;\n    }\n  }\n  \
-         ochre_door(words, (size_t)n, &answer);\n  lua_settop(L, 0);\n  \
+         ochre_door(words, (size_t)n, &answer);\n  if (answer.is_due) luaM_due(L);\n  lua_settop(L, 0);\n  \
          switch (answer.kind) {\n    case 0: lua_pushnumber(L, answer.number); return 1;\n    \
          case 1: lua_pushlstring(L, answer.text, answer.len); return 1;\n    \
          case 2: lua_pushboolean(L, 0); return 1;\n    case 3: lua_pushnil(L); return 1;\n    \
@@ -162,17 +162,20 @@ const EDITS: &[Edit] = &[
          h = (unsigned int)(mix ^ (mix >> 32));\n    step = l + 1;\n  }",
     ),
     // What functions in C do with many bytes counts as instructions, four bytes one: strings that are made, memory that is
-    // taken, texts that go to our callbacks. So the hook is called soon behind them, at a place where it may be.
+    // taken, texts that go to our callbacks. So the hook is called soon behind them, at a place where it may be, and at once behind
+    // a command after which the slice is over.
     (
         "lmem.h",
         "LUAI_FUNC void *luaM_toobig (lua_State *L);",
-        "LUAI_FUNC void *luaM_toobig (lua_State *L);\nLUAI_FUNC void luaM_work (lua_State *L, size_t size);",
+        "LUAI_FUNC void *luaM_toobig (lua_State *L);\nLUAI_FUNC void luaM_work (lua_State *L, size_t size);\n\
+         LUAI_FUNC void luaM_due (lua_State *L);",
     ),
     (
         "lmem.c",
         "void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {",
         "void luaM_work (lua_State *L, size_t size) {\n  size_t work = size / 4;\n  if (L->hookcount > 1)\n    \
          L->hookcount = (size_t)L->hookcount > work + 1 ? L->hookcount - (int)work : 1;\n}\n\n\
+         void luaM_due (lua_State *L) {\n  if (L->hookcount > 1) L->hookcount = 1;\n}\n\n\
          void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {",
     ),
     (
@@ -183,12 +186,33 @@ const EDITS: &[Edit] = &[
     // Collecting looks at all there is.
     ("lapi.c", "case LUA_GCCOLLECT: {", "case LUA_GCCOLLECT: {\n      luaM_work(L, g->totalbytes);"),
     ("lapi.c", "case LUA_GCSTEP: {", "case LUA_GCSTEP: {\n      luaM_work(L, g->totalbytes);"),
+    // All coroutines count together: else each began at nothing, and many short ones would never come to the hook. What ends a
+    // script inside of one ends it outside of it too.
+    (
+        "lbaselib.c",
+        "static int auxresume (lua_State *L, lua_State *co, int narg) {",
+        "static void luaB_count_on (lua_State *to, const lua_State *from) {\n  to->hook = from->hook;\n  \
+         to->hookmask = from->hookmask;\n  to->basehookcount = from->basehookcount;\n  \
+         to->hookcount = from->hookcount;\n}\n\n\
+         static int auxresume (lua_State *L, lua_State *co, int narg) {",
+    ),
+    (
+        "lbaselib.c",
+        "status = lua_resume(co, narg);",
+        "luaB_count_on(co, L);\n  status = lua_resume(co, narg);\n  luaB_count_on(L, co);",
+    ),
+    // Hooks rest while one runs, and so they would in the handler of what it raised: nothing could end a handler then.
+    (
+        "ldebug.c",
+        "luaD_call(L, L->top - 2, 1);  /* call it */",
+        "L->allowhook = 1;\n    luaD_call(L, L->top - 2, 1);  /* call it */",
+    ),
     // Loops in C that may run long call the hook that counts instructions, so that scripts in them can be killed and let others
-    // have the thread: patterns, sorting, and moving the elements of a table.
+    // have the thread: patterns, sorting, and going through a table or a text.
     (
         "lstrlib.c",
         "#include \"lualib.h\"",
-        "#include \"lualib.h\"\n#include \"ldo.h\"\n\nextern void *memmem(const void *, size_t, const void *, size_t);\n\n\
+        "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\"\n\nextern void *memmem(const void *, size_t, const void *, size_t);\n\n\
          #define PATTERN_DEPTH_MAX 4000\n#define STEPS_MAX 100000\n\
          static __thread size_t steps;\n\n\
          static void tick (lua_State *L, size_t more) {\n  steps += more;\n  if (steps >= STEPS_MAX) {\n    steps = 0;\n    \
@@ -196,23 +220,53 @@ const EDITS: &[Edit] = &[
     ),
     (
         "ltablib.c",
-        "static int sort_comp (lua_State *L, int a, int b) {",
-        "static int sort_comp (lua_State *L, int a, int b) {\n  static __thread size_t steps;\n  \
-         if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
+        "#include \"lualib.h\"",
+        "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\"\n\n\
+         static void tick (lua_State *L) {\n  static __thread size_t steps;\n  \
+         if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);\n}",
     ),
-    ("ltablib.c", "#include \"lualib.h\"", "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\""),
+    (
+        "ltablib.c",
+        "static int sort_comp (lua_State *L, int a, int b) {",
+        "static int sort_comp (lua_State *L, int a, int b) {\n  tick(L);",
+    ),
+    ("ltablib.c", "for (i=1; i <= n; i++) {", "for (i=1; i <= n; i++) {\n    tick(L);"),
+    (
+        "ltablib.c",
+        "while (lua_next(L, 1)) {\n    lua_pushvalue(L, 2);",
+        "while (lua_next(L, 1)) {\n    tick(L);\n    lua_pushvalue(L, 2);",
+    ),
+    (
+        "ltablib.c",
+        "while (lua_next(L, 1)) {\n    lua_pop(L, 1);",
+        "while (lua_next(L, 1)) {\n    tick(L);\n    lua_pop(L, 1);",
+    ),
+    (
+        "ltablib.c",
+        "static void addfield (lua_State *L, luaL_Buffer *b, int i) {",
+        "static void addfield (lua_State *L, luaL_Buffer *b, int i) {\n  tick(L);",
+    ),
+    // Steps over places where nothing is.
+    (
+        "ltable.c",
+        "for (i++; i < t->sizearray; i++) {",
+        "for (i++; i < t->sizearray; i++) {\n    if (i % 1024 == 0) luaM_work(L, 8192);",
+    ),
+    (
+        "ltable.c",
+        "for (i -= t->sizearray; i < sizenode(t); i++) {",
+        "for (i -= t->sizearray; i < sizenode(t); i++) {\n    if (i % 1024 == 0) luaM_work(L, 8192);",
+    ),
     (
         "ltablib.c",
         "for (i = e; i > pos; i--) {  /* move up elements */",
         "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n      \
-         for (i = e; i > pos; i--) {  /* move up elements */\n        \
-         if (i % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
+         for (i = e; i > pos; i--) {  /* move up elements */\n        tick(L);",
     ),
     (
         "ltablib.c",
         "for ( ;pos<e; pos++) {",
-        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n  for ( ;pos<e; pos++) {\n    \
-         if (pos % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);",
+        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n  for ( ;pos<e; pos++) {\n    tick(L);",
     ),
     // Each item of a pattern that repeats takes a piece of our own stack.
     (
@@ -238,6 +292,72 @@ const EDITS: &[Edit] = &[
         "lstrlib.c",
         "s = matchbalance(ms, s, p+2);",
         "tick(ms->L, (size_t)(ms->src_end - s) / 8);\n          s = matchbalance(ms, s, p+2);",
+    ),
+    // Byte by byte through a text.
+    (
+        "lstrlib.c",
+        "luaL_addlstring(&b, s, l);\n  luaL_pushresult",
+        "{ tick(L, 1 + l / 64); luaL_addlstring(&b, s, l); }\n  luaL_pushresult",
+    ),
+    (
+        "lstrlib.c",
+        "while (l--) luaL_addchar(&b, s[l]);",
+        "while (l--) { tick(L, 1); luaL_addchar(&b, s[l]); }",
+    ),
+    (
+        "lstrlib.c",
+        "luaL_addchar(&b, tolower(uchar(s[i])));",
+        "{ tick(L, 1); luaL_addchar(&b, tolower(uchar(s[i]))); }",
+    ),
+    (
+        "lstrlib.c",
+        "luaL_addchar(&b, toupper(uchar(s[i])));",
+        "{ tick(L, 1); luaL_addchar(&b, toupper(uchar(s[i]))); }",
+    ),
+    ("lstrlib.c", "while (l--) {\n    switch (*s) {", "while (l--) {\n    tick(L, 1);\n    switch (*s) {"),
+    // Texts that are only looked at.
+    ("lstrlib.c", "const char *s2 = lmemfind(", "const char *s2 = (luaM_work(L, l1), lmemfind)("),
+    (
+        "lstrlib.c",
+        "n = (int)(pose -  posi + 1);",
+        "n = (int)(pose -  posi + 1);\n  luaM_work(L, (size_t)n * 64);",
+    ),
+    ("lvm.c", "#include \"lstate.h\"", "#include \"lstate.h\"\n#include \"lmem.h\""),
+    (
+        "lvm.c",
+        "return l_strcmp(rawtsvalue(l), rawtsvalue(r)) < 0;",
+        "return luaM_work(L, tsvalue(l)->len), l_strcmp(rawtsvalue(l), rawtsvalue(r)) < 0;",
+    ),
+    (
+        "lvm.c",
+        "return l_strcmp(rawtsvalue(l), rawtsvalue(r)) <= 0;",
+        "return luaM_work(L, tsvalue(l)->len), l_strcmp(rawtsvalue(l), rawtsvalue(r)) <= 0;",
+    ),
+    (
+        "lvm.c",
+        "const TValue *b, *c;\n  if ((b = luaV_tonumber(",
+        "const TValue *b, *c;\n  if (ttisstring(rb)) luaM_work(L, tsvalue(rb)->len * 8);\n  \
+         if (ttisstring(rc)) luaM_work(L, tsvalue(rc)->len * 8);\n  if ((b = luaV_tonumber(",
+    ),
+    (
+        "lapi.c",
+        "return tonumber(o, &n);",
+        "if (ttisstring(o)) luaM_work(L, tsvalue(o)->len * 8);\n  return tonumber(o, &n);",
+    ),
+    (
+        "lapi.c",
+        "if (tonumber(o, &n))\n",
+        "if (ttisstring(o)) luaM_work(L, tsvalue(o)->len * 8);\n  if (tonumber(o, &n))\n",
+    ),
+    (
+        "lapi.c",
+        "if (tonumber(o, &n)) {\n",
+        "if (ttisstring(o)) luaM_work(L, tsvalue(o)->len * 8);\n  if (tonumber(o, &n)) {\n",
+    ),
+    (
+        "lbaselib.c",
+        "int base = luaL_optint(L, 2, 10);",
+        "int base = luaL_optint(L, 2, 10);\n  if (lua_type(L, 1) == LUA_TSTRING) luaM_work(L, lua_objlen(L, 1));",
     ),
     // A search that is not quadratic.
     (

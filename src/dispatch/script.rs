@@ -30,6 +30,7 @@ use super::table::Registered;
 use super::transaction::Control;
 use crate::base::clock::UnixMs;
 use crate::config::Config;
+use crate::ds::door;
 use crate::keyspace::{Busy, Key, LockSet};
 use crate::resp::{Args, Output, Proto};
 use crate::session::Session;
@@ -177,6 +178,9 @@ impl<'k> ScriptCx<'_, 'k> {
         // The clock stands still in a script.
         self.executor.view.begin(self.executor.view.now(), self.inner.no_touch);
         self.executor.call_inside(&mut self.inner, &Request { command: registered, args, keys }, out);
+        if self.pace.is_due(self.executor.last_ns) {
+            door::hurry();
+        }
         Ok(())
     }
 

@@ -11,7 +11,8 @@
 //! that it needs the second stack before anything has happened ([`Ground::Wanted`]); where there is none (tests, benchmarks) a
 //! script runs to its end in one go.
 //!
-//! After [`SLICE_NS`] the hook of the interpreter calls [`Executor::breathe`]. Locks stay held over a slice's end; that is what makes
+//! After [`SLICE_NS`] the hook of the interpreter calls [`Executor::breathe`]: at the next of its instructions that it counts, or
+//! right behind the command that took so long. Locks stay held over a slice's end; that is what makes
 //! scripts atomic. From the first slice on the locks are marked as held for long, so that nobody blocks a thread for them
 //! (`crate::keyspace::lock`), and after `busy-reply-threshold` who needs them hears BUSY instead of waiting. Where there is one
 //! shard everything but ALLOW_BUSY commands hears it, as in Redis; with several shards only who needs a shard that
@@ -137,6 +138,12 @@ impl<'k> Pace<'k> {
         self.began_ns
     }
 
+    /// Whether its slice is over.
+    #[inline]
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        now_ns.saturating_sub(self.slice_ns) >= SLICE_NS
+    }
+
     /// Whether it was told to stop.
     pub(super) fn is_ended(&self) -> bool {
         self.is_ended
@@ -162,7 +169,7 @@ impl Executor<'_> {
         if pace.is_ended {
             return false;
         }
-        if now_ns.saturating_sub(pace.slice_ns) < SLICE_NS {
+        if !pace.is_due(now_ns) {
             return true;
         }
         let threshold_ms = self.config().busy_reply_threshold;
@@ -184,6 +191,7 @@ impl Executor<'_> {
     pub(super) fn rest(&mut self, pace: &mut Pace<'_>) {
         let Ground::Own(stack) = self.ground else {
             std::thread::yield_now();
+            pace.slice_ns = self.engine.time.monotonic_ns();
             return;
         };
         if !std::mem::replace(&mut pace.is_sliced, true) {

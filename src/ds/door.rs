@@ -70,6 +70,13 @@ pub trait Handler {
 thread_local! {
     static HANDLER: Cell<Option<Box<dyn Handler>>> = const { Cell::new(None) };
     static PANIC: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
+    static IS_DUE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says inside of a call that it took so long that the interpreter is to look right behind it whether its script goes on.
+#[cold]
+pub fn hurry() {
+    IS_DUE.set(true);
 }
 
 /// Says who answers the calls of this thread.
@@ -149,6 +156,8 @@ pub struct RawWord {
 #[repr(C)]
 pub struct RawAnswer {
     kind: i32,
+    /// The hook that counts instructions is to be called now.
+    is_due: i32,
     number: f64,
     text: *const u8,
     len: usize,
@@ -195,7 +204,8 @@ pub unsafe extern "C" fn ochre_door(words: *const RawWord, count: usize, answer:
         Answer::Status(text) => (STATUS, 0.0, text),
         Answer::Long => (LONG, 0.0, &[]),
     };
-    let raw = RawAnswer { kind, number, text: text.as_ptr(), len: text.len() };
+    let is_due = i32::from(IS_DUE.replace(false));
+    let raw = RawAnswer { kind, is_due, number, text: text.as_ptr(), len: text.len() };
     // Moving the box does not move what the answer refers to, and it is changed by the next call only.
     HANDLER.set(handler);
     // SAFETY: the caller promises a place to write to.
@@ -214,7 +224,7 @@ mod tests {
     use super::*;
 
     fn call(words: &[RawWord]) -> (i32, f64, Vec<u8>) {
-        let mut answer = RawAnswer { kind: -1, number: 0.0, text: std::ptr::null(), len: 0 };
+        let mut answer = RawAnswer { kind: -1, is_due: 0, number: 0.0, text: std::ptr::null(), len: 0 };
         // SAFETY: the words and the answer are ours, and there until the end of the test.
         unsafe { ochre_door(words.as_ptr(), words.len(), &mut answer) };
         // SAFETY: the text is there until the next call.

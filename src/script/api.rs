@@ -9,12 +9,14 @@
 //! hold its context.
 
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 
 use mlua::{Lua, MultiValue, Value};
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 
 use super::cache::Running;
 use super::convert::{ReplyReader, c_text, truncated};
+use super::interpreter::KILLED;
 use crate::base::num::parse_i64;
 use crate::base::{float, sha1};
 use crate::dispatch::{CmdError, ScriptCx};
@@ -43,7 +45,7 @@ pub struct RequestHost<'h, 'c, 'k> {
 impl Host for RequestHost<'_, '_, '_> {
     fn run(&mut self, args: Args<'_>, out: &mut Output) -> Result<(), CmdError> {
         let done = self.cx.run(args, out);
-        self.running.has_written.store(self.cx.has_written, std::sync::atomic::Ordering::Relaxed);
+        self.running.has_written.store(self.cx.has_written, Ordering::Relaxed);
         done
     }
 
@@ -61,7 +63,8 @@ impl Host for RequestHost<'_, '_, '_> {
     }
 
     fn breathe(&mut self) -> bool {
-        self.cx.breathe(self.running.function.is_some())
+        let goes_on = self.cx.breathe(self.running.function.is_some());
+        goes_on && !self.running.is_killed.load(Ordering::Relaxed)
     }
 }
 
@@ -81,6 +84,8 @@ scoped_thread_local!(static mut HOST: for<'h> HostRef<'h>);
 thread_local! {
     /// A script of this thread is between its beginning and its end.
     static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
+    /// Values that were gone through.
+    static GONE_THROUGH: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Takes the mark of a running script back, also when it panics.
@@ -115,6 +120,23 @@ pub fn go_on_panicking() {
 /// Lets others have the thread; whether the script is to go on.
 pub fn breathe() -> bool {
     !door::has_panicked() && host(|host| host.breathe()).unwrap_or(true)
+}
+
+/// Values between two looks whether others are to have the thread.
+const STEPS: u32 = 1024;
+
+/// Goes on to the next of many values, for what makes Lua's values or goes through them.
+///
+/// # Errors
+/// The script was killed.
+#[inline]
+pub fn step() -> mlua::Result<()> {
+    let steps = GONE_THROUGH.get().wrapping_add(1);
+    GONE_THROUGH.set(steps);
+    if !steps.is_multiple_of(STEPS) || breathe() {
+        return Ok(());
+    }
+    Err(mlua::Error::RuntimeError(KILLED.to_owned()))
 }
 
 fn host<R>(ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {

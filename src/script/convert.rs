@@ -12,6 +12,7 @@
 
 use mlua::{Lua, LuaString, Table, Value};
 
+use super::api::step;
 use crate::base::num::parse_i64;
 use crate::resp::Writer;
 
@@ -51,6 +52,7 @@ impl<'b> ReplyReader<'b> {
 
     /// The next value; `nil` stands for a null.
     pub fn value(&mut self, lua: &Lua, nil: &Value) -> mlua::Result<Value> {
+        step()?;
         let (marker, text) = self.line();
         let len = || parse_i64(text).and_then(|len| usize::try_from(len).ok());
         Ok(match marker {

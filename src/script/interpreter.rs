@@ -374,11 +374,16 @@ fn watch(lua: &Lua, running: &Rc<RefCell<Option<Arc<Running>>>>) -> mlua::Result
         if !must_stop(&running) {
             return Ok(VmState::Continue);
         }
-        // From now on at every step, so that whoever catches this error does not get far.
-        let _ =
-            lua.set_hook(HookTriggers::EVERY_LINE, |_, _| Err(mlua::Error::RuntimeError(KILLED.to_owned())));
-        Err(mlua::Error::RuntimeError(KILLED.to_owned()))
+        stop(lua, KILLED)
     })
+}
+
+/// Ends what runs, with that error.
+pub(super) fn stop(lua: &Lua, text: &'static str) -> mlua::Result<VmState> {
+    // From now on at every step, so that whoever catches this error does not get far.
+    let triggers = HookTriggers::new().every_nth_instruction(1);
+    lua.set_global_hook(triggers, move |_, _| Err(mlua::Error::RuntimeError(text.to_owned())))?;
+    Err(mlua::Error::RuntimeError(text.to_owned()))
 }
 
 /// Makes an object of what was raised, and notes where that was.

@@ -218,12 +218,7 @@ impl Workshop {
                 return Ok(VmState::Continue);
             }
             is_stopped.set(true);
-            let text = if is_late { "FUNCTION LOAD timeout" } else { interpreter::KILLED };
-            // From now on at every step, so that whoever catches this error does not get far.
-            let _ = lua.set_hook(HookTriggers::EVERY_LINE, move |_, _| {
-                Err(mlua::Error::RuntimeError(text.to_owned()))
-            });
-            Err(mlua::Error::RuntimeError(text.to_owned()))
+            interpreter::stop(lua, if is_late { "FUNCTION LOAD timeout" } else { interpreter::KILLED })
         })
     }
 

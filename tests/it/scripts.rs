@@ -283,9 +283,37 @@ fn what_runs_long_inside_of_one_function_can_be_killed() {
         "local s = string.rep('x', 1e6) while true do redis.sha1hex(s) end",
         "local t = {} for i = 1, 1e5 do t[i] = i end while true do cjson.encode(t) end",
         "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() end",
+        "local t = {} for i = 1, 1e6 do t[i] = {i} end while true do pcall(cmsgpack.pack, t) end",
+        "local t = {} for i = 1, 3e6 do t[i] = '' end while true do table.concat(t) end",
+        "local t = {} for i = 1, 3e6 do t[i] = i end while true do table.foreach(t, rawequal) end",
+        "local s = string.rep('1', 3e6) while true do tonumber(s) end",
+        "while true do redis.call('LCS', 'one', 'other', 'LEN') end",
     ] {
         let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
         let (mut looping, mut wire) = (connect(&server), connect(&server));
+        for (name, text) in [("one", "ab".repeat(3000)), ("other", "ba".repeat(3000))] {
+            assert_eq!(wire.call(&["SET", name, &text]), Reply::ok());
+        }
+        looping.send(&["EVAL", script, "0"]).unwrap();
+        until_busy(&mut wire, &["PING"]);
+        assert_eq!(wire.ask("SCRIPT KILL"), Reply::ok(), "{script}");
+        assert!(looping.read().unwrap().error_text().contains("Script killed by user"), "{script}");
+    }
+}
+
+/// Nobody hides from SCRIPT KILL: not in many short coroutines, and not where an error is handled.
+#[test]
+fn what_evades_can_be_killed() {
+    let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
+    let (mut looping, mut wire) = (connect(&server), connect(&server));
+    for script in [
+        "local function f(depth) for i = 1, 900 do if depth > 0 then coroutine.wrap(f)(depth - 1) end end end f(9)",
+        "local function f(depth) for i = 1, 900 do pcall(coroutine.wrap(f), depth - 1) end end f(9)",
+        "local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end",
+        "xpcall(function() while true do end end, function() while true do end end)",
+        "while true do xpcall(error, function() while true do pcall(error) end end) end",
+        "xpcall(function() while true do end end, coroutine.wrap(function() while true do end end))",
+    ] {
         looping.send(&["EVAL", script, "0"]).unwrap();
         until_busy(&mut wire, &["PING"]);
         assert_eq!(wire.ask("SCRIPT KILL"), Reply::ok(), "{script}");

@@ -5,6 +5,7 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::super::api::step;
 use super::super::convert::truncated;
 use super::{Arguments, DEPTH_MAX, Fault, Results, add, one};
 
@@ -43,6 +44,7 @@ fn pack(lua: &Lua, args: &Arguments<'_>) -> Results {
 }
 
 fn push(out: &mut Vec<u8>, value: &Value, depth: usize) -> Result<(), Fault> {
+    step()?;
     match value {
         Value::Boolean(flag) => out.push(if *flag { 0xc3 } else { 0xc2 }),
         Value::Integer(number) => push_integer(out, *number),
@@ -110,6 +112,7 @@ fn push_table(out: &mut Vec<u8>, table: &Table, depth: usize) -> Result<(), Faul
     // Pair by pair, twice: each takes a slot of the interpreter while it is held.
     let (mut len, mut highest) = (0, Some(0));
     for pair in table.pairs::<Value, Value>() {
+        step()?;
         let (key, _) = pair?;
         len += 1;
         highest = highest.and_then(|most: usize| Some(most.max(index(&key)?)));
@@ -176,6 +179,7 @@ impl<'b> Reader<'b> {
     }
 
     fn value(&mut self, lua: &Lua, depth: usize) -> Result<Value, Fault> {
+        step()?;
         let marker = self.bits(1)? as u8;
         let number = |number: i64| Value::Number(number as f64);
         Ok(match marker {

@@ -3,6 +3,8 @@
 //! They are written anew, after what the real ones answer. Each function gets all arguments and answers its results, or a
 //! [`Fault`]: a message that names the line of the script, as `luaL_error` would.
 //!
+//! Values are gone through in steps (`step` of [`super::api`]): however many there are, others get their turn and a script can be killed.
+//!
 //! **Invariant:** no depth that a script chooses is a depth of our own stack beyond [`DEPTH_MAX`].
 
 mod bit;

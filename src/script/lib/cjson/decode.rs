@@ -5,6 +5,7 @@
 
 use mlua::{Lua, Value};
 
+use super::super::super::api::step;
 use super::super::super::convert::c_text;
 use super::super::Fault;
 use super::{DEPTH_MAX, Options};
@@ -210,6 +211,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, token: Token, depth: usize) -> Result<Value, Fault> {
+        step()?;
         Ok(match token.kind {
             Kind::Text(text) => Value::String(self.lua.create_string(text)?),
             Kind::Number(number) => Value::Number(number),

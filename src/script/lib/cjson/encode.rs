@@ -2,6 +2,7 @@
 
 use mlua::{Table, Value};
 
+use super::super::super::api::step;
 use super::super::Fault;
 use super::{DEPTH_MAX, Invalid, Options};
 use crate::base::float;
@@ -14,6 +15,7 @@ pub(super) fn encode(value: &Value, options: &Options) -> Result<Vec<u8>, Fault>
 }
 
 fn push(out: &mut Vec<u8>, value: &Value, options: &Options, depth: usize) -> Result<(), Fault> {
+    step()?;
     match value {
         Value::Nil => out.extend_from_slice(b"null"),
         Value::Boolean(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
@@ -87,6 +89,7 @@ fn push_table(out: &mut Vec<u8>, table: &Table, options: &Options, depth: usize)
 fn array_len(table: &Table, options: &Options) -> Result<Option<i64>, Fault> {
     let (mut len, mut elements) = (0_i64, 0_i64);
     for pair in table.pairs::<Value, Value>() {
+        step()?;
         let index = match pair?.0 {
             Value::Integer(index) if index > 0 => index,
             Value::Number(index) if index >= 1.0 && index.floor() == index => i64::MAX,
