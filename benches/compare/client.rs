@@ -133,6 +133,12 @@ impl Chance {
         let bits = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
         ((u128::from(bits) * u128::from(limit)) >> 64) as u64
     }
+
+    /// A number between 0 and 1.
+    pub fn unit(&mut self) -> f64 {
+        const STEPS: u64 = 1 << 53;
+        self.below(STEPS) as f64 / STEPS as f64
+    }
 }
 
 /// Several connections, all of which always have a batch under way.

@@ -7,7 +7,7 @@
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
 //!                                                     types, elements, algebra, scripts, stall,
-//!                                                     durability, waiting, tls, guards or soak
+//!                                                     durability, waiting, tls, guards, hits or soak
 //!   --minutes N                                       length of the soak test
 //!   --seconds N                                       length of a round
 //! ```
@@ -21,6 +21,8 @@
 
 mod algebra;
 mod batch;
+#[path = "../../tests/cache/mod.rs"]
+mod cache;
 #[path = "../../tests/cgroup/mod.rs"]
 mod cgroup;
 mod client;
@@ -31,6 +33,7 @@ mod elements;
 mod footprint;
 mod growth;
 mod guards;
+mod hits;
 mod machine;
 mod report;
 mod scripts;
@@ -166,6 +169,9 @@ fn main() {
     }
     if plan.does("guards") {
         guards::run(&plan);
+    }
+    if plan.does("hits") {
+        hits::run(&plan);
     }
     if plan.does("soak") {
         soak::run(&plan);

@@ -233,29 +233,28 @@ fn may_do_the_same(mine: &User, yours: &User) {
         let marked = words.filter_map(move |word| word.splitn(2, |byte| *byte == mark).nth(1));
         marked.map(|word| word.strip_suffix(b")").unwrap_or(word))
     };
+    let listens_alike =
+        |channel: &[u8]| assert_eq!(mine.may_listen(channel, true), yours.may_listen(channel, true));
+    let plain = OwnedArgs::from_slices([b"name".as_slice(), b"word", b"word", b"key", b"channel"]);
     for (id, _, is_subcommand) in COMMANDS.iter() {
-        ask(mine, yours, (*id, *is_subcommand), KeyFlags::ACCESS, [b"word", b"key", b"channel"]);
+        ask(mine, yours, (*id, *is_subcommand), KeyFlags::ACCESS, &plain);
     }
+    listens_alike(b"channel");
     for word in behind(b'|').chain(behind(b'~')).chain(behind(b'&')).take(8) {
+        let words = OwnedArgs::from_slices([b"name", word, word, word, word]);
         for (id, _, is_subcommand) in COMMANDS.iter().step_by(29) {
             for flags in [KeyFlags::ACCESS, KeyFlags::UPDATE, KeyFlags::ACCESS.union(KeyFlags::UPDATE)] {
-                ask(mine, yours, (*id, *is_subcommand), flags, [word, word, word]);
+                ask(mine, yours, (*id, *is_subcommand), flags, &words);
             }
         }
+        listens_alike(word);
     }
 }
 
-fn ask(
-    mine: &User,
-    yours: &User,
-    (id, is_subcommand): (u16, bool),
-    flags: KeyFlags,
-    [word, key, channel]: [&[u8]; 3],
-) {
-    let words = OwnedArgs::from_slices([b"name", word, word, key, channel]);
+/// `words` are a name, two words, a key and a channel.
+fn ask(mine: &User, yours: &User, (id, is_subcommand): (u16, bool), flags: KeyFlags, words: &OwnedArgs) {
     let asked = Asked { id, is_subcommand, args: words.as_args(), flags };
     assert_eq!(mine.check(&asked), yours.check(&asked));
-    assert_eq!(mine.may_listen(channel, true), yours.may_listen(channel, true));
 }
 
 /// A request with one key, one channel and one pattern of channels.

@@ -31,7 +31,7 @@ pub const MAXMEMORY_MIN_BYTES: u64 = 16 << 20;
 /// About so much the program takes besides, of files and of its own.
 const PROGRAM_BYTES: u64 = 7 << 20;
 /// An empty server has about so much of unused pages without being fragmented.
-const SLACK_MIN_BYTES: u64 = 2 << 20;
+const SLACK_MIN_BYTES: u64 = 1 << 20;
 /// Giving back so much is nothing beside the writing of it.
 const MUCH_MAX_BYTES: u64 = 16 << 20;
 /// Less is not worth giving back.

@@ -173,7 +173,9 @@ impl<'k> Executor<'k> {
         if is_broken {
             return Ok(reply.null_array());
         }
+        session.executing = Some(transaction.outline());
         let replied = self.run_queued(session, &transaction, reply);
+        session.executing = None;
         transaction.reset();
         self.spare_transaction = Some(transaction);
         Ok(replied)

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::keyspace::waiters::Waiter;
 use crate::keyspace::{DbIndex, WatchFlag};
 use crate::resp::{Output, Proto};
-use crate::session::{Post, SMALL_BUFFERS_BYTES, Subscriptions, Transaction, Watch};
+use crate::session::{Outline, Post, SMALL_BUFFERS_BYTES, Subscriptions, Watch};
 
 /// Number of a client; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -423,12 +423,12 @@ impl Client {
 
     /// Most clients have neither transaction nor watched keys: then nothing is written.
     #[inline]
-    pub(super) fn publish_transaction(&self, transaction: Option<&Transaction>, watch: &Watch) {
+    pub(super) fn publish_transaction(&self, transaction: Option<Outline>, watch: &Watch) {
         let usage = &self.usage;
-        let (queued, watched) = (transaction.map_or(0, |it| it.len() + 1), watch.keys().len());
+        let (queued, watched) = (transaction.map_or(0, |it| it.requests + 1), watch.keys().len());
         if usage.queued.load(Ordering::Relaxed) != queued {
             usage.queued.store(queued, Ordering::Relaxed);
-            usage.queued_bytes.store(transaction.map_or(0, Transaction::heap_bytes), Ordering::Relaxed);
+            usage.queued_bytes.store(transaction.map_or(0, |it| it.heap_bytes), Ordering::Relaxed);
         }
         if watched + usage.watched.load(Ordering::Relaxed) > 0 {
             usage.watched.store(watched, Ordering::Relaxed);

@@ -25,7 +25,7 @@ pub use post::Post;
 pub use registry::{Registry, SMALL_BUFFERS_BYTES};
 pub use subscriptions::{Space, Subscriptions};
 pub use tracker::{Scope, Tracker};
-pub use transaction::{Queued, Transaction, Watch};
+pub use transaction::{Outline, Queued, Transaction, Watch};
 
 use crate::acl::{Acl, User};
 use crate::keyspace::DbIndex;
@@ -67,6 +67,8 @@ pub struct Session {
     pub close_after_reply: bool,
     /// Between MULTI and EXEC.
     pub transaction: Option<Box<Transaction>>,
+    /// While EXEC runs one: it is no longer above then.
+    pub executing: Option<Outline>,
     pub watch: Watch,
     /// CLIENT TRACKING.
     pub tracking: Option<Arc<Tracker>>,
@@ -114,6 +116,7 @@ impl Session {
             monitor: false,
             close_after_reply: false,
             transaction: None,
+            executing: None,
             watch: Watch::default(),
             tracking: None,
             caching: false,
@@ -141,6 +144,7 @@ impl Session {
         session.no_touch = self.no_touch;
         session.tracking = self.tracking.clone();
         session.caching = self.caching;
+        session.executing = self.executing;
         session
     }
 
@@ -249,6 +253,7 @@ impl Session {
     /// Copies what CLIENT LIST shows to the shared face.
     pub fn publish(&self) {
         self.shared.publish(self.db, self.proto);
-        self.shared.publish_transaction(self.transaction.as_deref(), &self.watch);
+        let transaction = self.transaction.as_deref().map(Transaction::outline).or(self.executing);
+        self.shared.publish_transaction(transaction, &self.watch);
     }
 }

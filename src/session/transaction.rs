@@ -29,6 +29,13 @@ pub struct Queued {
     pub key_hash: u64,
 }
 
+/// How many requests a transaction has, and what they take.
+#[derive(Clone, Copy)]
+pub struct Outline {
+    pub requests: usize,
+    pub heap_bytes: usize,
+}
+
 impl Transaction {
     /// Keeps a request for EXEC.
     pub fn push(&mut self, args: &Args<'_>, queued: Queued, flags: CommandFlags) {
@@ -60,9 +67,11 @@ impl Transaction {
         *self = Transaction { requests, queued, ..Transaction::default() };
     }
 
-    /// Heap bytes of the requests.
-    pub fn heap_bytes(&self) -> usize {
-        self.requests.heap_bytes() + self.queued.capacity() * size_of::<Queued>()
+    /// What CLIENT LIST shows of it.
+    #[inline]
+    pub fn outline(&self) -> Outline {
+        let queued_bytes = self.queued.capacity() * size_of::<Queued>();
+        Outline { requests: self.len(), heap_bytes: self.requests.heap_bytes() + queued_bytes }
     }
 }
 

@@ -139,14 +139,18 @@ fn understood(heard: Vec<u8>) -> Answered {
 fn mutated_requests_and_noise_are_answered_in_step() {
     for workers in ["1", "3"] {
         let server = server(&["--io-threads", workers]);
+        let mut replies = 0;
         for seed in 0..STREAMS * effort() as u64 {
             let mut rng = Rng::from_seed(seed);
             let bytes = mutated::stream(&mut rng);
             if let Some(heard) = play(TcpStream::connect(server.addr).unwrap(), &bytes, &mut rng) {
-                assert_eq!(understood(heard), plain_reading(&bytes), "seed {seed}");
+                let answered = plain_reading(&bytes);
+                assert_eq!(understood(heard), answered, "seed {seed}");
+                replies += answered.replies + usize::from(answered.error.is_some());
             }
             assert_eq!(connect(&server).ask("PING"), Reply::Status(b"PONG".to_vec()), "after seed {seed}");
         }
+        println!("{workers} worker(s): {replies} replies");
         super::support::eventually("all clients are gone", || server.engine.clients.is_empty());
         assert_eq!(connect(&server).ask("SET k v"), Reply::ok());
     }

@@ -221,7 +221,13 @@ impl<S: Read + Write> Wire<S> {
         self.start = 0;
         let used = self.buffer.len();
         self.buffer.resize(used + 64 * 1024, 0);
-        let read = self.stream.read(&mut self.buffer[used..]);
+        let read = loop {
+            match self.stream.read(&mut self.buffer[used..]) {
+                // Who was stopped and goes on is told so where there is a time limit.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
         self.buffer.truncate(used + *read.as_ref().unwrap_or(&0));
         match read {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),

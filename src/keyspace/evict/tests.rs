@@ -1,6 +1,9 @@
 //! How well victims are chosen: hit ratios on a Zipf trace beside those of the exact orders, and what each policy spares.
 
-use std::collections::{BTreeSet, HashMap};
+#[path = "../../../tests/cache/mod.rs"]
+mod cache;
+
+use cache::{Exact, Zipf};
 
 use super::*;
 use crate::keyspace::entry::string_entry;
@@ -9,55 +12,6 @@ use crate::value::string::Encoding;
 
 const DB: DbIndex = DbIndex(0);
 const START_MS: u64 = 1_700_000_000_000;
-
-/// Numbers below `len`, the n-th in proportion to `1 / (n + 1)`.
-struct Zipf(Vec<f64>);
-
-impl Zipf {
-    fn new(len: usize) -> Zipf {
-        let mut sum = 0.0;
-        Zipf(
-            (1..=len)
-                .map(|rank| {
-                    sum += 1.0 / rank as f64;
-                    sum
-                })
-                .collect(),
-        )
-    }
-
-    fn draw(&self, rng: &mut Rng) -> usize {
-        let total = self.0.last().copied().unwrap_or_default();
-        let at = rng.unit_f64() * total;
-        self.0.partition_point(|sum| *sum < at)
-    }
-}
-
-/// A cache that knows the exact order: victims are the least by `rank(uses, last use)`.
-struct Exact {
-    rank: fn(u64, u64) -> (u64, u64),
-    entries: HashMap<usize, (u64, u64)>,
-    order: BTreeSet<((u64, u64), usize)>,
-}
-
-impl Exact {
-    fn access(&mut self, key: usize, time: u64, capacity: usize) -> bool {
-        let known = self.entries.get(&key).copied();
-        if let Some((uses, last)) = known {
-            self.order.remove(&((self.rank)(uses, last), key));
-        }
-        let uses = known.map_or(1, |(uses, _)| uses + 1);
-        if known.is_none()
-            && self.entries.len() >= capacity
-            && let Some((_, victim)) = self.order.pop_first()
-        {
-            self.entries.remove(&victim);
-        }
-        self.entries.insert(key, (uses, time));
-        self.order.insert(((self.rank)(uses, time), key));
-        known.is_some()
-    }
-}
 
 fn put(view: &mut View<'_>, key: &[u8], deadline: Option<u64>) {
     let key = view.keyspace().key(key);
@@ -73,15 +27,14 @@ fn hit_ratios(order: Order, workers: usize, requests_per_ms: u64) -> (f64, f64) 
     let lfu = order == Order::Lfu;
     keyspace.set_access_clock(AccessClock { lfu, log_factor: 10, decay_minutes: 1 });
     let mut view = View::new(&keyspace, 7);
-    let rank: fn(u64, u64) -> (u64, u64) = if lfu { |uses, last| (uses, last) } else { |_, last| (last, 0) };
-    let mut exact = Exact { rank, entries: HashMap::new(), order: BTreeSet::new() };
+    let mut exact = if lfu { Exact::lfu(CAPACITY) } else { Exact::lru(CAPACITY) };
     let (zipf, mut rng) = (Zipf::new(KEYS), Rng::from_seed(11));
     let policy = EvictionPolicy { order, is_volatile: false };
     let (mut hits, mut exact_hits, mut counted) = (0, 0, 0);
     let (mut len, mut turn) = (0, 0);
     for time in 0..REQUESTS {
         view.begin(UnixMs(START_MS + time / requests_per_ms), false);
-        let number = zipf.draw(&mut rng);
+        let number = zipf.at(rng.unit_f64());
         let name = number.to_string();
         let key = keyspace.key(name.as_bytes());
         view.lock_blocking(&LockSet::One(keyspace.shard_of(key.hash())));
@@ -101,7 +54,7 @@ fn hit_ratios(order: Order, workers: usize, requests_per_ms: u64) -> (f64, f64) 
             len -= usize::from(view.evict_one(policy, 5).is_some());
         }
         view.forget_effects();
-        let is_exact_hit = exact.access(number, time, CAPACITY);
+        let is_exact_hit = exact.access(number);
         if time > REQUESTS / 4 {
             counted += 1;
             hits += u64::from(is_hit);
