@@ -288,11 +288,10 @@ impl<'k> Executor<'k> {
             }
         };
         let is_about_keys = matches!(request.command.command.handler, Handler::Read(_) | Handler::Write(_));
-        if !(is_about_keys && self.is_still_clear()) {
-            if let Some(step) = self.pass_gates(session, request, is_about_keys, attempts, out) {
-                return step;
-            }
-            self.prefetch_entry(session.db, request.keys);
+        if !(is_about_keys && self.is_still_clear())
+            && let Some(step) = self.pass_gates(session, request, is_about_keys, attempts, out)
+        {
+            return step;
         }
         let locked = match is_about_keys {
             true => self.lock_keys(session, request, attempts),

@@ -4,9 +4,6 @@
 //! together instead of one after another: first the bucket line of each key, then the entries, then the same for the
 //! elements that requests look up in big collections.
 //!
-//! A request that comes alone has nobody to share the wait with. Its bucket is fetched while the gates are asked, and its entry
-//! while its handler begins: of what a GET costs among 100,000 keys without a pipeline, a tenth was waiting for these two.
-//!
 //! A table can't be looked at without its lock. With one shard that is held for the batch anyway. With several the
 //! shards of all the requests are taken at once, when that are few and all of them free: the requests then find them
 //! held. Otherwise each request takes its own, and one with many keys fetches for itself.
@@ -46,27 +43,6 @@ impl Executor<'_> {
         // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
         if plan.iter().next().is_some_and(|first| self.element_of(db, &first, &mut None).is_some()) {
             self.prefetch_elements(db, plan);
-        }
-    }
-
-    /// As [`Executor::prefetch`], for a request that comes alone: the line of its bucket arrives while the gates are asked, and
-    /// then it is told which entry comes next ([`Executor::prefetch_entry`]).
-    #[inline]
-    pub fn prefetch_alone(&mut self, db: DbIndex, plan: &Plan<'_>) {
-        let &[key] = plan.keys() else { return };
-        let lock = LockSet::One(self.engine.keyspace.shard_of(key.hash()));
-        if self.view.lock(&lock).is_ok() && self.view.is_beyond_caches(db) {
-            self.view.prefetch_bucket(db, key);
-        }
-    }
-
-    /// Fetches the entry of a request whose bucket was fetched.
-    #[inline]
-    pub(super) fn prefetch_entry(&self, db: DbIndex, keys: &[Key<'_>]) {
-        if let &[key] = keys
-            && self.view.is_beyond_caches(db)
-        {
-            self.view.prefetch_entry(db, key);
         }
     }
 

@@ -638,17 +638,9 @@ impl<'k> View<'k> {
 
     /// Tells the processor which line of the table an entry that is about to come will need.
     #[inline]
-    pub fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
+    pub(super) fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
         if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
             self.guards[position].1.db(db).table.prefetch_bucket(key.hash());
-        }
-    }
-
-    /// Tells the processor which entry is about to come, if its bucket has arrived.
-    #[inline]
-    pub fn prefetch_entry(&self, db: DbIndex, key: Key<'_>) {
-        if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
-            self.guards[position].1.db(db).table.prefetch_entry(key.hash());
         }
     }
 

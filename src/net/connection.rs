@@ -13,9 +13,7 @@
 //! A request that can't run now (its shard is locked elsewhere, CLIENT PAUSE) parks the connection: the waker is left
 //! where it waits, the request stays in the buffer, and it is decoded again when the connection is woken.
 //!
-//! What a batch answers leaves when all connections that were ready with it have run: writing to one client wakes it, and a
-//! client of several connections, or one that shares the CPU, would be woken by each of them in turn, to find one answer at a
-//! time. Redis writes before it sleeps, too. Long replies leave at once.
+//! What a pipeline is answered leaves when the other connections that are ready have run ([`super::courtesy`]).
 //!
 //! Requests that run scripts want a stack of their own: then polling stops, and [`Task`](super::task::Task) begins again on one.
 //!
@@ -33,7 +31,7 @@ use super::buffers::BUFFER_BYTES;
 use super::debts::Debts;
 use super::limits;
 use super::stream::Stream;
-use super::worker::{READ_BUFFER_BYTES, Worker};
+use super::worker::{Awaited, READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;
@@ -52,7 +50,7 @@ const WAITING_INPUT_MAX_BYTES: usize = 64 << 10;
 const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
 const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
-/// Replies up to here wait for the other connections that are ready: what a buffer holds without growing.
+/// Replies up to here wait for other connections: what a buffer holds without growing.
 const PUT_OFF_MAX_BYTES: usize = BUFFER_BYTES;
 /// `client-query-buffer-limit` before authentication, in bytes: the longest password that may come in pieces, and what
 /// stands around it.
@@ -94,6 +92,15 @@ enum Pause {
     CrossProtocol,
 }
 
+/// For whom replies wait until the connection is polled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PutOff {
+    /// Who waited for the last request hears first, as in Redis.
+    ForServed,
+    /// Others may be ready.
+    ForOthers(Awaited),
+}
+
 /// What a poll of a connection came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Polled {
@@ -130,7 +137,9 @@ pub struct Connection {
     unread_input: bool,
     has_waker: bool,
     /// Its replies are to be sent, before anything else.
-    is_put_off: bool,
+    put_off: Option<PutOff>,
+    /// Requests of the last batch.
+    batch_len: usize,
 }
 
 impl Connection {
@@ -151,7 +160,8 @@ impl Connection {
             depends: JournalOffset::default(),
             unread_input: false,
             has_waker: false,
-            is_put_off: false,
+            put_off: None,
+            batch_len: 0,
         }
     }
 
@@ -166,7 +176,10 @@ impl Connection {
             self.take_orders()?;
             return Ok(Polled::Rests);
         }
-        if std::mem::take(&mut self.is_put_off) {
+        if let Some(put_off) = self.put_off.take() {
+            if let PutOff::ForOthers(awaited) = put_off {
+                self.worker.has_waited(awaited);
+            }
             self.flush(cx)?;
         }
         let mut has_waited = false;
@@ -202,10 +215,15 @@ impl Connection {
             if self.must_hold(cx) {
                 return Ok(Polled::Rests);
             }
-            // Who waited for this request hears first, as in Redis: they were woken before this task wakes itself.
-            let is_later = pause == Some(Pause::NeedInput) && !has_waited && self.may_put_off();
-            if self.attempts.take_served() || is_later {
-                self.is_put_off = true;
+            self.put_off = if self.attempts.take_served() {
+                Some(PutOff::ForServed)
+            } else if pause == Some(Pause::NeedInput) && !has_waited && self.may_put_off() {
+                self.worker.wait_for_others().map(PutOff::ForOthers)
+            } else {
+                None
+            };
+            if self.put_off.is_some() {
+                // Who is ready was woken before this task wakes itself.
                 cx.waker().wake_by_ref();
                 return Ok(Polled::Rests);
             }
@@ -498,6 +516,7 @@ impl Connection {
                 }
             }
         };
+        self.batch_len = commands;
         self.depends = self.depends.max(executor.depends());
         let batch_us = executor.elapsed_us();
         drop(executor);
@@ -518,9 +537,8 @@ impl Connection {
     fn run_complete(&mut self, executor: &mut Executor<'_>, bytes: &[u8]) -> (usize, Option<Stop>) {
         let mut plan = Plan::default();
         executor.plan(self.decoder.requests(bytes), &mut plan);
-        match plan.len() {
-            1 => executor.prefetch_alone(self.session.db, &plan),
-            _ => executor.prefetch(self.session.db, &plan),
+        if plan.len() > 1 {
+            executor.prefetch(self.session.db, &plan);
         }
         for (index, planned) in plan.iter().enumerate() {
             match executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output) {
@@ -586,7 +604,8 @@ impl Connection {
     /// Whether the replies of a batch may wait for the other connections that are ready.
     #[inline]
     fn may_put_off(&self) -> bool {
-        !self.output.is_empty() && self.output.len() <= PUT_OFF_MAX_BYTES && !self.session.close_after_reply
+        let is_short = !self.output.is_empty() && self.output.len() <= PUT_OFF_MAX_BYTES;
+        self.batch_len > 1 && is_short && !self.session.close_after_reply
     }
 
     /// Lets the output's buffer go: to the worker, if it is the worker's.
@@ -740,6 +759,9 @@ impl Drop for Connection {
         }
         if let Some((waiter, _)) = &self.session.waiting {
             waiter.end(Ending::Left);
+        }
+        if let Some(PutOff::ForOthers(awaited)) = self.put_off {
+            self.worker.has_waited(awaited);
         }
         if self.attempts.owes() {
             Debts::leave(&self.worker, std::mem::take(&mut self.attempts));

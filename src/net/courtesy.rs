@@ -1,11 +1,13 @@
-//! Letting others run before a worker sleeps.
+//! Waiting for others, where that has been of use.
 //!
-//! Where clients share the server's CPUs, a worker that has served everybody would go to sleep and be woken by the first
-//! client that the CPU runs in its place: two switches for one request. Giving the CPU away while still able to run lets
-//! those clients send first, so one look at the sockets finds several requests.
+//! **Before a worker sleeps.** Where clients share the server's CPUs, a worker that has served everybody would go to sleep and be
+//! woken by the first client that the CPU runs in its place: two switches for one request. Giving the CPU away while still able to
+//! run lets those clients send first, so one look at the sockets finds several requests.
 //!
-//! **Invariant:** nobody spins, and who has a CPU for himself hardly pays: a yield that came back at once found nobody, and
-//! after each such one twice as many sleeps go by without.
+//! **Before a connection sends.** What is written to a client wakes it. A client of several connections would be woken by each of
+//! them in turn, to find one answer at a time; so answers to pipelines leave when the other connections that were ready have run.
+//!
+//! Either is given up for a while where it was of no use ([`Patience`]), so that nobody spins, and who is alone hardly pays.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,37 +15,83 @@ use crate::base::clock::{Clock, Time};
 
 /// A yield that took as long let somebody else run; one that found nobody takes a tenth of it.
 const SOMEBODY_RAN_NS: u64 = 3_000;
-/// Most sleeps without a yield between two of them.
-const SLEEPS_BETWEEN: u32 = 255;
+/// Most occasions left out between two that are taken.
+const LEFT_OUT_MAX: u32 = 255;
 
-/// What a worker remembers of its last yields; only this worker's thread uses it.
+/// Whether to take the next occasion: after each that was of no use twice as many are left out. One thread uses it.
+#[derive(Default)]
+pub struct Patience {
+    /// Occasions until the next that is taken.
+    left: AtomicU32,
+    /// How many were left out before the last one.
+    between: AtomicU32,
+}
+
+impl Patience {
+    /// Whether this occasion is to be taken; then it is to be told what came of it.
+    #[inline]
+    pub fn is_due(&self) -> bool {
+        let left = self.left.load(Ordering::Relaxed);
+        self.left.store(left.saturating_sub(1), Ordering::Relaxed);
+        left == 0
+    }
+
+    /// Whether the occasion that was taken was of use.
+    pub fn learn(&self, was_of_use: bool) {
+        let between = match was_of_use {
+            true => 0,
+            false => (2 * self.between.load(Ordering::Relaxed) + 1).min(LEFT_OUT_MAX),
+        };
+        self.between.store(between, Ordering::Relaxed);
+        self.left.store(between, Ordering::Relaxed);
+    }
+}
+
+/// What a worker does before it sleeps.
 pub struct Courtesy {
     time: Time,
-    /// Sleeps until the next yield.
-    left: AtomicU32,
-    /// Sleeps that went by before the last one.
-    between: AtomicU32,
+    patience: Patience,
 }
 
 impl Courtesy {
     pub fn new(time: Time) -> Courtesy {
-        Courtesy { time, left: AtomicU32::new(0), between: AtomicU32::new(0) }
+        Courtesy { time, patience: Patience::default() }
     }
 
     /// The worker has nothing to do and is about to wait for its sockets.
     pub fn before_sleep(&self) {
-        let left = self.left.load(Ordering::Relaxed);
-        if left > 0 {
-            return self.left.store(left - 1, Ordering::Relaxed);
+        if !self.patience.is_due() {
+            return;
         }
         let began_ns = self.time.monotonic_ns();
         std::thread::yield_now();
         let took_ns = self.time.monotonic_ns().saturating_sub(began_ns);
-        let between = match took_ns < SOMEBODY_RAN_NS {
-            true => (2 * self.between.load(Ordering::Relaxed) + 1).min(SLEEPS_BETWEEN),
-            false => 0,
+        self.patience.learn(took_ns >= SOMEBODY_RAN_NS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_of_no_use_is_tried_ever_more_seldom() {
+        let patience = Patience::default();
+        let left_out = || {
+            let mut count = 0;
+            while !patience.is_due() {
+                count += 1;
+            }
+            count
         };
-        self.between.store(between, Ordering::Relaxed);
-        self.left.store(between, Ordering::Relaxed);
+        let mut seen = Vec::new();
+        for _ in 0..10 {
+            seen.push(left_out());
+            patience.learn(false);
+        }
+        assert_eq!(seen, [0, 1, 3, 7, 15, 31, 63, 127, 255, 255]);
+        left_out();
+        patience.learn(true);
+        assert_eq!((left_out(), left_out()), (0, 0));
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::buffers::Buffers;
 use super::connection::Connection;
-use super::courtesy::Courtesy;
+use super::courtesy::{Courtesy, Patience};
 use super::postman;
 use super::stream::Stream;
 use super::task::Task;
@@ -84,6 +84,14 @@ impl Drop for ReadBuffer<'_> {
     }
 }
 
+/// What had happened when a connection began to wait for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Awaited {
+    batches: u64,
+    /// None waited before it.
+    is_first: bool,
+}
+
 /// What the connections of one worker share.
 pub struct Worker {
     pub engine: Arc<Engine>,
@@ -93,6 +101,9 @@ pub struct Worker {
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
     buffers: Buffers,
+    /// How many connections wait with their replies for those of others, and whether to.
+    waiting: Cell<usize>,
+    patience: Patience,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
     config: RefCell<Rc<KnownConfig>>,
@@ -134,6 +145,8 @@ impl Worker {
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
             buffers: Buffers::default(),
+            waiting: Cell::new(0),
+            patience: Patience::default(),
             scratch: RefCell::default(),
             config,
             rng: RefCell::new(Rng::from_os()),
@@ -197,6 +210,27 @@ impl Worker {
     /// Fresh random bits.
     pub fn seed(&self) -> u64 {
         self.rng.borrow_mut().next_u64()
+    }
+
+    fn batches(&self) -> u64 {
+        self.stats().counters.batches.load(Ordering::Relaxed)
+    }
+
+    /// Whether a connection is to wait with its replies until the others that are ready have run; then it is to tell when it goes
+    /// on.
+    #[inline]
+    pub(super) fn wait_for_others(&self) -> Option<Awaited> {
+        let waiting = self.waiting.get();
+        self.patience.is_due().then(|| {
+            self.waiting.set(waiting + 1);
+            Awaited { batches: self.batches(), is_first: waiting == 0 }
+        })
+    }
+
+    /// A connection that has waited for others goes on.
+    pub(super) fn has_waited(&self, awaited: Awaited) {
+        self.waiting.set(self.waiting.get() - 1);
+        self.patience.learn(!awaited.is_first || self.batches() != awaited.batches);
     }
 
     /// Lends a buffer for replies; it is to be given back, or parted with.
