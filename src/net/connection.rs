@@ -193,6 +193,10 @@ impl Connection {
                     if !self.must_hold(cx) {
                         self.flush(cx)?;
                     }
+                    if self.output.is_empty() {
+                        // Others need it meanwhile.
+                        self.give_buffer();
+                    }
                     return self.listen_waiting(cx).map(|()| Polled::Rests);
                 }
                 has_waited = true;

@@ -220,11 +220,12 @@ impl Worker {
     /// on.
     #[inline]
     pub(super) fn wait_for_others(&self) -> Option<Awaited> {
-        let waiting = self.waiting.get();
-        self.patience.is_due().then(|| {
-            self.waiting.set(waiting + 1);
-            Awaited { batches: self.batches(), is_first: waiting == 0 }
-        })
+        // Who publishes to many would wait until a round of them has been written to.
+        if !self.patience.is_due() || self.post.is_collecting() {
+            return None;
+        }
+        let waiting = self.waiting.replace(self.waiting.get() + 1);
+        Some(Awaited { batches: self.batches(), is_first: waiting == 0 })
     }
 
     /// A connection that has waited for others goes on.
