@@ -206,7 +206,7 @@ impl<'k> Executor<'k> {
         }
     }
 
-    #[inline(always)] // As above.
+    /// Runs the handler for who answers nobody: commands of a log.
     pub(super) fn handle(
         &mut self,
         session: &mut Session,

@@ -28,10 +28,11 @@ use std::task::{Context, Poll};
 use tokio::time::Sleep;
 
 use super::buffers::BUFFER_BYTES;
+use super::courtesy::Awaited;
 use super::debts::Debts;
 use super::limits;
 use super::stream::Stream;
-use super::worker::{Awaited, READ_BUFFER_BYTES, Worker};
+use super::worker::{READ_BUFFER_BYTES, Worker};
 use crate::base::clock::Clock;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;

@@ -9,6 +9,7 @@
 //!
 //! Either is given up for a while where it was of no use ([`Patience`]), so that nobody spins, and who is alone hardly pays.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::clock::{Clock, Time};
@@ -70,6 +71,39 @@ impl Courtesy {
     }
 }
 
+/// The connections of a worker that wait with their replies until the others that are ready have run.
+#[derive(Default)]
+pub struct Gathering {
+    waiting: Cell<usize>,
+    patience: Patience,
+}
+
+/// What had happened when a connection began to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    batches: u64,
+    /// None waited before it.
+    is_first: bool,
+}
+
+impl Gathering {
+    /// Whether a connection is to wait, after so many batches of this worker; then it is to leave again.
+    #[inline]
+    pub fn join(&self, batches: u64) -> Option<Awaited> {
+        if !self.patience.is_due() {
+            return None;
+        }
+        let waiting = self.waiting.replace(self.waiting.get() + 1);
+        Some(Awaited { batches, is_first: waiting == 0 })
+    }
+
+    /// A connection that has waited goes on: that was of use if another one ran meanwhile, or waited before it.
+    pub fn leave(&self, awaited: Awaited, batches: u64) {
+        self.waiting.set(self.waiting.get() - 1);
+        self.patience.learn(!awaited.is_first || awaited.batches != batches);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +127,19 @@ mod tests {
         left_out();
         patience.learn(true);
         assert_eq!((left_out(), left_out()), (0, 0));
+    }
+
+    #[test]
+    fn who_is_alone_soon_waits_no_more_and_two_go_on_waiting() {
+        let alone = Gathering::default();
+        let first = alone.join(1).unwrap();
+        alone.leave(first, 1);
+        assert_eq!(alone.join(2), None);
+        let two = Gathering::default();
+        for turn in 0..4 {
+            let (one, other) = (two.join(2 * turn).unwrap(), two.join(2 * turn + 1).unwrap());
+            two.leave(one, 2 * turn + 1);
+            two.leave(other, 2 * turn + 1);
+        }
     }
 }

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! A worker is an OS thread with a runtime of its own; a connection is one task on it and never moves. Nothing is
-//! sent between tasks to serve a request; what clients say to each other is brought by the worker's [`postman`]. Connections
-//! that run scripts are polled on a stack of their own ([`task`]).
+//! sent between tasks to serve a request; what clients say to each other is brought by the worker's [`postman`]. Answers to
+//! pipelines wait for the other connections that are ready ([`courtesy`]). Connections that run scripts are polled on a stack of
+//! their own ([`task`]).
 
 pub mod admission;
 mod buffers;

@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::buffers::Buffers;
 use super::connection::Connection;
-use super::courtesy::{Courtesy, Patience};
+use super::courtesy::{Awaited, Courtesy, Gathering};
 use super::postman;
 use super::stream::Stream;
 use super::task::Task;
@@ -84,14 +84,6 @@ impl Drop for ReadBuffer<'_> {
     }
 }
 
-/// What had happened when a connection began to wait for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Awaited {
-    batches: u64,
-    /// None waited before it.
-    is_first: bool,
-}
-
 /// What the connections of one worker share.
 pub struct Worker {
     pub engine: Arc<Engine>,
@@ -101,9 +93,7 @@ pub struct Worker {
     read_buffer: Cell<Option<Vec<u8>>>,
     stacks: RefCell<Vec<DefaultStack>>,
     buffers: Buffers,
-    /// How many connections wait with their replies for those of others, and whether to.
-    waiting: Cell<usize>,
-    patience: Patience,
+    gathering: Gathering,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
     config: RefCell<Rc<KnownConfig>>,
@@ -145,8 +135,7 @@ impl Worker {
             read_buffer: Cell::new(None),
             stacks: RefCell::default(),
             buffers: Buffers::default(),
-            waiting: Cell::new(0),
-            patience: Patience::default(),
+            gathering: Gathering::default(),
             scratch: RefCell::default(),
             config,
             rng: RefCell::new(Rng::from_os()),
@@ -221,17 +210,12 @@ impl Worker {
     #[inline]
     pub(super) fn wait_for_others(&self) -> Option<Awaited> {
         // Who publishes to many would wait until a round of them has been written to.
-        if !self.patience.is_due() || self.post.is_collecting() {
-            return None;
-        }
-        let waiting = self.waiting.replace(self.waiting.get() + 1);
-        Some(Awaited { batches: self.batches(), is_first: waiting == 0 })
+        if self.post.is_collecting() { None } else { self.gathering.join(self.batches()) }
     }
 
     /// A connection that has waited for others goes on.
     pub(super) fn has_waited(&self, awaited: Awaited) {
-        self.waiting.set(self.waiting.get() - 1);
-        self.patience.learn(!awaited.is_first || self.batches() != awaited.batches);
+        self.gathering.leave(awaited, self.batches());
     }
 
     /// Lends a buffer for replies; it is to be given back, or parted with.

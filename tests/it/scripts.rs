@@ -269,6 +269,14 @@ fn memory_and_depth_end_in_errors() {
     assert_eq!(wire.call(&["EVAL", "return #string.rep('', 2147483647)", "0"]), Reply::Integer(0));
 }
 
+/// Runs a script that takes too long, and ends it from another connection.
+fn run_and_kill(looping: &mut Wire, script: &str, wire: &mut Wire) {
+    looping.send(&["EVAL", script, "0"]).unwrap();
+    until_busy(wire, &["PING"]);
+    assert_eq!(wire.ask("SCRIPT KILL"), Reply::ok(), "{script}");
+    assert!(looping.read().unwrap().error_text().contains("Script killed by user"), "{script}");
+}
+
 /// Loops in C can be killed like any other.
 #[test]
 fn what_runs_long_inside_of_one_function_can_be_killed() {
@@ -294,10 +302,7 @@ fn what_runs_long_inside_of_one_function_can_be_killed() {
         for (name, text) in [("one", "ab".repeat(3000)), ("other", "ba".repeat(3000))] {
             assert_eq!(wire.call(&["SET", name, &text]), Reply::ok());
         }
-        looping.send(&["EVAL", script, "0"]).unwrap();
-        until_busy(&mut wire, &["PING"]);
-        assert_eq!(wire.ask("SCRIPT KILL"), Reply::ok(), "{script}");
-        assert!(looping.read().unwrap().error_text().contains("Script killed by user"), "{script}");
+        run_and_kill(&mut looping, script, &mut wire);
     }
 }
 
@@ -314,10 +319,7 @@ fn what_evades_can_be_killed() {
         "while true do xpcall(error, function() while true do pcall(error) end end) end",
         "xpcall(function() while true do end end, coroutine.wrap(function() while true do end end))",
     ] {
-        looping.send(&["EVAL", script, "0"]).unwrap();
-        until_busy(&mut wire, &["PING"]);
-        assert_eq!(wire.ask("SCRIPT KILL"), Reply::ok(), "{script}");
-        assert!(looping.read().unwrap().error_text().contains("Script killed by user"), "{script}");
+        run_and_kill(&mut looping, script, &mut wire);
     }
 }
 
