@@ -96,6 +96,12 @@ impl Attempts {
         std::mem::take(&mut self.has_served)
     }
 
+    /// Whether others were served, or are to be.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        self.has_served || self.owes()
+    }
+
     /// Whether others are to be served before anything else of the connection happens, the sending of its replies included.
     #[inline]
     pub fn owes(&self) -> bool {
@@ -217,6 +223,12 @@ impl<'k> Executor<'k> {
     #[inline]
     pub fn stand_on(&mut self, ground: Ground<'k>) {
         self.ground = ground;
+    }
+
+    /// The requests of another client follow.
+    #[inline]
+    pub fn turn_to_next_client(&mut self) {
+        self.is_clear = false;
     }
 
     /// When the batch began, monotonic µs.

@@ -19,6 +19,7 @@
 //!
 //! **Invariant:** the bytes of `input` begin at the start of the first request that has not run.
 
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,18 +29,20 @@ use std::task::{Context, Poll};
 use tokio::time::Sleep;
 
 use super::buffers::BUFFER_BYTES;
-use super::courtesy::Awaited;
 use super::debts::Debts;
 use super::limits;
+use super::round::READ_BUFFER_BYTES;
 use super::stream::Stream;
-use super::worker::{READ_BUFFER_BYTES, Worker};
+use super::worker::Worker;
 use crate::base::clock::Clock;
+use crate::config::Config;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;
+use crate::dispatch::plan::Planned;
 use crate::dispatch::slices::{self, Ground};
 use crate::dispatch::{Executor, Parked, Plan, Step};
-use crate::keyspace::JournalOffset;
 use crate::keyspace::waiters::{Ending, Wait};
+use crate::keyspace::{DbIndex, JournalOffset};
 use crate::resp::{Decoded, Decoder, Limits, Output};
 use crate::session::{SMALL_BUFFERS_BYTES, Session, bump};
 
@@ -48,7 +51,7 @@ const BATCH_COMMANDS: usize = 256;
 /// Input read ahead while a request waits for something that may take long.
 const WAITING_INPUT_MAX_BYTES: usize = 64 << 10;
 /// Requests decoded ahead, so that the memory they need is fetched together.
-const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 16;
 /// Reply bytes collected before they are written and other connections get their turn.
 const BATCH_OUTPUT_BYTES: usize = 256 * 1024;
 /// Replies up to here wait for other connections: what a buffer holds without growing.
@@ -93,15 +96,6 @@ enum Pause {
     CrossProtocol,
 }
 
-/// For whom replies wait until the connection is polled again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PutOff {
-    /// Who waited for the last request hears first, as in Redis.
-    ForServed,
-    /// Others may be ready.
-    ForOthers(Awaited),
-}
-
 /// What a poll of a connection came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Polled {
@@ -109,6 +103,34 @@ pub(super) enum Polled {
     Rests,
     /// To be polled again on a stack that can be left.
     WantsStack,
+    /// Requests have come; to be polled again when those of others have been read.
+    HasRequests,
+    /// To be polled again when others have run too: then its replies leave.
+    HasReplies,
+    /// To be polled again when there is room to read.
+    NoRoom,
+}
+
+/// What came of requests that ran in a row with those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// All of them; the replies may wait, and the next client's requests may follow.
+    Plainly,
+    /// As above, but the row is at its end.
+    Specially,
+    /// There is more to see to.
+    InPart,
+}
+
+/// What a read came to.
+enum Read {
+    Nothing,
+    /// The worker's buffer has them.
+    Received,
+    /// The input has become longer.
+    Longer,
+    /// The worker's buffer is full of what others have read.
+    NoRoom,
 }
 
 /// Why the next complete request did not run.
@@ -137,10 +159,10 @@ pub struct Connection {
     /// There is input that was not looked at since it came or since the connection was woken.
     unread_input: bool,
     has_waker: bool,
+    /// What it has read lies here in the worker's buffer.
+    received: Range<usize>,
     /// Its replies are to be sent, before anything else.
-    put_off: Option<PutOff>,
-    /// Requests of the last batch.
-    batch_len: usize,
+    has_put_off: bool,
 }
 
 impl Connection {
@@ -161,8 +183,8 @@ impl Connection {
             depends: JournalOffset::default(),
             unread_input: false,
             has_waker: false,
-            put_off: None,
-            batch_len: 0,
+            received: 0..0,
+            has_put_off: false,
         }
     }
 
@@ -177,10 +199,7 @@ impl Connection {
             self.take_orders()?;
             return Ok(Polled::Rests);
         }
-        if let Some(put_off) = self.put_off.take() {
-            if let PutOff::ForOthers(awaited) = put_off {
-                self.worker.has_waited(awaited);
-            }
+        if std::mem::take(&mut self.has_put_off) {
             self.flush(cx)?;
         }
         let mut has_waited = false;
@@ -203,10 +222,19 @@ impl Connection {
                 has_waited = true;
                 self.take_mail()?;
             }
-            let pause = match (self.session.close_after_reply, self.unread_input) {
-                (true, _) => Some(Pause::NeedInput),
-                (false, true) => Some(self.run_input(cx, ground)),
-                (false, false) => self.read(cx, ground)?,
+            let pause = if self.session.close_after_reply {
+                Some(Pause::NeedInput)
+            } else if self.unread_input {
+                Some(self.run_input(cx, ground))
+            } else if !self.received.is_empty() {
+                Some(self.run_received(cx, ground)?)
+            } else {
+                match self.read(cx)? {
+                    Read::Nothing => None,
+                    Read::Longer => Some(self.run_longer(cx, ground)?),
+                    Read::Received => return Ok(Polled::HasRequests),
+                    Read::NoRoom => return Ok(Polled::NoRoom),
+                }
             };
             match pause {
                 Some(Pause::CrossProtocol) => return Err(End::CrossProtocol),
@@ -220,17 +248,15 @@ impl Connection {
             if self.must_hold(cx) {
                 return Ok(Polled::Rests);
             }
-            self.put_off = if self.attempts.take_served() {
-                Some(PutOff::ForServed)
-            } else if pause == Some(Pause::NeedInput) && !has_waited && self.may_put_off() {
-                self.worker.wait_for_others().map(PutOff::ForOthers)
-            } else {
-                None
-            };
-            if self.put_off.is_some() {
-                // Who is ready was woken before this task wakes itself.
+            if self.attempts.take_served() {
+                // Who waited for the last request hears first, as in Redis: it was woken before this task wakes itself.
+                self.has_put_off = true;
                 cx.waker().wake_by_ref();
                 return Ok(Polled::Rests);
+            }
+            if pause == Some(Pause::NeedInput) && !has_waited && self.may_put_off() {
+                self.has_put_off = true;
+                return Ok(Polled::HasReplies);
             }
             self.flush(cx)?;
             if self.session.close_after_reply {
@@ -309,6 +335,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Replies that are in the output may tell of what the journal holds up to there.
+    pub(super) fn depend_on(&mut self, depends: JournalOffset) {
+        self.depends = self.depends.max(depends);
+    }
+
     /// What others have put into the output may tell of any write before now.
     fn depend_on_everything(&mut self) {
         let journal = &self.worker.engine.journal;
@@ -329,24 +360,42 @@ impl Connection {
         journal.is_holding() && !journal.is_released(self.depends) && journal.park(self.depends, cx.waker())
     }
 
-    /// Reads once and runs what came; `None` when nothing is there.
-    fn read(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Option<Pause>, End> {
+    /// Whether there is something to run.
+    #[inline]
+    pub(super) fn has_requests(&self) -> bool {
+        self.unread_input || !self.received.is_empty()
+    }
+
+    /// Reads once.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<Read, End> {
         if let Some(read) = self.read_on(cx)? {
-            return if read { self.run_longer(cx, ground).map(Some) } else { Ok(None) };
+            return Ok(if read { Read::Longer } else { Read::Nothing });
         }
         let worker = Rc::clone(&self.worker);
-        let mut buffer = worker.read_buffer();
-        let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(None) };
-        if !self.input.is_empty() {
+        let Some(mut buffer) = worker.read_buffer() else { return Ok(Read::NoRoom) };
+        let Some(len) = self.receive(buffer.room(), cx)? else { return Ok(Read::Nothing) };
+        self.received = buffer.keep(len);
+        Ok(Read::Received)
+    }
+
+    /// Runs what was read.
+    fn run_received(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Pause, End> {
+        let received = std::mem::take(&mut self.received);
+        let worker = Rc::clone(&self.worker);
+        let buffer = worker.received();
+        let bytes = buffer.get(received).unwrap_or_default();
+        if !self.input.is_empty() || matches!(ground, Ground::Own(_)) {
+            // A script may be left in the middle, and the buffer is needed meanwhile.
             self.keep(bytes);
-            return self.run_longer(cx, ground).map(Some);
+            drop(buffer);
+            return self.run_longer(cx, ground);
         }
         // The usual case: run the requests where they lie.
         let (consumed, pause) = self.run(bytes, cx, ground);
         self.keep(bytes.get(consumed..).unwrap_or_default());
         self.unread_input = pause != Pause::NeedInput;
         self.check_input_limit()?;
-        Ok(Some(pause))
+        Ok(pause)
     }
 
     /// Runs what is complete of an input that has become longer.
@@ -396,10 +445,9 @@ impl Connection {
     }
 
     /// Reads once into `buffer`; `None` when nothing is there.
-    fn receive<'b>(&mut self, buffer: &'b mut [u8], cx: &mut Context<'_>) -> Result<Option<&'b [u8]>, End> {
+    fn receive(&mut self, buffer: &mut [u8], cx: &mut Context<'_>) -> Result<Option<usize>, End> {
         let Poll::Ready(read) = self.stream.poll_read(cx, buffer) else { return Ok(None) };
-        let len = self.note_received(read)?;
-        Ok(buffer.get(..len))
+        self.note_received(read).map(Some)
     }
 
     /// Counts what a read has brought.
@@ -419,10 +467,13 @@ impl Connection {
     /// Who sends more than [`WAITING_INPUT_MAX_BYTES`] meanwhile is left to wait in the socket.
     fn listen(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let worker = Rc::clone(&self.worker);
-        let mut buffer = worker.read_buffer();
+        let Some(mut buffer) = worker.read_buffer() else {
+            cx.waker().wake_by_ref();
+            return Ok(());
+        };
         while self.input.len() < WAITING_INPUT_MAX_BYTES {
-            let Some(bytes) = self.receive(&mut buffer, cx)? else { return Ok(()) };
-            self.input.extend_from_slice(bytes);
+            let Some(len) = self.receive(buffer.room(), cx)? else { return Ok(()) };
+            self.input.extend_from_slice(buffer.room().get(..len).unwrap_or_default());
             let now_us = worker.engine.time.monotonic_us();
             self.session.shared.usage.last_active_us.store(now_us, Ordering::Relaxed);
         }
@@ -459,21 +510,12 @@ impl Connection {
     /// Runs the complete requests at the start of `bytes`; returns how many bytes they took.
     fn run(&mut self, bytes: &[u8], cx: &mut Context<'_>, ground: Ground<'_>) -> (usize, Pause) {
         let worker = Rc::clone(&self.worker);
-        worker.engine.clients.set_blocked(&self.session.shared, false);
         let config = worker.config();
-        // What CLIENT LIST shows of a client that is being served: all that is buffered of its input.
-        let usage = &self.session.shared.usage;
-        usage.query_bytes.store(bytes.len(), Ordering::Relaxed);
-        usage.query_free_bytes.store(READ_BUFFER_BYTES.saturating_sub(bytes.len()), Ordering::Relaxed);
-        if self.output.is_empty() && !self.has_lent_buffer {
-            self.output.write_into(worker.take_buffer());
-            self.has_lent_buffer = true;
-        }
-        self.output.set_limit(limits::production_max(&config, &self.session.shared));
+        self.prepare(&config, bytes.len());
         let mut limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
         let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
         executor.stand_on(ground);
-        usage.last_active_us.store(executor.began_us(), Ordering::Relaxed);
+        self.session.shared.usage.last_active_us.store(executor.began_us(), Ordering::Relaxed);
         let (mut consumed, mut commands) = (0, 0);
         let pause = loop {
             limits.unauthenticated = !self.session.authenticated;
@@ -521,7 +563,6 @@ impl Connection {
                 }
             }
         };
-        self.batch_len = commands;
         self.depends = self.depends.max(executor.depends());
         let batch_us = executor.elapsed_us();
         drop(executor);
@@ -530,12 +571,76 @@ impl Connection {
         }
         bump(&worker.stats().counters.batches, 1);
         bump(&worker.stats().counters.batch_us, batch_us);
+        self.conclude(consumed);
+        (consumed, pause)
+    }
+
+    /// Makes ready for running requests that are so many bytes.
+    #[inline]
+    fn prepare(&mut self, config: &Config, bytes: usize) {
+        self.worker.engine.clients.set_blocked(&self.session.shared, false);
+        // What CLIENT LIST shows of a client that is being served: all that is buffered of its input.
+        let usage = &self.session.shared.usage;
+        usage.query_bytes.store(bytes, Ordering::Relaxed);
+        usage.query_free_bytes.store(READ_BUFFER_BYTES.saturating_sub(bytes), Ordering::Relaxed);
+        if self.output.is_empty() && !self.has_lent_buffer {
+            self.output.write_into(self.worker.take_buffer());
+            self.has_lent_buffer = true;
+        }
+        self.output.set_limit(limits::production_max(config, &self.session.shared));
+    }
+
+    /// Shows what has become of the session by requests that were so many bytes.
+    #[inline]
+    fn conclude(&mut self, consumed: usize) {
         self.session.publish();
-        self.session.shared.set_stranger(!self.session.is_known(), || worker.engine.time.monotonic_us());
+        self.session.shared.set_stranger(!self.session.is_known(), || self.worker.engine.time.monotonic_us());
         if consumed > 0 {
             self.session.shared.usage.request_began_us.store(0, Ordering::Relaxed);
         }
-        (consumed, pause)
+    }
+
+    /// Where what it has received lies, if there is nothing else to see to than requests.
+    pub(super) fn plain_requests(&self) -> Option<(DbIndex, Range<usize>)> {
+        let is_plain = !self.received.is_empty()
+            && self.input.is_empty()
+            && self.session.authenticated
+            && !self.session.close_after_reply
+            && !self.session.shared.is_called();
+        is_plain.then(|| (self.session.db, self.received.clone()))
+    }
+
+    /// Runs all that it has received, which is decoded already: `planned`. `end_of` tells where a request ends, counted as
+    /// [`Connection::plain_requests`] does.
+    pub(super) fn run_with_others<'a>(
+        &mut self,
+        executor: &mut Executor<'_>,
+        config: &Config,
+        bytes: &[u8],
+        planned: impl Iterator<Item = Planned<'a>>,
+        end_of: impl Fn(usize) -> usize,
+    ) -> Ran {
+        let received = std::mem::take(&mut self.received);
+        self.prepare(config, received.len());
+        self.session.shared.usage.last_active_us.store(executor.began_us(), Ordering::Relaxed);
+        let (ran, stop) =
+            run_planned(executor, planned, &mut self.session, &mut self.attempts, &mut self.output);
+        if matches!(stop, Some(Stop::Waits)) {
+            self.worker.engine.clients.set_blocked(&self.session.shared, true);
+        }
+        let behind = ran.checked_sub(1).map_or(received.start, end_of);
+        self.conclude(behind - received.start);
+        let is_done = stop.is_none() && behind == received.end && !self.output.is_over();
+        if !is_done {
+            self.keep(bytes.get(behind..received.end).unwrap_or_default());
+            self.unread_input = true;
+        }
+        self.has_put_off = is_done && !self.attempts.has_work() && self.may_put_off();
+        match (self.has_put_off, executor.was_plain()) {
+            (true, true) => Ran::Plainly,
+            (true, false) => Ran::Specially,
+            (false, _) => Ran::InPart,
+        }
     }
 
     /// Runs the requests that are decoded, in order; returns how many ran and why the next one did not.
@@ -545,30 +650,7 @@ impl Connection {
         if plan.len() > 1 {
             executor.prefetch(self.session.db, &plan);
         }
-        for (index, planned) in plan.iter().enumerate() {
-            match executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output) {
-                // Nearly always.
-                Step::Done if executor.was_plain() && !self.output.is_over() => {}
-                Step::Done
-                    if self.session.close_after_reply || executor.is_stale() || self.output.is_over() =>
-                {
-                    return (index + 1, None);
-                }
-                // What it said to itself comes behind the reply, and before it waits.
-                step @ (Step::Done | Step::Waits) => {
-                    if self.session.is_subscriber() || self.session.tracking.is_some() {
-                        self.session.shared.take_mail(&mut self.output);
-                    }
-                    if step == Step::Waits {
-                        return (index + 1, Some(Stop::Waits));
-                    }
-                }
-                Step::WantsStack => return (index, Some(Stop::WantsStack)),
-                Step::Parked(place) => return (index, Some(Stop::Park(place))),
-                Step::CrossProtocol => return (index, Some(Stop::CrossProtocol)),
-            }
-        }
-        (plan.len(), None)
+        run_planned(executor, plan.iter(), &mut self.session, &mut self.attempts, &mut self.output)
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
@@ -610,7 +692,7 @@ impl Connection {
     #[inline]
     fn may_put_off(&self) -> bool {
         let is_short = !self.output.is_empty() && self.output.len() <= PUT_OFF_MAX_BYTES;
-        self.batch_len > 1 && is_short && !self.session.close_after_reply
+        is_short && !self.session.close_after_reply
     }
 
     /// Lets the output's buffer go: to the worker, if it is the worker's.
@@ -730,6 +812,41 @@ impl Connection {
     }
 }
 
+/// Runs requests in order; returns how many ran and why the next one did not.
+#[inline]
+fn run_planned<'a>(
+    executor: &mut Executor<'_>,
+    planned: impl Iterator<Item = Planned<'a>>,
+    session: &mut Session,
+    attempts: &mut Attempts,
+    output: &mut Output,
+) -> (usize, Option<Stop>) {
+    let mut ran = 0;
+    for planned in planned {
+        match executor.run(session, &planned, attempts, output) {
+            // Nearly always.
+            Step::Done if executor.was_plain() && !output.is_over() => {}
+            Step::Done if session.close_after_reply || executor.is_stale() || output.is_over() => {
+                return (ran + 1, None);
+            }
+            // What it said to itself comes behind the reply, and before it waits.
+            step @ (Step::Done | Step::Waits) => {
+                if session.is_subscriber() || session.tracking.is_some() {
+                    session.shared.take_mail(output);
+                }
+                if step == Step::Waits {
+                    return (ran + 1, Some(Stop::Waits));
+                }
+            }
+            Step::WantsStack => return (ran, Some(Stop::WantsStack)),
+            Step::Parked(place) => return (ran, Some(Stop::Park(place))),
+            Step::CrossProtocol => return (ran, Some(Stop::CrossProtocol)),
+        }
+        ran += 1;
+    }
+    (ran, None)
+}
+
 /// Leaves the waker where the request waits; `false` when it need not wait any more.
 fn park(worker: &Worker, place: Parked, cx: &mut Context<'_>) -> bool {
     match place {
@@ -764,9 +881,6 @@ impl Drop for Connection {
         }
         if let Some((waiter, _)) = &self.session.waiting {
             waiter.end(Ending::Left);
-        }
-        if let Some(PutOff::ForOthers(awaited)) = self.put_off {
-            self.worker.has_waited(awaited);
         }
         if self.attempts.owes() {
             Debts::leave(&self.worker, std::mem::take(&mut self.attempts));

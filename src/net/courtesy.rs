@@ -1,15 +1,10 @@
-//! Waiting for others, where that has been of use.
+//! Giving the CPU away before a worker sleeps, where that has been of use.
 //!
-//! **Before a worker sleeps.** Where clients share the server's CPUs, a worker that has served everybody would go to sleep and be
+//! Where clients share the server's CPUs, a worker that has served everybody would go to sleep and be
 //! woken by the first client that the CPU runs in its place: two switches for one request. Giving the CPU away while still able to
 //! run lets those clients send first, so one look at the sockets finds several requests.
-//!
-//! **Before a connection sends.** What is written to a client wakes it. A client of several connections would be woken by each of
-//! them in turn, to find one answer at a time; so answers to pipelines leave when the other connections that were ready have run.
-//!
-//! Either is given up for a while where it was of no use ([`Patience`]), so that nobody spins, and who is alone hardly pays.
+//! It is given up for a while where it was of no use ([`Patience`]), so that nobody spins.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::clock::{Clock, Time};
@@ -71,39 +66,6 @@ impl Courtesy {
     }
 }
 
-/// The connections of a worker that wait with their replies until the others that are ready have run.
-#[derive(Default)]
-pub struct Gathering {
-    waiting: Cell<usize>,
-    patience: Patience,
-}
-
-/// What had happened when a connection began to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Awaited {
-    batches: u64,
-    /// None waited before it.
-    is_first: bool,
-}
-
-impl Gathering {
-    /// Whether a connection is to wait, after so many batches of this worker; then it is to leave again.
-    #[inline]
-    pub fn join(&self, batches: u64) -> Option<Awaited> {
-        if !self.patience.is_due() {
-            return None;
-        }
-        let waiting = self.waiting.replace(self.waiting.get() + 1);
-        Some(Awaited { batches, is_first: waiting == 0 })
-    }
-
-    /// A connection that has waited goes on: that was of use if another one ran meanwhile, or waited before it.
-    pub fn leave(&self, awaited: Awaited, batches: u64) {
-        self.waiting.set(self.waiting.get() - 1);
-        self.patience.learn(!awaited.is_first || awaited.batches != batches);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,19 +89,5 @@ mod tests {
         left_out();
         patience.learn(true);
         assert_eq!((left_out(), left_out()), (0, 0));
-    }
-
-    #[test]
-    fn who_is_alone_soon_waits_no_more_and_two_go_on_waiting() {
-        let alone = Gathering::default();
-        let first = alone.join(1).unwrap();
-        alone.leave(first, 1);
-        assert_eq!(alone.join(2), None);
-        let two = Gathering::default();
-        for turn in 0..4 {
-            let (one, other) = (two.join(2 * turn).unwrap(), two.join(2 * turn + 1).unwrap());
-            two.leave(one, 2 * turn + 1);
-            two.leave(other, 2 * turn + 1);
-        }
     }
 }

@@ -18,6 +18,7 @@ pub mod debts;
 pub mod limits;
 pub mod listener;
 pub mod postman;
+mod round;
 pub mod stream;
 pub mod task;
 pub mod tls;

@@ -22,8 +22,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::buffers::Buffers;
 use super::connection::Connection;
-use super::courtesy::{Awaited, Courtesy, Gathering};
+use super::courtesy::Courtesy;
 use super::postman;
+use super::round::{self, ReadBuffer, Round};
 use super::stream::Stream;
 use super::task::Task;
 use super::tls::handshake::{Arrival, Porch, Secured};
@@ -37,9 +38,6 @@ use crate::dispatch::Engine;
 use crate::dispatch::stats::WorkerStats;
 use crate::script::{Functions, Scripts, interpreter, library};
 use crate::session::{Client, ClientId, Post, Session, Transport};
-
-/// What one read can bring.
-pub(super) const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Stacks of scripts: room for the deepest nesting that Lua allows, 200 calls from C with buffers of 8 KB each. What is not
 /// touched takes no memory.
@@ -58,42 +56,15 @@ pub enum Newcomer {
     Tls(Box<Secured>),
 }
 
-/// The shared read buffer, while it is in use.
-pub struct ReadBuffer<'w> {
-    worker: &'w Worker,
-    bytes: Vec<u8>,
-}
-
-impl std::ops::Deref for ReadBuffer<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl std::ops::DerefMut for ReadBuffer<'_> {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-}
-
-impl Drop for ReadBuffer<'_> {
-    fn drop(&mut self) {
-        self.worker.read_buffer.set(Some(std::mem::take(&mut self.bytes)));
-    }
-}
-
 /// What the connections of one worker share.
 pub struct Worker {
     pub engine: Arc<Engine>,
     /// Where its clients are called.
     pub(super) post: Arc<Post>,
     index: usize,
-    read_buffer: Cell<Option<Vec<u8>>>,
+    pub(super) round: Round,
     stacks: RefCell<Vec<DefaultStack>>,
     buffers: Buffers,
-    gathering: Gathering,
     /// What encrypted connections read into and write from, once there is one.
     scratch: RefCell<Option<Rc<RefCell<Scratch>>>>,
     config: RefCell<Rc<KnownConfig>>,
@@ -132,10 +103,9 @@ impl Worker {
             engine,
             post: Arc::default(),
             index,
-            read_buffer: Cell::new(None),
+            round: Round::default(),
             stacks: RefCell::default(),
             buffers: Buffers::default(),
-            gathering: Gathering::default(),
             scratch: RefCell::default(),
             config,
             rng: RefCell::new(Rng::from_os()),
@@ -161,13 +131,17 @@ impl Worker {
         self.engine.stats.worker(self.index)
     }
 
-    /// The shared read buffer. While a script is in the middle of its run it has the requests that came with it; then this is
-    /// another one.
-    pub fn read_buffer(&self) -> ReadBuffer<'_> {
-        ReadBuffer {
-            worker: self,
-            bytes: self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES]),
-        }
+    /// The shared read buffer, if it has room.
+    #[inline]
+    pub(super) fn read_buffer(&self) -> Option<ReadBuffer<'_>> {
+        let buffer = self.round.buffer();
+        buffer.has_room().then_some(buffer)
+    }
+
+    /// What has been read in this round.
+    #[inline]
+    pub(super) fn received(&self) -> ReadBuffer<'_> {
+        self.round.buffer()
     }
 
     /// A stack for a connection that runs scripts.
@@ -199,23 +173,6 @@ impl Worker {
     /// Fresh random bits.
     pub fn seed(&self) -> u64 {
         self.rng.borrow_mut().next_u64()
-    }
-
-    fn batches(&self) -> u64 {
-        self.stats().counters.batches.load(Ordering::Relaxed)
-    }
-
-    /// Whether a connection is to wait with its replies until the others that are ready have run; then it is to tell when it goes
-    /// on.
-    #[inline]
-    pub(super) fn wait_for_others(&self) -> Option<Awaited> {
-        // Who publishes to many would wait until a round of them has been written to.
-        if self.post.is_collecting() { None } else { self.gathering.join(self.batches()) }
-    }
-
-    /// A connection that has waited for others goes on.
-    pub(super) fn has_waited(&self, awaited: Awaited) {
-        self.gathering.leave(awaited, self.batches());
     }
 
     /// Lends a buffer for replies; it is to be given back, or parted with.
@@ -414,6 +371,7 @@ fn run(
     };
     let worker = Rc::new(Worker::new(engine, index, load));
     runtime.block_on(async move {
+        tokio::task::spawn_local(round::serve(Rc::clone(&worker)));
         tokio::task::spawn_local(postman::deliver(Arc::clone(&worker.post), worker.engine.time.clone()));
         if let Some(scripts) = worker.engine.parts.find::<Scripts>() {
             tokio::task::spawn_local(interpreter::tidy(scripts));

@@ -16,6 +16,8 @@
 //! Error texts are those of Redis; after an error the connection is closed, because the stream is out
 //! of step.
 
+use std::ops::Range;
+
 use super::args::{Args, Span};
 use crate::base::words::split_args;
 
@@ -146,6 +148,47 @@ impl Decoder {
             }
         }
         Decoded::Full
+    }
+
+    /// Reads what lies in a part of `bytes`, if that is nothing but at most `most` whole requests; returns how many. They stand
+    /// behind those that were read before, and count from the beginning of `bytes`, as their ends do. Behind parts that were not
+    /// read so it goes on as if they had not been there.
+    #[inline(never)] // As above.
+    pub fn decode_whole(
+        &mut self,
+        bytes: &[u8],
+        part: Range<usize>,
+        limits: &Limits,
+        most: usize,
+    ) -> Option<usize> {
+        let bytes = bytes.get(..part.end).filter(|bytes| bytes.len() <= u32::MAX as usize)?;
+        let (before, spans_before) = (self.complete.len(), self.spans.len());
+        self.position = part.start;
+        while self.position < part.end {
+            let is_whole = self.complete.len() - before < most
+                && (self.decode_plain(bytes) || self.decode_whole_thoroughly(bytes, limits));
+            if !is_whole {
+                self.complete.truncate(before);
+                self.spans.truncate(spans_before);
+                self.complete_spans = spans_before;
+                (self.missing, self.bulk_len) = (None, None);
+                return None;
+            }
+            self.complete_request(false);
+        }
+        Some(self.complete.len() - before)
+    }
+
+    fn decode_whole_thoroughly(&mut self, bytes: &[u8], limits: &Limits) -> bool {
+        bytes.get(self.position) == Some(&b'*') && matches!(self.decode_multibulk(bytes, limits), Ok(true))
+    }
+
+    /// Forgets all requests.
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.complete.clear();
+        self.inline.clear();
+        (self.complete_spans, self.position, self.missing, self.bulk_len) = (0, 0, None, None);
     }
 
     fn complete_request(&mut self, is_inline: bool) {
