@@ -50,8 +50,6 @@ pub enum Step {
     Waits,
     /// Nothing happened; try again when woken from there.
     Parked(Parked),
-    /// Nothing happened; try again on a stack that can be left ([`Ground::Own`]).
-    WantsStack,
     /// It is a line of an HTTP request: somebody tricked a browser into talking to us. The connection is to be closed
     /// before what follows, which the attacker chose, is taken for commands.
     CrossProtocol,
@@ -225,10 +223,15 @@ impl<'k> Executor<'k> {
         self.ground = ground;
     }
 
-    /// The requests of another client follow.
+    /// The requests of another client follow; whether they may, or need a batch of their own.
     #[inline]
-    pub fn turn_to_next_client(&mut self) {
+    pub fn turn_to_next_client(&mut self) -> bool {
+        if !self.is_clear {
+            self.view.release();
+        }
         self.is_clear = false;
+        self.disk_target = None;
+        !self.is_stale && self.changed.keys.is_empty()
     }
 
     /// When the batch began, monotonic µs.
@@ -383,14 +386,9 @@ impl<'k> Executor<'k> {
             return Err(Step::Parked(place));
         }
         let runs_scripts = Self::runs_scripts(session, registered);
-        if runs_scripts {
-            if matches!(self.ground, Ground::Wanted) {
-                return Err(Step::WantsStack);
-            }
-            if slices::is_occupied() {
-                self.view.release();
-                return Err(Step::Parked(Parked::Script));
-            }
+        if runs_scripts && slices::is_occupied() {
+            self.view.release();
+            return Err(Step::Parked(Parked::Script));
         }
         let locks = if is_exec(registered) {
             self.transaction_locks(session)

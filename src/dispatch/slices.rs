@@ -5,10 +5,9 @@
 //!                                         ◀───────────── resume ───────────────────┘
 //! ```
 //!
-//! A connection whose request runs a script is polled on a second stack ([`Stack`], of the crate `corosensei`). Everything that
-//! the script needs lies on that stack or belongs to the connection: executor, view, locks, Lua's own C frames. So it can be
-//! left in the middle and gone on with later, without a thread, a channel or a copy; a switch takes some 10 ns. A request finds out
-//! that it needs the second stack before anything has happened ([`Ground::Wanted`]); where there is none (tests, benchmarks) a
+//! Requests of connections run on a second stack ([`Stack`], of the crate `corosensei`). Everything that a script needs lies on that
+//! stack or belongs to the connection: executor, view, locks, Lua's own C frames. So it can be left in the middle and gone on with
+//! later, without a thread, a channel or a copy; a switch takes some 10 ns. Where there is no second stack (tests, benchmarks) a
 //! script runs to its end in one go.
 //!
 //! After [`SLICE_NS`] the hook of the interpreter calls [`Executor::breathe`]: at the next of its instructions that it counts, or
@@ -37,8 +36,7 @@ pub const SLICE_NS: u64 = 1_000_000;
 
 /// What a script hears when it goes on.
 pub enum Turn {
-    /// The waker of its connection's task.
-    Go(Waker),
+    Go,
     /// The server ends: stop.
     End,
 }
@@ -52,8 +50,6 @@ pub enum Ground<'k> {
     /// A stack that can't be left: scripts run to their end at once.
     #[default]
     Fixed,
-    /// The worker's stack: a script wants another one.
-    Wanted,
     /// A stack that can be left.
     Own(&'k Stack),
 }

@@ -1,21 +1,17 @@
 //! One connection, as a state machine that a worker polls.
 //!
 //! ```text
-//!        ┌────────────────────────────────────────────────────────────┐
-//!        ▼                                                            │
-//!   mail? ─▶ run what is complete ─▶ write once ─▶ parked? ─▶ read ───┘
+//!        ┌──────────── by its task ──────────┐        ┌──────── by the round ───────┐
+//!   mail? ─▶ still waiting? ─▶ read what came ─▶ join ─▶ run what is complete ─▶ wait ─▶ write once ─▶ read again
 //! ```
 //!
-//! Requests are read into the worker's shared buffer and run from there; only an incomplete tail is copied into
-//! the connection, and what is missing of a long argument is read behind it. So an idle connection holds no buffer. A batch is bounded: a long pipeline gives the worker back
-//! after [`BATCH_COMMANDS`] commands or [`BATCH_OUTPUT_BYTES`] of replies.
+//! Requests are read into the worker's shared buffer and run from there, in rounds with those of others ([`super::round`]); only an
+//! incomplete tail is copied into the connection, and what is missing of a long argument is read behind it. So an idle connection
+//! holds no buffer. A batch is bounded: a long pipeline gives the worker back after [`BATCH_COMMANDS`] commands or
+//! [`BATCH_OUTPUT_BYTES`] of replies.
 //!
 //! A request that can't run now (its shard is locked elsewhere, CLIENT PAUSE) parks the connection: the waker is left
 //! where it waits, the request stays in the buffer, and it is decoded again when the connection is woken.
-//!
-//! What a pipeline is answered leaves when the other connections that are ready have run ([`super::courtesy`]).
-//!
-//! Requests that run scripts want a stack of their own: then polling stops, and [`Task`](super::task::Task) begins again on one.
 //!
 //! **Invariant:** the bytes of `input` begin at the start of the first request that has not run.
 
@@ -88,8 +84,6 @@ enum Pause {
     Parked,
     /// The last request waits for what others do.
     Waits,
-    /// The next request is to run on a stack of its own.
-    WantsStack,
     /// A reply is longer than the output may be.
     Over,
     /// Nothing more is to be run or written.
@@ -101,8 +95,6 @@ enum Pause {
 pub(super) enum Polled {
     /// It is woken when there is something to do.
     Rests,
-    /// To be polled again on a stack that can be left.
-    WantsStack,
     /// Requests have come; to be polled again when those of others have been read.
     HasRequests,
     /// To be polled again when others have run too: then its replies leave.
@@ -114,10 +106,8 @@ pub(super) enum Polled {
 /// What came of requests that ran in a row with those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ran {
-    /// All of them; the replies may wait, and the next client's requests may follow.
-    Plainly,
-    /// As above, but the row is at its end.
-    Specially,
+    /// All of them, and the replies may wait.
+    Wholly,
     /// There is more to see to.
     InPart,
 }
@@ -125,10 +115,7 @@ pub(super) enum Ran {
 /// What a read came to.
 enum Read {
     Nothing,
-    /// The worker's buffer has them.
-    Received,
-    /// The input has become longer.
-    Longer,
+    Something,
     /// The worker's buffer is full of what others have read.
     NoRoom,
 }
@@ -137,7 +124,6 @@ enum Read {
 enum Stop {
     Park(Parked),
     Waits,
-    WantsStack,
     CrossProtocol,
 }
 
@@ -188,14 +174,15 @@ impl Connection {
         }
     }
 
-    /// Does what there is to do. `ground`: what this runs on.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Polled, End> {
+    /// Does what there is to do. `ground`: what requests may run on, if they may.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>, ground: Option<Ground<'_>>) -> Result<Polled, End> {
         if !self.has_waker {
             self.session.shared.set_owner(cx.waker().clone(), Arc::clone(&self.worker.post));
             self.has_waker = true;
         }
         // Replies that wait for the disk leave before anything else runs: what follows would make them wait for more.
         if !self.attempts.owes() && self.must_hold(cx) {
+            self.keep_received();
             self.take_orders()?;
             return Ok(Polled::Rests);
         }
@@ -224,22 +211,23 @@ impl Connection {
             }
             let pause = if self.session.close_after_reply {
                 Some(Pause::NeedInput)
-            } else if self.unread_input {
-                Some(self.run_input(cx, ground))
-            } else if !self.received.is_empty() {
-                Some(self.run_received(cx, ground)?)
-            } else {
+            } else if !self.has_requests() {
                 match self.read(cx)? {
                     Read::Nothing => None,
-                    Read::Longer => Some(self.run_longer(cx, ground)?),
-                    Read::Received => return Ok(Polled::HasRequests),
+                    Read::Something => return Ok(Polled::HasRequests),
                     Read::NoRoom => return Ok(Polled::NoRoom),
                 }
+            } else if let Some(ground) = ground {
+                Some(self.run_requests(cx, ground)?)
+            } else {
+                if !self.must_hold(cx) {
+                    self.flush(cx)?;
+                }
+                return Ok(Polled::HasRequests);
             };
             match pause {
                 Some(Pause::CrossProtocol) => return Err(End::CrossProtocol),
                 Some(Pause::Over) => return Err(End::OutputLimit),
-                Some(Pause::WantsStack) => return Ok(Polled::WantsStack),
                 _ => {}
             }
             if self.attempts.owes() {
@@ -263,9 +251,7 @@ impl Connection {
                 return if self.is_all_sent() { Err(End::Asked) } else { Ok(Polled::Rests) };
             }
             match pause {
-                Some(
-                    Pause::NeedInput | Pause::CrossProtocol | Pause::Over | Pause::Waits | Pause::WantsStack,
-                ) => {}
+                Some(Pause::NeedInput | Pause::CrossProtocol | Pause::Over | Pause::Waits) => {}
                 Some(Pause::Yield) => {
                     cx.waker().wake_by_ref();
                     return Ok(Polled::Rests);
@@ -369,28 +355,33 @@ impl Connection {
     /// Reads once.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Read, End> {
         if let Some(read) = self.read_on(cx)? {
-            return Ok(if read { Read::Longer } else { Read::Nothing });
+            if !read {
+                return Ok(Read::Nothing);
+            }
+            self.look_at_longer_input()?;
+            return Ok(Read::Something);
         }
         let worker = Rc::clone(&self.worker);
-        let Some(mut buffer) = worker.read_buffer() else { return Ok(Read::NoRoom) };
-        let Some(len) = self.receive(buffer.room(), cx)? else { return Ok(Read::Nothing) };
-        self.received = buffer.keep(len);
-        Ok(Read::Received)
+        let Some(read) = worker.round.with_room(|room| self.receive(room, cx)) else {
+            return Ok(Read::NoRoom);
+        };
+        let Some(len) = read? else { return Ok(Read::Nothing) };
+        self.received = worker.round.keep(len);
+        Ok(Read::Something)
     }
 
-    /// Runs what was read.
-    fn run_received(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Pause, End> {
-        let received = std::mem::take(&mut self.received);
-        let worker = Rc::clone(&self.worker);
-        let buffer = worker.received();
-        let bytes = buffer.get(received).unwrap_or_default();
-        if !self.input.is_empty() || matches!(ground, Ground::Own(_)) {
-            // A script may be left in the middle, and the buffer is needed meanwhile.
-            self.keep(bytes);
-            drop(buffer);
-            return self.run_longer(cx, ground);
+    fn run_requests(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Pause, End> {
+        if !self.input.is_empty() && !self.received.is_empty() {
+            self.keep_received();
+            self.look_at_longer_input()?;
+        }
+        if self.unread_input {
+            return Ok(self.run_input(cx, ground));
         }
         // The usual case: run the requests where they lie.
+        let received = std::mem::take(&mut self.received);
+        let buffer = self.worker.round.received();
+        let bytes = buffer.get(received).unwrap_or_default();
         let (consumed, pause) = self.run(bytes, cx, ground);
         self.keep(bytes.get(consumed..).unwrap_or_default());
         self.unread_input = pause != Pause::NeedInput;
@@ -398,15 +389,24 @@ impl Connection {
         Ok(pause)
     }
 
-    /// Runs what is complete of an input that has become longer.
-    fn run_longer(&mut self, cx: &mut Context<'_>, ground: Ground<'_>) -> Result<Pause, End> {
+    /// Takes what it has received out of the worker's buffer.
+    fn keep_received(&mut self) {
+        let received = std::mem::take(&mut self.received);
+        if !received.is_empty() {
+            let buffer = self.worker.round.received();
+            self.keep(buffer.get(received).unwrap_or_default());
+            self.unread_input = true;
+        }
+    }
+
+    fn look_at_longer_input(&mut self) -> Result<(), End> {
+        self.unread_input = true;
         if self.input.len() >= SMALL_BUFFERS_BYTES {
             // A long request may come without a pause: what it takes counts before it has run.
             self.count_buffers();
         }
         // One who is over the limit does not get its request through because it came in one piece.
-        self.check_input_limit()?;
-        Ok(self.run_input(cx, ground))
+        self.check_input_limit()
     }
 
     /// Reads the next of a long argument to where it is kept, with no way round; whether something was there. `None` when
@@ -467,13 +467,25 @@ impl Connection {
     /// Who sends more than [`WAITING_INPUT_MAX_BYTES`] meanwhile is left to wait in the socket.
     fn listen(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let worker = Rc::clone(&self.worker);
-        let Some(mut buffer) = worker.read_buffer() else {
-            cx.waker().wake_by_ref();
-            return Ok(());
-        };
         while self.input.len() < WAITING_INPUT_MAX_BYTES {
-            let Some(len) = self.receive(buffer.room(), cx)? else { return Ok(()) };
-            self.input.extend_from_slice(buffer.room().get(..len).unwrap_or_default());
+            let read = worker.round.with_room(|room| {
+                let read = self.receive(room, cx);
+                if let Ok(Some(len)) = read {
+                    self.input.extend_from_slice(room.get(..len).unwrap_or_default());
+                }
+                read
+            });
+            match read {
+                Some(read) => {
+                    if read?.is_none() {
+                        return Ok(());
+                    }
+                }
+                None => {
+                    cx.waker().wake_by_ref();
+                    return Ok(());
+                }
+            }
             let now_us = worker.engine.time.monotonic_us();
             self.session.shared.usage.last_active_us.store(now_us, Ordering::Relaxed);
         }
@@ -537,7 +549,6 @@ impl Connection {
                     continue;
                 }
                 Some(Stop::Waits) => break Pause::Waits,
-                Some(Stop::WantsStack) => break Pause::WantsStack,
                 Some(Stop::CrossProtocol) => break Pause::CrossProtocol,
                 None => {}
             }
@@ -636,11 +647,7 @@ impl Connection {
             self.unread_input = true;
         }
         self.has_put_off = is_done && !self.attempts.has_work() && self.may_put_off();
-        match (self.has_put_off, executor.was_plain()) {
-            (true, true) => Ran::Plainly,
-            (true, false) => Ran::Specially,
-            (false, _) => Ran::InPart,
-        }
+        if self.has_put_off { Ran::Wholly } else { Ran::InPart }
     }
 
     /// Runs the requests that are decoded, in order; returns how many ran and why the next one did not.
@@ -838,7 +845,6 @@ fn run_planned<'a>(
                     return (ran + 1, Some(Stop::Waits));
                 }
             }
-            Step::WantsStack => return (ran, Some(Stop::WantsStack)),
             Step::Parked(place) => return (ran, Some(Stop::Park(place))),
             Step::CrossProtocol => return (ran, Some(Stop::CrossProtocol)),
         }

@@ -1,14 +1,13 @@
 //! Sockets: listeners, workers and the connections they own.
 //!
 //! ```text
-//! acceptor ──▶ least loaded worker ──▶ Connection: read what is there → run every complete request → write once
+//! acceptor ──▶ least loaded worker ──▶ connections: read what is there ─▶ round: run what is complete ─▶ write once
 //!    └─ TLS ─▶ handshake ─┘
 //! ```
 //!
 //! A worker is an OS thread with a runtime of its own; a connection is one task on it and never moves. Nothing is
-//! sent between tasks to serve a request; what clients say to each other is brought by the worker's [`postman`]. Answers to
-//! pipelines wait for the other connections that are ready ([`courtesy`]). Connections that run scripts are polled on a stack of
-//! their own ([`task`]).
+//! sent between tasks to serve a request; what clients say to each other is brought by the worker's [`postman`]. Connections that
+//! are ready together are read first, then their requests run, then they are answered ([`round`]).
 
 pub mod admission;
 mod buffers;

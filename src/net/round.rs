@@ -5,30 +5,36 @@
 //! ```
 //!
 //! A small request costs less than the calls of the kernel around it, and these drive its code and data out of the nearest caches.
-//! One after the other, each request would fetch them again; so they run in a row. Answers leave behind all of them, as in Redis,
-//! which answers before it sleeps: what is written to a client wakes it, and a client of several connections would be woken by
-//! each in turn to find one answer at a time.
+//! One after the other, each request would fetch them again; so they run in a row, planned together and with the memory that they
+//! need fetched ahead, as if they were one client's pipeline. Answers leave behind all of them, as in Redis, which answers before it
+//! sleeps: what is written to a client wakes it, and a client of several connections would be woken by each in turn to find one
+//! answer at a time. Nobody waits for others for longer than [`STRETCH_MAX_US`] and the request that runs then.
 //!
 //! What is read lies in one buffer, piece behind piece, until it has run. The round is a task like others: it is woken by the first
 //! that joins, so its turn comes behind those that were ready by then.
 //!
-//! **Invariant:** whoever has received something is in the round, and the buffer is reset only when all of it has run.
+//! Requests run on a second stack, because one of them may be a script, which is left in the middle when it runs long
+//! ([`crate::dispatch::slices`]). Then the stack goes with it, and the others of the round run on another one.
+//!
+//! **Invariant:** whoever has received something is in the round, and the buffer is used again only when all of it has run.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult};
 use smallvec::SmallVec;
 
 use super::connection::{AHEAD, Ran};
 use super::task::Served;
 use super::worker::Worker;
 use crate::base::clock::Clock;
-use crate::dispatch::slices::Ground;
+use crate::dispatch::slices::{Ground, Stack, Turn};
 use crate::dispatch::{Executor, Plan};
 use crate::keyspace::DbIndex;
 use crate::resp::{Decoder, Limits};
@@ -41,16 +47,19 @@ const ROOM_MIN_BYTES: usize = 20 * 1024;
 /// How long requests may run before those that have run are answered.
 const STRETCH_MAX_US: u64 = 100;
 
+/// A round on a second stack; whether it has panicked.
+pub type Running = Coroutine<Turn, (), bool, DefaultStack>;
+
 /// See the module's head.
 #[derive(Default)]
 pub struct Round {
     joined: RefCell<Vec<Rc<Served>>>,
-    /// Room for the members of the round that runs.
-    members: Cell<Vec<Rc<Served>>>,
     caller: OnceCell<Waker>,
-    buffer: Cell<Option<Vec<u8>>>,
+    buffer: RefCell<Rc<Vec<u8>>>,
     used: Cell<usize>,
-    decoder: RefCell<Decoder>,
+    /// Memory for the next round.
+    spare: Cell<Option<Rc<Row>>>,
+    decoder: Cell<Option<Decoder>>,
 }
 
 impl Round {
@@ -65,12 +74,51 @@ impl Round {
         joined.push(served);
     }
 
-    /// The shared buffer.
+    /// Lets `read` write to the room of the shared buffer; `None` if there is too little.
     #[inline]
-    pub fn buffer(&self) -> ReadBuffer<'_> {
-        let bytes = self.buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER_BYTES]);
-        ReadBuffer { round: self, bytes }
+    pub fn with_room<T>(&self, read: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        let mut buffer = self.buffer.borrow_mut();
+        let bytes = Rc::get_mut(&mut buffer)?;
+        if bytes.is_empty() {
+            *bytes = vec![0; READ_BUFFER_BYTES];
+        }
+        let room = bytes.get_mut(self.used.get()..)?;
+        (room.len() >= ROOM_MIN_BYTES).then(|| read(room))
     }
+
+    /// Keeps so many bytes of what was read until the round has run; returns where they lie.
+    #[inline]
+    pub fn keep(&self, len: usize) -> Range<usize> {
+        let start = self.used.get();
+        self.used.set(start + len);
+        start..start + len
+    }
+
+    /// What has been read.
+    #[inline]
+    pub fn received(&self) -> Rc<Vec<u8>> {
+        Rc::clone(&self.buffer.borrow())
+    }
+
+    /// All that was read has run.
+    fn use_again(&self) {
+        self.used.set(0);
+        let mut buffer = self.buffer.borrow_mut();
+        if Rc::get_mut(&mut buffer).is_none() {
+            // A script has it that is in the middle.
+            *buffer = Rc::default();
+        }
+    }
+}
+
+/// Members of a round on their way, in the order in which they joined.
+#[derive(Default)]
+struct Row {
+    members: Vec<Rc<Served>>,
+    /// Whose turn it is.
+    at: Cell<usize>,
+    /// Those behind the one whose turn it is run elsewhere.
+    is_left: Cell<bool>,
 }
 
 /// Serves the connections of a worker in rounds until it ends.
@@ -95,155 +143,173 @@ pub fn run(worker: &Rc<Worker>, cx: &mut Context<'_>) {
 
 fn run_all(worker: &Rc<Worker>) {
     let round = &worker.round;
-    let mut members = round.members.take();
-    std::mem::swap(&mut members, &mut *round.joined.borrow_mut());
-    let (at, mut answered) = (Cell::new(0), 0);
-    while at.get() < members.len() {
-        // A panic ends the connection whose request it was, not those of the others. What the executor holds goes with it.
-        if catch_unwind(AssertUnwindSafe(|| run_stretch(worker, &members, &at))).is_err() {
-            if let Some(member) = members.get(at.get()) {
+    let mut row = round.spare.take().unwrap_or_default();
+    if let Some(row) = Rc::get_mut(&mut row) {
+        std::mem::swap(&mut row.members, &mut *round.joined.borrow_mut());
+    }
+    let mut answered = 0;
+    while row.at.get() < row.members.len() {
+        let behind = run_on_stack(worker, &row);
+        let at = row.at.get();
+        let is_over = behind.as_ref().map_or(at == row.members.len(), |behind| behind.members.is_empty());
+        // One that has read again already is in the next round.
+        if is_over && round.joined.borrow().is_empty() {
+            round.use_again();
+        }
+        for member in row.members.get(answered..at).unwrap_or_default() {
+            if catch_unwind(AssertUnwindSafe(|| member.answer())).is_err() {
                 member.leave();
             }
-            at.set(at.get() + 1);
         }
-        // One that has read again already is in the next round.
-        if at.get() == members.len() && round.joined.borrow().is_empty() {
-            round.used.set(0);
+        answered = at;
+        if let Some(behind) = behind {
+            (row, answered) = (behind, 0);
         }
-        for member in members.get(answered..at.get()).unwrap_or_default() {
-            member.answer();
-        }
-        answered = at.get();
     }
-    members.clear();
-    round.members.set(members);
-}
-
-/// Lets members run from number `at` on, which it keeps where it stands, until all have run or it is time to answer.
-fn run_stretch(worker: &Rc<Worker>, members: &[Rc<Served>], at: &Cell<usize>) {
-    let time = &worker.engine.time;
-    let began_us = time.monotonic_us();
-    while let Some(member) = members.get(at.get()) {
-        // Where replies wait for the disk, each client is to wait for what it has seen itself.
-        if worker.engine.journal.is_holding() || !run_row(worker, members, at) {
-            member.go_on();
-            at.set(at.get() + 1);
-        }
-        if time.monotonic_us() - began_us > STRETCH_MAX_US {
-            return;
-        }
+    if let Some(ended) = Rc::get_mut(&mut row) {
+        ended.members.clear();
+        ended.at.set(0);
+        round.spare.set(Some(row));
     }
 }
 
-/// Runs members in a row as long as there is nothing but requests to see to; whether the next one can begin another row.
-fn run_row(worker: &Rc<Worker>, members: &[Rc<Served>], at: &Cell<usize>) -> bool {
-    let config = worker.config();
-    let buffer = worker.received();
-    let mut decoder = worker.round.decoder.borrow_mut();
-    let limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
-    let first = at.get();
-    let mut executor = None;
-    let goes_on = 'all: loop {
-        decoder.clear();
-        let mut seats: SmallVec<[usize; AHEAD]> = SmallVec::new();
-        let mut database = DbIndex::default();
-        while let Some(member) = members.get(at.get() + seats.len())
-            && decoder.len() < AHEAD
-            && let Some((db, part)) = member.peek(|connection| connection.plain_requests()).flatten()
-            && let Some(requests) = decoder.decode_whole(&buffer, part, &limits, AHEAD)
-        {
-            database = db;
-            seats.push(requests);
-        }
-        if seats.is_empty() {
-            break executor.is_some();
-        }
-        let executor = executor.get_or_insert_with(|| {
-            let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
-            executor.stand_on(Ground::Wanted);
-            executor
-        });
-        let mut plan = Plan::default();
-        executor.plan(decoder.requests(&buffer), &mut plan);
-        if plan.len() > 1 {
-            executor.prefetch(database, &plan);
-        }
-        let mut planned = plan.iter();
-        let mut ran = 0;
-        for requests in seats {
-            let Some(member) = members.get(at.get()) else { break };
-            executor.turn_to_next_client();
-            let before = ran;
-            let own = planned.by_ref().take(requests);
-            let came = member.peek(|connection| {
-                connection
-                    .run_with_others(executor, &config, &buffer, own, |index| decoder.end(before + index))
-            });
-            if matches!(came, None | Some(Ran::InPart)) {
-                break 'all false;
-            }
-            ran += requests;
-            at.set(at.get() + 1);
-            if came == Some(Ran::Specially) {
-                break 'all true;
+/// Lets members run until it is time to answer. When one leaves in the middle of a script, those behind it are another row.
+fn run_on_stack(worker: &Rc<Worker>, row: &Rc<Row>) -> Option<Rc<Row>> {
+    let has_panicked = match worker.take_stack() {
+        Ok(stack) => {
+            let own = (Rc::clone(worker), Rc::clone(row));
+            let run = move |stack: &Stack, _| own.1.run(&own.0, Ground::Own(stack));
+            let mut running = Coroutine::with_stack(stack, run);
+            match running.resume(Turn::Go) {
+                CoroutineResult::Return(has_panicked) => {
+                    worker.give_stack(running.into_stack());
+                    has_panicked
+                }
+                CoroutineResult::Yield(()) => return Some(row.part_with(running)),
             }
         }
-        if executor.elapsed_us() > STRETCH_MAX_US {
-            break true;
+        Err(error) => {
+            tracing::error!("No stack for requests, so scripts can't be interrupted: {error}");
+            row.run(worker, Ground::Fixed)
         }
     };
-    if let Some(mut executor) = executor {
-        if worker.engine.journal.is_holding() {
-            // Since this row began.
-            let depends = executor.depends();
-            for member in members.iter().take(at.get() + 1).skip(first) {
-                member.peek(|connection| connection.depend_on(depends));
+    // A panic ends the connection whose request it was, not those of the others.
+    if has_panicked && let Some(member) = row.members.get(row.at.get()) {
+        member.leave();
+        row.at.set(row.at.get() + 1);
+    }
+    None
+}
+
+impl Row {
+    /// Lets members run until all have run, it is time to answer, or others do it; whether one has panicked. What the executor
+    /// held has gone then.
+    fn run(&self, worker: &Rc<Worker>, ground: Ground<'_>) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.run_stretch(worker, ground))).is_err()
+    }
+
+    /// The member whose turn it is stays behind with its script; those behind it are another row.
+    fn part_with(&self, running: Running) -> Rc<Row> {
+        let at = self.at.get();
+        self.is_left.set(true);
+        if let Some(member) = self.members.get(at) {
+            member.leave_with(running);
+        }
+        let behind = self.members.get(at + 1..).unwrap_or_default();
+        Rc::new(Row { members: behind.to_vec(), ..Row::default() })
+    }
+
+    /// As [`Row::run`].
+    fn run_stretch(&self, worker: &Rc<Worker>, ground: Ground<'_>) {
+        let time = &worker.engine.time;
+        let began_us = time.monotonic_us();
+        while self.at.get() < self.members.len() {
+            // Where replies wait for the disk, each client is to wait for what it has seen itself.
+            let goes_on = !worker.engine.journal.is_holding() && self.run_together(worker, ground);
+            if !goes_on && let Some(member) = self.members.get(self.at.get()) {
+                member.go_on(ground);
+                self.at.set(self.at.get() + 1);
+            }
+            if self.is_left.get() || time.monotonic_us() - began_us > STRETCH_MAX_US {
+                return;
             }
         }
-        let counters = &worker.stats().counters;
-        bump(&counters.batches, 1);
-        bump(&counters.batch_us, executor.elapsed_us());
-    }
-    goes_on
-}
-
-/// The shared read buffer, while it is in use.
-pub struct ReadBuffer<'w> {
-    round: &'w Round,
-    bytes: Vec<u8>,
-}
-
-impl ReadBuffer<'_> {
-    #[inline]
-    pub fn has_room(&self) -> bool {
-        self.bytes.len() - self.round.used.get() >= ROOM_MIN_BYTES
     }
 
-    /// Where the next read goes.
-    #[inline]
-    pub fn room(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.round.used.get()..).unwrap_or_default()
-    }
-
-    /// Keeps so many bytes of what was read until the round has run; returns where they lie.
-    #[inline]
-    pub fn keep(&mut self, len: usize) -> Range<usize> {
-        let start = self.round.used.get();
-        self.round.used.set(start + len);
-        start..start + len
-    }
-}
-
-impl Deref for ReadBuffer<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for ReadBuffer<'_> {
-    fn drop(&mut self) {
-        self.round.buffer.set(Some(std::mem::take(&mut self.bytes)));
+    /// Runs the requests of members as if they were one client's, as long as there is nothing else to see to; whether it may do so again
+    /// with the member whose turn it is then.
+    fn run_together(&self, worker: &Rc<Worker>, ground: Ground<'_>) -> bool {
+        let Row { members, at, is_left } = self;
+        let config = worker.config();
+        let buffer = worker.round.received();
+        let mut decoder = worker.round.decoder.take().unwrap_or_default();
+        let limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
+        let first = at.get();
+        let mut executor = None;
+        let goes_on = 'all: loop {
+            decoder.clear();
+            let mut seats: SmallVec<[usize; AHEAD]> = SmallVec::new();
+            let mut database = DbIndex::default();
+            while let Some(member) = members.get(at.get() + seats.len())
+                && decoder.len() < AHEAD
+                && let Some((db, part)) = member.peek(|connection| connection.plain_requests()).flatten()
+                && let Some(requests) = decoder.decode_whole(&buffer, part, &limits, AHEAD)
+            {
+                database = db;
+                seats.push(requests);
+            }
+            if seats.is_empty() {
+                break executor.is_some();
+            }
+            let executor = executor.get_or_insert_with(|| {
+                let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
+                executor.stand_on(ground);
+                executor
+            });
+            let mut plan = Plan::default();
+            executor.plan(decoder.requests(&buffer), &mut plan);
+            if plan.len() > 1 {
+                executor.prefetch(database, &plan);
+            }
+            let mut planned = plan.iter();
+            let mut ran = 0;
+            for requests in seats {
+                let Some(member) = members.get(at.get()) else { break };
+                let before = ran;
+                let own = planned.by_ref().take(requests);
+                let came = member.peek(|connection| {
+                    connection
+                        .run_with_others(executor, &config, &buffer, own, |index| decoder.end(before + index))
+                });
+                if came != Some(Ran::Wholly) {
+                    break 'all false;
+                }
+                if !is_left.get() {
+                    member.has_run();
+                }
+                ran += requests;
+                at.set(at.get() + 1);
+                if is_left.get() || !executor.turn_to_next_client() {
+                    break 'all true;
+                }
+            }
+            if executor.elapsed_us() > STRETCH_MAX_US {
+                break true;
+            }
+        };
+        if let Some(mut executor) = executor {
+            if worker.engine.journal.is_holding() {
+                // Since this row began.
+                let depends = executor.depends();
+                for member in members.iter().take(at.get() + 1).skip(first) {
+                    member.peek(|connection| connection.depend_on(depends));
+                }
+            }
+            let counters = &worker.stats().counters;
+            bump(&counters.batches, 1);
+            bump(&counters.batch_us, executor.elapsed_us());
+        }
+        worker.round.decoder.set(Some(decoder));
+        goes_on
     }
 }

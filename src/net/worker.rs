@@ -24,7 +24,7 @@ use super::buffers::Buffers;
 use super::connection::Connection;
 use super::courtesy::Courtesy;
 use super::postman;
-use super::round::{self, ReadBuffer, Round};
+use super::round::{self, Round};
 use super::stream::Stream;
 use super::task::Task;
 use super::tls::handshake::{Arrival, Porch, Secured};
@@ -131,20 +131,7 @@ impl Worker {
         self.engine.stats.worker(self.index)
     }
 
-    /// The shared read buffer, if it has room.
-    #[inline]
-    pub(super) fn read_buffer(&self) -> Option<ReadBuffer<'_>> {
-        let buffer = self.round.buffer();
-        buffer.has_room().then_some(buffer)
-    }
-
-    /// What has been read in this round.
-    #[inline]
-    pub(super) fn received(&self) -> ReadBuffer<'_> {
-        self.round.buffer()
-    }
-
-    /// A stack for a connection that runs scripts.
+    /// A stack for requests.
     ///
     /// # Errors
     /// There is no memory for one.

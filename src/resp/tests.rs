@@ -58,6 +58,37 @@ fn requests_that_did_not_run_are_decoded_again() {
 }
 
 #[test]
+fn whole_requests_of_many_are_read_together() {
+    let (one, other): (&[u8], &[u8]) = (b"*1\r\n$1\r\na\r\n", b"*2\r\n$1\r\nb\r\n$100\r\n");
+    let long = [other, &[b'x'; 100], b"\r\n"].concat();
+    let parts: [(&[u8], Option<usize>); 8] = [
+        (one, Some(1)),
+        (&one[..7], None),
+        (&[one, &long].concat(), Some(2)),
+        (&[one, other].concat(), None),
+        (b"PING\r\n", None),
+        (b"*1\r\n#1\r\n", None),
+        (&one.repeat(4), None),
+        (&one.repeat(3), Some(3)),
+    ];
+    let bytes: Vec<u8> = parts.iter().flat_map(|(part, _)| part.iter().copied()).collect();
+    let mut decoder = Decoder::default();
+    let mut start = 0;
+    for (part, expected) in parts {
+        let range = start..start + part.len();
+        assert_eq!(decoder.decode_whole(&bytes, range, &Limits::default(), 3), expected, "{start}");
+        start += part.len();
+    }
+    let words: Vec<Vec<&[u8]>> = decoder.requests(&bytes).map(|args| args.iter().collect()).collect();
+    let a = || vec![b"a".as_slice()];
+    assert_eq!(words, [a(), a(), vec![b"b", &[b'x'; 100]], a(), a(), a()]);
+    assert_eq!((decoder.end(0), decoder.end(2)), (one.len(), one.len() + 7 + one.len() + long.len()));
+    decoder.clear();
+    assert_eq!(decoder.decode(one, &Limits::default(), 3), Decoded::Incomplete);
+    assert_eq!(decoder.len(), 1);
+}
+
+#[test]
 fn malformed_requests_get_redis_texts() {
     assert_eq!(error_of(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n"), "Protocol error: expected '$', got 'f'");
     assert_eq!(error_of(b"*1\r\n\xff4\r\n"), "Protocol error: expected '$', got '\\xff'");

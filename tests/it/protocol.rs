@@ -75,6 +75,28 @@ fn a_pipeline_of_a_hundred_thousand_is_answered_in_order() {
     }
 }
 
+/// Replies too long to wait for other connections leave at once; by then the next requests may be there.
+#[test]
+fn requests_run_once_also_behind_long_replies() {
+    const COUNT: i64 = 3_000;
+    let server = server(&["--io-threads", "1"]);
+    let mut wire = connect(&server);
+    let value = "v".repeat(20_000);
+    wire.call(&["SET", "k", &value]);
+    let mut sender = wire.stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        let burst = [request(&["GET", "k"]), request(&["INCR", "n"])].concat();
+        for _ in 0..COUNT {
+            std::io::Write::write_all(&mut sender, &burst).unwrap();
+        }
+    });
+    for expected in 1..=COUNT {
+        assert_eq!(wire.read().unwrap(), Reply::bulk(&value));
+        assert_eq!(wire.read().unwrap(), Reply::Integer(expected));
+    }
+    sending.join().unwrap();
+}
+
 #[test]
 fn a_pipeline_whose_replies_nobody_reads_yet_is_taken_to_its_end() {
     const COUNT: usize = 100_000;
