@@ -285,19 +285,28 @@ impl<S: Slot> Table<S> {
 
 /// Whether two keys are the same. Of those with 2 to 32 bytes, which most have, both ends are compared as numbers, and the ends
 /// may overlap: that takes less than the way to `memcmp`.
-#[inline(never)] // Inlined, what any length needs would be worked out before each walk of a bucket.
+#[inline]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    fn ends<const N: usize>(key: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-        key.first_chunk().zip(key.last_chunk())
-    }
     one.len() == other.len()
         && match one.len() {
-            2..=3 => ends::<2>(one) == ends(other),
-            4..=7 => ends::<4>(one) == ends(other),
-            8..=16 => ends::<8>(one) == ends(other),
-            17..=32 => ends::<16>(one) == ends(other),
-            _ => one == other,
+            8..=16 => has_same_ends::<8>(one, other),
+            17..=32 => has_same_ends::<16>(one, other),
+            _ => is_same_rare(one, other),
         }
+}
+
+#[inline(never)] // What it needs would be worked out before each walk of a bucket.
+fn is_same_rare(one: &[u8], other: &[u8]) -> bool {
+    match one.len() {
+        2..=3 => has_same_ends::<2>(one, other),
+        4..=7 => has_same_ends::<4>(one, other),
+        _ => one == other,
+    }
+}
+
+#[inline]
+fn has_same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
 }
 
 impl<S: Slot> Drop for Table<S> {
