@@ -65,6 +65,7 @@ pub struct EntryMut<'t, 'c> {
 
 impl<'k> View<'k> {
     /// Opens `key` for change; see the module's head.
+    #[inline(always)] // Every closure is a type of its own, so each copy has one caller.
     pub fn edit<R, E>(
         &mut self,
         db: DbIndex,
