@@ -144,7 +144,7 @@ impl Collection for List {
         let len = ochre::value::Facts::len(self) as u64;
         self.set((number % len) as usize, &name(number));
         Collection::insert(self, number);
-        self.pop(End::Front);
+        self.take(End::Front, |_| ());
     }
 
     fn freeze(&mut self) -> Self {

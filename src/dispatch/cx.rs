@@ -139,7 +139,7 @@ impl std::ops::DerefMut for WriteCx<'_, '_> {
 
 impl WriteCx<'_, '_> {
     /// Opens the key for change; see [`crate::keyspace::edit`].
-    #[inline]
+    #[inline(always)] // As there.
     pub fn edit<R>(
         &mut self,
         key: Key<'_>,

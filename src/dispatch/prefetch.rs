@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::exec::Executor;
 use super::plan::{Plan, Planned};
+use crate::ds::table::Arriving;
 use crate::keyspace::entry::facts_of;
 use crate::keyspace::{DbIndex, Key, LockSet, ShardId};
 use crate::value::Facts;
@@ -57,31 +58,33 @@ impl Executor<'_> {
     /// Asks for what requests will look up in the collections under their keys.
     fn prefetch_elements(&self, db: DbIndex, plan: &Plan<'_>) {
         let mut last = None;
-        let mut elements: SmallVec<[(&dyn Facts, u64); 64]> = SmallVec::new();
+        let mut arriving: SmallVec<[Arriving<'_>; 64]> = SmallVec::new();
         for planned in plan.iter() {
-            elements.extend(self.element_of(db, &planned, &mut last));
+            if let Some(element) = self.element_of(db, &planned, &mut last) {
+                arriving.push(element);
+            }
         }
-        elements.iter().for_each(|(facts, hash)| facts.prefetch_entry(*hash));
+        arriving.iter().for_each(Arriving::prefetch_entry);
     }
 
-    /// The collection that a request looks an element up in, and the element's hash, after asking for its bucket; `None` for
-    /// other requests, and where it isn't worth it. `last` is the collection of the request before: those of a
-    /// pipeline are often about one and the same.
+    /// Asks for the bucket of the element that a request looks up in a collection; `None` for other requests, and where it
+    /// isn't worth it. `last` is the collection of the request before, by the hash of its key: those of a pipeline are
+    /// often about one and the same. Should two keys have the same hash, a bucket comes that nobody needs.
     #[inline]
     fn element_of<'a>(
         &'a self,
         db: DbIndex,
         planned: &Planned<'a>,
-        last: &mut Option<(Key<'a>, Option<&'a dyn Facts>)>,
-    ) -> Option<(&'a dyn Facts, u64)> {
+        last: &mut Option<(u64, Option<&'a dyn Facts>)>,
+    ) -> Option<Arriving<'a>> {
         let Planned::Request(request) = planned else { return None };
         let element = request.command.command.element;
         let &key = request.keys.first().filter(|_| element > 0)?;
         let facts = match *last {
-            Some((same, facts)) if same.hash() == key.hash() && same.bytes() == key.bytes() => facts,
+            Some((hash, facts)) if hash == key.hash() => facts,
             _ => self.view.look(db, key).and_then(facts_of),
         };
-        *last = Some((key, facts));
-        facts.and_then(|facts| Some((facts, facts.prefetch(request.arg(element))?)))
+        *last = Some((key.hash(), facts));
+        facts?.prefetch(request.arg(element))
     }
 }

@@ -390,6 +390,23 @@ impl<T: Copy + Default> SharedVec<T> {
         }
     }
 
+    /// Keeps the first `len` items, and returns them.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[inline]
+    pub fn shorten(&mut self, len: usize) -> &mut [T] {
+        let old = self.len();
+        assert!(len <= old, "{len} items of {old}");
+        self.make_unique();
+        // SAFETY: alone; items that are copied by their bytes need no drop.
+        unsafe {
+            self.fit(old, len);
+            self.set_len(len);
+            std::slice::from_raw_parts_mut(self.items(), len)
+        }
+    }
+
     /// Copies `items` to the end.
     pub fn extend_from_slice(&mut self, items: &[T]) {
         self.splice(self.len(), 0, items.len()).copy_from_slice(items);

@@ -51,9 +51,8 @@ pub struct EntryMut<'t, 'c> {
     key: Key<'t>,
     slot: Slot<'t>,
     cx: &'c mut Circumstances,
-    existed: bool,
     had_deadline: bool,
-    /// Where the entry was counted.
+    /// Where the entry was counted, if there was one.
     place: Option<Place>,
     /// An entry behind its deadline was removed on the way in.
     expired: bool,
@@ -66,6 +65,7 @@ pub struct EntryMut<'t, 'c> {
 
 impl<'k> View<'k> {
     /// Opens `key` for change; see the module's head.
+    #[inline(always)] // Every closure is a type of its own, so each copy has one caller.
     pub fn edit<R, E>(
         &mut self,
         db: DbIndex,
@@ -110,7 +110,8 @@ impl<'k> View<'k> {
             Ok((_, effect)) => {
                 // What is created and emptied by the same edit is told as both, if it is told at all.
                 let emptied = closed.emptied && !effect.is_none();
-                let fate = Fate { created: !closed.existed && (closed.exists || emptied), emptied };
+                let (before, after) = closed.places;
+                let fate = Fate { created: before.is_none() && (after.is_some() || emptied), emptied };
                 cx.apply(db_index, key.bytes(), effect, fate);
             }
             Err(_) => {
@@ -249,13 +250,11 @@ impl Circumstances {
 }
 
 struct Closed {
-    existed: bool,
     expired: bool,
-    exists: bool,
     /// Its last element went: the entry must be removed.
     emptied: bool,
     had_deadline: bool,
-    /// Where it was counted, and where it is to be.
+    /// Where it was counted, and where it is to be, if it was and is there.
     places: (Option<Place>, Option<Place>),
     has_deadline: bool,
     new_deadline: Option<u64>,
@@ -279,13 +278,12 @@ impl<'t, 'c> EntryMut<'t, 'c> {
             table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
             table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
         };
-        let deadline = slot.entry().and_then(Entry::deadline);
+        let found = slot.entry();
         EntryMut {
             db: db_index,
             key,
-            existed: slot.entry().is_some(),
-            had_deadline: deadline.is_some(),
-            place: slot.entry().map(Place::of),
+            had_deadline: found.is_some_and(|entry| entry.deadline().is_some()),
+            place: found.map(Place::of),
             expired,
             slot,
             cx,
@@ -300,20 +298,27 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         if !self.changed {
             // Who came to change it has used it, even if the value was not fit or already so.
             self.touch();
+            return Closed {
+                places: (self.place, self.place),
+                has_deadline: self.had_deadline,
+                had_deadline: self.had_deadline,
+                new_deadline: None,
+                expired: self.expired,
+                emptied: false,
+                changed: false,
+            };
         }
         let is_boxed = self.slot.entry().is_some_and(Entry::is_boxed);
-        let emptied = is_boxed && self.changed && self.close_collection();
+        let emptied = is_boxed && self.close_collection();
         let left = self.slot.entry().filter(|_| !emptied);
         Closed {
-            existed: self.existed,
-            expired: self.expired,
-            exists: left.is_some(),
-            emptied,
-            had_deadline: self.had_deadline,
             places: (self.place, left.map(Place::of)),
             has_deadline: left.is_some_and(|entry| entry.deadline().is_some()),
+            had_deadline: self.had_deadline,
             new_deadline: self.new_deadline.filter(|_| !emptied),
-            changed: self.changed,
+            expired: self.expired,
+            emptied,
+            changed: true,
         }
     }
 

@@ -121,14 +121,14 @@ impl List {
         }
     }
 
-    /// Removes the outermost element, if there is one.
+    /// Removes the outermost element, if there is one, when `visit` has seen it.
     #[inline]
-    pub fn pop(&mut self, end: End) {
+    pub fn take(&mut self, end: End, visit: impl FnOnce(Element<'_>)) {
         match (self, end) {
-            (List::Packed(pack), End::Front) => pack.pop_front(),
-            (List::Packed(pack), End::Back) => pack.pop_back(),
-            (List::Quick(list), end) => list.pop(end),
-        }
+            (List::Packed(pack), End::Front) => pack.take_front(visit),
+            (List::Packed(pack), End::Back) => pack.take_back(visit),
+            (List::Quick(list), end) => list.take(end, visit),
+        };
     }
 
     /// As [`List::remove_range`]; gives the list as it was before if much is to be freed, and how much that is. As long as

@@ -27,7 +27,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::ds::blob::Due;
-use crate::ds::table::{Slot, Table};
+use crate::ds::table::{Arriving, Slot, Table};
 
 /// A string too long to stand inside its entry. Shared with replies under way, copied on write.
 pub type LongString = Arc<Vec<u8>>;
@@ -42,11 +42,9 @@ pub trait Collection: Clone + Default + Send + Sync + 'static {
     fn into_value(self) -> Value;
 }
 
-/// Asks for the bucket of an element; its hash.
-fn prefetch_in<S: Slot>(table: &Table<S>, element: &[u8]) -> u64 {
-    let hash = table.seed().hash(element);
-    table.prefetch_bucket(hash);
-    hash
+/// Asks for the bucket of an element.
+fn prefetch_in<'t, S: Slot>(table: &'t Table<S>, element: &[u8]) -> Option<Arriving<'t>> {
+    table.prefetch_bucket(table.seed().hash(element))
 }
 
 /// What every collection tells of itself.
@@ -69,16 +67,11 @@ pub trait Facts {
     /// [`crate::keyspace::reclaim::LARGE_EFFORT`] are freed off the workers.
     fn free_effort(&self) -> usize;
 
-    /// Asks the processor for what looking up `element` will need first, its bucket; the hash to go on with. `None` where it
-    /// isn't worth it: small collections lie in one piece.
-    fn prefetch(&self, element: &[u8]) -> Option<u64> {
+    /// Asks the processor for what looking up `element` will need first, its bucket; when that is there, its entry can be asked
+    /// for. `None` where it isn't worth it: small collections lie in one piece.
+    fn prefetch(&self, element: &[u8]) -> Option<Arriving<'_>> {
         let _ = element;
         None
-    }
-
-    /// Asks for what looking up an element will need next, its entry: when its bucket is there.
-    fn prefetch_entry(&self, hash: u64) {
-        let _ = hash;
     }
 
     /// Not later than the time (Unix milliseconds) at which an element expires, or something else is to be cleared away;

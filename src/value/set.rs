@@ -27,7 +27,7 @@ use crate::base::num::parse_i64;
 use crate::ds::blob::{Blob, Due};
 use crate::ds::intset::IntSet;
 use crate::ds::listpack::{Digits, Encoded, ListPack};
-use crate::ds::table::{Entry, HashSeed, Table};
+use crate::ds::table::{Arriving, Entry, HashSeed, Table};
 
 /// Thresholds, from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -286,16 +286,10 @@ impl Facts for Set {
         }
     }
 
-    fn prefetch(&self, element: &[u8]) -> Option<u64> {
+    fn prefetch(&self, element: &[u8]) -> Option<Arriving<'_>> {
         match self {
             Set::Ints(_) | Set::Packed(_) => None,
-            Set::Table(table) => Some(super::prefetch_in(table, element)),
-        }
-    }
-
-    fn prefetch_entry(&self, hash: u64) {
-        if let Set::Table(table) = self {
-            table.prefetch_entry(hash);
+            Set::Table(table) => super::prefetch_in(table, element),
         }
     }
 

@@ -115,10 +115,7 @@ fn pop_named(cx: &mut WriteCx<'_, '_>, key: Key<'_>, reply: ReplySlot<'_>, end: 
             let Some(list) = entry.value_mut::<List>()? else { return Ok(((), Effect::NONE)) };
             w.array(2);
             w.bulk(key.bytes());
-            if let Some(element) = list.end(end) {
-                write_element(w, element);
-            }
-            list.pop(end);
+            list.take(end, |element| write_element(w, element));
             list.shrink(limits);
             Ok(((), popped(end)))
         })

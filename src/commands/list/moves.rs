@@ -90,7 +90,7 @@ pub(super) fn move_element(
     })?;
     cx.edit(source, |entry| {
         if let Some(list) = entry.value_mut::<List>()? {
-            list.pop(from);
+            list.take(from, |_| ());
             list.shrink(limits);
         }
         Ok(((), popped(from)))
@@ -134,7 +134,7 @@ fn rotate(
 ) -> Result<(), CmdError> {
     cx.edit(key, |entry| {
         if let Some(list) = entry.value_mut::<List>()? {
-            list.pop(from);
+            list.take(from, |_| ());
             list.grow(limits, element.grows_by(), 1);
             list.push(to, &element.bytes);
             list.shrink(limits);

@@ -65,10 +65,7 @@ fn pop(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>, end: E
                 return Ok(((), Effect::NONE));
             };
             let Some(count) = count else {
-                if let Some(element) = list.end(end) {
-                    write_element(w, element);
-                }
-                list.pop(end);
+                list.take(end, |element| write_element(w, element));
                 list.shrink(limits);
                 return Ok(((), popped(end)));
             };

@@ -14,7 +14,11 @@ pub(super) fn murmur64a(element: &[u8]) -> u64 {
         hash = (hash ^ mix(u64::from_le_bytes(*word))).wrapping_mul(MULTIPLIER);
     }
     if !rest.is_empty() {
-        let tail = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        let tail = match element.last_chunk::<8>() {
+            // What of it belongs to the last word falls out.
+            Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+            None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        };
         hash = (hash ^ tail).wrapping_mul(MULTIPLIER);
     }
     hash = (hash ^ hash >> 47).wrapping_mul(MULTIPLIER);

@@ -9,7 +9,7 @@
 //! entries gather until there is no more room; then all move in at once ([`Front::move_into`]), and what is behind them is
 //! moved once instead of some twenty times.
 
-use super::codec::{Element, Encoded, decode, entry_len};
+use super::codec::{Element, Encoded, decode};
 use super::iter::Iter;
 use super::{HEADER_BYTES, ListPack};
 
@@ -66,13 +66,17 @@ impl Front {
         (!self.is_empty()).then(|| decode(self.entries()).0)
     }
 
-    /// Takes the first element away, if there is one.
+    /// Removes the first element, if there is one, when `visit` has seen it.
     #[inline]
-    pub fn pop(&mut self) {
-        if !self.is_empty() {
-            self.start += entry_len(self.entries()) as u16;
-            self.count -= 1;
+    pub fn take<R>(&mut self, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        if self.is_empty() {
+            return None;
         }
+        let (element, len) = decode(self.entries());
+        let seen = visit(element);
+        self.start += len as u16;
+        self.count -= 1;
+        Some(seen)
     }
 
     pub fn iter(&self) -> Iter<'_> {

@@ -277,22 +277,23 @@ impl ListPack {
         }
     }
 
-    /// Removes the first element, if there is one.
+    /// Removes the first element, if there is one, when `visit` has seen it.
     #[inline]
-    pub fn pop_front(&mut self) {
-        if let Some(first) = self.first() {
-            let behind = self.behind(first.offset());
-            self.open(HEADER_BYTES, behind - HEADER_BYTES, 0, (1, 0));
-        }
+    pub fn take_front<R>(&mut self, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        let first = self.first()?;
+        let (element, len) = decode(&self.as_slice()[first.offset()..]);
+        let seen = visit(element);
+        self.open(HEADER_BYTES, len, 0, (1, 0));
+        Some(seen)
     }
 
-    /// Removes the last element, if there is one.
+    /// Removes the last element, if there is one, when `visit` has seen it.
     #[inline]
-    pub fn pop_back(&mut self) {
-        if let Some(last) = self.last() {
-            let (offset, end) = (last.offset(), self.end());
-            self.open(offset, end - offset, 0, (1, 0));
-        }
+    pub fn take_back<R>(&mut self, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        let last = self.last()?;
+        let seen = visit(self.at(last));
+        self.cut(last.offset(), 1);
+        Some(seen)
     }
 
     /// Removes the element at `position`; the one behind it, which stands there now.
@@ -353,9 +354,9 @@ impl ListPack {
     pub fn split_off(&mut self, index: usize) -> ListPack {
         let Some(position) = self.seek(index) else { return ListPack::new() };
         let moved = self.len() - index;
-        let (offset, end) = (position.offset(), self.end());
-        let tail = ListPack::of_entries(&self.as_slice()[offset..end], moved);
-        self.open(offset, end - offset, 0, (moved, 0));
+        let offset = position.offset();
+        let tail = ListPack::of_entries(&self.as_slice()[offset..self.end()], moved);
+        self.cut(offset, moved);
         tail
     }
 
@@ -416,6 +417,19 @@ impl ListPack {
         };
         write_header(self.bytes.make_mut(), total, count);
         self.bytes.splice(offset, removed, added)
+    }
+
+    /// Removes the elements from `offset` on, which are `removed` in number.
+    #[inline]
+    fn cut(&mut self, offset: usize, removed: usize) {
+        let total = offset + 1;
+        let count = match self.told_count() {
+            COUNT_UNKNOWN => self.count_after(offset, self.end() - offset, total, (removed, 0)),
+            count => told(usize::from(count) - removed),
+        };
+        let bytes = self.bytes.shorten(total);
+        write_header(bytes, total, count);
+        bytes[offset] = TERMINATOR;
     }
 
     /// As [`ListPack::open`] for the first element ever, with one allocation.

@@ -240,11 +240,11 @@ fn apply(pack: &mut ListPack, model: &mut Vec<Vec<u8>>, step: Step) {
             }
         }
         Step::PopFront => {
-            pack.pop_front();
+            pack.take_front(|_| ());
             model.drain(..len.min(1));
         }
         Step::PopBack => {
-            pack.pop_back();
+            pack.take_back(|_| ());
             model.pop();
         }
         Step::Remove(at) => {

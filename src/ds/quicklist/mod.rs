@@ -136,7 +136,7 @@ impl QuickList {
     /// Moves what waits before the head into it.
     fn settle(&mut self) {
         if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
-            self.nodes.first_mut().take_front(front);
+            self.nodes.first_mut().take_waiting(front);
         }
     }
 
@@ -210,7 +210,7 @@ impl QuickList {
             if front.push(&element) {
                 return;
             }
-            node.take_front(front);
+            node.take_waiting(front);
             if front.push(&element) {
                 return;
             }
@@ -232,12 +232,12 @@ impl QuickList {
         }
     }
 
-    /// Removes the outermost element, if there is one.
+    /// Removes the outermost element, if there is one, when `visit` has seen it.
     #[inline]
-    pub fn pop(&mut self, end: End) {
+    pub fn take<R>(&mut self, end: End, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
             if end == End::Front {
-                return front.pop();
+                return front.take(visit);
             }
             if self.nodes.has_one_at_most() {
                 self.settle();
@@ -248,11 +248,13 @@ impl QuickList {
             End::Back => (self.nodes.last_mut(), Place::Tail),
         };
         if node.count() <= 1 {
-            return self.nodes.remove(place);
+            let seen = node.first().map(visit);
+            self.nodes.remove(place);
+            return seen;
         }
         match end {
-            End::Front => node.pop_front(),
-            End::Back => node.pop_back(),
+            End::Front => node.take_front(visit),
+            End::Back => node.take_back(visit),
         }
     }
 
@@ -345,7 +347,7 @@ impl QuickList {
                 if offset == 0 {
                     self.nodes.modify(place, |node| *node = new);
                 } else {
-                    self.nodes.modify(place, Node::pop_back);
+                    self.nodes.modify(place, |node| node.take_back(|_| ()));
                     self.nodes.insert_after(place, new);
                     self.merge_around(index);
                 }

@@ -197,31 +197,29 @@ impl Node {
     }
 
     /// Takes what waited in front of it.
-    pub(super) fn take_front(&mut self, front: &mut Front) {
+    pub(super) fn take_waiting(&mut self, front: &mut Front) {
         if let Node::Packed { count, pack } = self {
             *count += front.len() as u32;
             front.move_into(pack);
         }
     }
 
+    /// Removes the first element when `visit` has seen it.
     #[inline]
-    pub(super) fn pop_front(&mut self) {
-        if let Node::Packed { count, pack } = self
-            && *count > 0
-        {
-            pack.pop_front();
-            *count -= 1;
-        }
+    pub(super) fn take_front<R>(&mut self, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        let Node::Packed { count, pack } = self else { return None };
+        let seen = pack.take_front(visit)?;
+        *count -= 1;
+        Some(seen)
     }
 
+    /// Removes the last element when `visit` has seen it.
     #[inline]
-    pub(super) fn pop_back(&mut self) {
-        if let Node::Packed { count, pack } = self
-            && *count > 0
-        {
-            pack.pop_back();
-            *count -= 1;
-        }
+    pub(super) fn take_back<R>(&mut self, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        let Node::Packed { count, pack } = self else { return None };
+        let seen = pack.take_back(visit)?;
+        *count -= 1;
+        Some(seen)
     }
 
     /// Inserts before the element at `offset`.

@@ -167,7 +167,7 @@ fn apply(list: &mut QuickList, model: &mut Vec<Vec<u8>>, step: Step) {
             }
         }
         Step::Pop(front) => {
-            list.pop(end(front));
+            list.take(end(front), |_| ());
             if len > 0 {
                 model.remove(if front { 0 } else { len - 1 });
             }

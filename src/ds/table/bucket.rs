@@ -70,21 +70,8 @@ pub(super) struct Node {
     room: usize,
 }
 
-/// One entry's place. Good until the next insertion into, or removal from, its bucket.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    node: Node,
-    index: usize,
-}
-
-impl Place {
-    /// The address of the slot.
-    #[inline]
-    pub(super) unsafe fn slot(self) -> *mut *mut u8 {
-        // SAFETY: a place lies inside its live node (the caller's promise).
-        unsafe { self.node.slot(self.index) }
-    }
-}
+/// Where an entry's pointer lies. Good until the next insertion into, or removal from, its bucket.
+pub(super) type Place = NonNull<*mut u8>;
 
 /// The bucket's chain would grow beyond the bound; nothing was changed.
 pub(super) struct ChainTooLong;
@@ -122,10 +109,23 @@ impl Node {
     }
 
     #[inline]
-    unsafe fn slot(self, index: usize) -> *mut *mut u8 {
+    unsafe fn place(self, index: usize) -> Place {
         debug_assert!(index < self.room);
         // SAFETY: slots follow the word, and `index < room`.
-        unsafe { self.word.as_ptr().add(1 + index).cast() }
+        unsafe { self.word.add(1 + index).cast() }
+    }
+
+    #[inline]
+    unsafe fn slot(self, index: usize) -> *mut *mut u8 {
+        // SAFETY: as in `place`.
+        unsafe { self.place(index).as_ptr() }
+    }
+
+    /// The number of the slot, if it is one of this node.
+    #[inline]
+    fn index_of(self, place: Place) -> Option<usize> {
+        let before = place.addr().get().checked_sub(self.word.addr().get() + size_of::<u64>())?;
+        Some(before / size_of::<*mut u8>()).filter(|&index| index < self.room)
     }
 
     /// The child of a chained node.
@@ -178,7 +178,7 @@ impl Node {
             let index = count(word);
             *self.slot(index) = entry;
             self.set_word(with_tag(word, index, tag) + COUNT_ONE);
-            Place { node: self, index }
+            self.place(index)
         }
     }
 }
@@ -210,7 +210,7 @@ pub(super) unsafe fn find(
             while hits != 0 {
                 let index = hits.trailing_zeros() as usize / 8;
                 if is_wanted(node.slot(index)) {
-                    return Some(Place { node, index });
+                    return Some(node.place(index));
                 }
                 hits &= hits - 1;
             }
@@ -222,9 +222,9 @@ pub(super) unsafe fn find(
     }
 }
 
-/// Hints that the entries with this tag in the first node, and the first child, will be read soon.
+/// Hints that the entries with this tag in the first node, or the first child, will be read soon; whether there are any.
 #[inline]
-pub(super) unsafe fn prefetch_entries(bucket: NonNull<Bucket>, tag: u8) {
+pub(super) unsafe fn prefetch_entries(bucket: NonNull<Bucket>, tag: u8) -> bool {
     let node = Node::of(bucket);
     // SAFETY: the caller keeps the chain alive.
     unsafe {
@@ -233,10 +233,12 @@ pub(super) unsafe fn prefetch_entries(bucket: NonNull<Bucket>, tag: u8) {
         if hits == 0 && word & CHAINED != 0 {
             crate::ds::prefetch::read(node.child().word.as_ptr());
         }
+        let is_there = hits != 0;
         while hits != 0 {
             crate::ds::prefetch::read(*node.slot(hits.trailing_zeros() as usize / 8));
             hits &= hits - 1;
         }
+        is_there
     }
 }
 
@@ -276,7 +278,8 @@ pub(super) unsafe fn nth(bucket: NonNull<Bucket>, mut k: usize) -> Option<Place>
         // SAFETY: the caller keeps the chain alive.
         let word = unsafe { node.word() };
         if k < count(word) {
-            return Some(Place { node, index: k });
+            // SAFETY: below the count.
+            return Some(unsafe { node.place(k) });
         }
         if word & CHAINED == 0 {
             return None;
@@ -345,17 +348,21 @@ pub(super) unsafe fn push(
 /// Takes an entry out; the last entry of the chain fills the hole.
 pub(super) unsafe fn remove(bucket: NonNull<Bucket>, place: Place, bytes: &mut usize) -> *mut u8 {
     let (mut parent, mut tail) = (None, Node::of(bucket));
+    let mut hole = tail.index_of(place).map(|index| (tail, index));
     // SAFETY: as in `push`; `place` is current, so its slot is initialised.
     unsafe {
         while tail.word() & CHAINED != 0 {
             parent = Some(tail);
             tail = tail.child();
+            hole = hole.or_else(|| tail.index_of(place).map(|index| (tail, index)));
         }
         let word = tail.word();
         let last = count(word) - 1;
-        let entry = *place.slot();
-        *place.slot() = *tail.slot(last);
-        place.node.set_word(with_tag(place.node.word(), place.index, tag_at(word, last)));
+        let entry = place.read();
+        place.write(*tail.slot(last));
+        if let Some((node, index)) = hole {
+            node.set_word(with_tag(node.word(), index, tag_at(word, last)));
+        }
         tail.set_word(tail.word() - COUNT_ONE);
         if let Some(parent) = parent {
             if last == 1 {

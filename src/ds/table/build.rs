@@ -7,7 +7,7 @@
 
 use super::bucket::SLOTS;
 use super::segment::{self, LARGE, MAX_PREFIX_BITS, Route, Shape, size_for};
-use super::{HashSeed, Slot, Table, resize};
+use super::{HashSeed, Slot, Table};
 
 /// Entries of a segment in a table that is made for a number of entries: room for luck below the 456 at which it splits.
 const SHARE: usize = SLOTS * LARGE * 3 / 4;
@@ -52,7 +52,7 @@ impl<S: Slot> Clone for Table<S> {
             let mut entries = Vec::with_capacity(segment.len as usize);
             for bucket in segment.route.all_buckets() {
                 self.prefetch_chain(bucket);
-                self.for_each_in_bucket(bucket, |entry| entries.push(resize::entry_into(entry.clone())));
+                self.for_each_in_bucket(bucket, |entry| entries.push(self.loose(entry.clone())));
             }
             let (shape, id) = (segment.route.shape, copy.segments.next_id());
             let route = copy.build(&entries, id, shape.buckets(), shape.depth(), shape.is_reseeded());

@@ -153,7 +153,7 @@ impl<S: Slot> Table<S> {
         let mut copies = Vec::with_capacity(len);
         for bucket in old.all_buckets() {
             self.prefetch_chain(bucket);
-            self.for_each_in_bucket(bucket, |entry| copies.push(resize::entry_into(entry.clone())));
+            self.for_each_in_bucket(bucket, |entry| copies.push(self.loose(entry.clone())));
         }
         let shape = old.shape;
         let counted = self.bytes;

@@ -17,7 +17,7 @@
 //!
 //! The first bits of the hash lead through the directory, the next 28 select a bucket in the segment, the last
 //! byte is the tag (see `segment` for the picture). A lookup reads the directory (in cache), the bucket and
-//! the entry: two dependent cache misses, which [`Table::prefetch_bucket`] and [`Table::prefetch_entry`]
+//! the entry: two dependent cache misses, which [`Table::prefetch_bucket`] and [`Arriving::prefetch_entry`]
 //! can overlap for several keys.
 //!
 //! **Growth** (`resize`, `directory`). A full segment gets eight more buckets; at 64 it splits in two, and a node of the
@@ -65,7 +65,6 @@ pub use seed::HashSeed;
 pub use walk::Iter;
 pub use watch::{Keeper, Refused, Touch};
 
-use bucket::Place;
 use directory::Directory;
 use segment::{MAX_PREFIX_BITS, Route, SegmentId};
 use slab::Slab;
@@ -113,15 +112,18 @@ pub struct Table<S: Slot> {
 pub struct Arriving<'t> {
     bucket: NonNull<bucket::Bucket>,
     tag: u8,
-    table: PhantomData<&'t ()>,
+    segment: SegmentId,
+    segments: &'t Slab,
 }
 
 impl Arriving<'_> {
-    /// Hints that the entry will be needed soon. Reads the bucket.
+    /// Hints that the entry will be needed soon; if there is none, what putting it in needs. Reads the bucket.
     #[inline]
     pub fn prefetch_entry(&self) {
         // SAFETY: the bucket belongs to the table, which is borrowed.
-        unsafe { bucket::prefetch_entries(self.bucket, self.tag) };
+        if !unsafe { bucket::prefetch_entries(self.bucket, self.tag) } {
+            self.segments.prefetch(self.segment);
+        }
     }
 }
 
@@ -196,8 +198,8 @@ impl<S: Slot> Table<S> {
     #[inline]
     pub fn entry(&mut self, hash: u64, key: &[u8]) -> Entry<'_, S> {
         self.thaw(hash);
-        match self.probe(hash, key) {
-            Some((route, place)) => Entry::Occupied(Occupied { table: self, hash, route, place }),
+        match self.slot(hash, key) {
+            Some(place) => Entry::Occupied(Occupied { table: self, hash, place }),
             None => Entry::Vacant(Vacant { table: self, hash }),
         }
     }
@@ -205,8 +207,8 @@ impl<S: Slot> Table<S> {
     /// Puts `entry` in, and returns the one with the same key that it replaced.
     pub fn insert(&mut self, hash: u64, entry: S) -> Option<S> {
         self.thaw(hash);
-        match self.probe(hash, entry.key()) {
-            Some((route, place)) => Some(Occupied { table: self, hash, route, place }.replace(entry)),
+        match self.slot(hash, entry.key()) {
+            Some(place) => Some(Occupied { table: self, hash, place }.replace(entry)),
             None => {
                 self.insert_new(hash, entry);
                 None
@@ -217,16 +219,18 @@ impl<S: Slot> Table<S> {
     /// Takes the entry with this key out.
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<S> {
         self.thaw(hash);
-        let (route, place) = self.probe(hash, key)?;
-        Some(Occupied { table: self, hash, route, place }.remove())
+        let place = self.slot(hash, key)?;
+        Some(Occupied { table: self, hash, place }.remove())
     }
 
-    /// Hints that the bucket of `hash` will be needed soon. When it has arrived, the entry can be asked for.
+    /// Hints that the bucket of `hash` will be needed soon. When it has arrived, the entry can be asked for. In a re-seeded
+    /// segment this is some other bucket, which does no harm to who only fetches ahead.
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) -> Option<Arriving<'_>> {
-        let arriving = self.bucket_of(hash)?;
-        crate::ds::prefetch::read(arriving.bucket.as_ptr());
-        Some(arriving)
+        let route = self.route(hash)?;
+        let bucket = route.bucket(route.shape.bucket_at(self.relative(hash)));
+        crate::ds::prefetch::read(bucket.as_ptr());
+        Some(Arriving { bucket, tag: hash as u8, segment: route.id, segments: &self.segments })
     }
 
     /// Hints that the entries of these hashes will be needed soon: first their buckets, and when all are on their way, what
@@ -237,20 +241,6 @@ impl<S: Slot> Table<S> {
         let mut arriving: SmallVec<[Arriving<'_>; 64]> = SmallVec::new();
         arriving.extend(hashes.filter_map(|hash| self.prefetch_bucket(hash)));
         arriving.iter().for_each(Arriving::prefetch_entry);
-    }
-
-    /// Hints that the entry of `hash` will be needed soon. Reads the bucket: call `prefetch_bucket` earlier.
-    #[inline]
-    pub fn prefetch_entry(&self, hash: u64) {
-        self.bucket_of(hash).inspect(Arriving::prefetch_entry);
-    }
-
-    /// In a re-seeded segment this is some other bucket, which does no harm to who only fetches ahead.
-    #[inline]
-    fn bucket_of(&self, hash: u64) -> Option<Arriving<'_>> {
-        let route = self.route(hash)?;
-        let bucket = route.bucket(route.shape.bucket_at(self.relative(hash)));
-        Some(Arriving { bucket, tag: hash as u8, table: PhantomData })
     }
 
     /// Drops all entries and frees all memory, in this thread. See [`take`](Self::take).
@@ -283,43 +273,40 @@ impl<S: Slot> Table<S> {
         self.directory.route(self.relative(hash))
     }
 
-    /// The entry with this key, by its address: an answer that fits a register.
+    /// The slot of the entry with this key: an answer that fits a register.
     fn slot(&self, hash: u64, key: &[u8]) -> Option<NonNull<S>> {
-        let (_, place) = self.walk_bucket(hash, key)?;
-        // SAFETY: the place was just found in a bucket of this table.
-        NonNull::new(unsafe { place.slot() }.cast())
-    }
-
-    /// Where the entry with this key is.
-    fn probe(&self, hash: u64, key: &[u8]) -> Option<(Route, Place)> {
-        self.walk_bucket(hash, key)
-    }
-
-    /// Walks the one bucket that may hold `key`.
-    #[inline(always)] // Into the two above.
-    fn walk_bucket(&self, hash: u64, key: &[u8]) -> Option<(Route, Place)> {
         let route = *self.route(hash)?;
-        let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
+        let (index, tag) = route.shape.locate(&self.seed, self.relative(hash), hash, key);
         // SAFETY: the bucket is alive while the table is borrowed, and its slots hold values of type `S`.
-        let place =
-            unsafe { bucket::find(route.bucket(index), tag, |slot| is_same((*slot.cast::<S>()).key(), key)) };
-        Some((route, place?))
+        unsafe { bucket::find(route.bucket(index), tag, |slot| is_same((*slot.cast::<S>()).key(), key)) }
+            .map(NonNull::cast)
     }
 }
 
-/// Whether two keys are the same. Of those with 8 to 32 bytes, which most have, both ends are compared as numbers, and the ends
+/// Whether two keys are the same. Of those with 2 to 32 bytes, which most have, both ends are compared as numbers, and the ends
 /// may overlap: that takes less than the way to `memcmp`.
 #[inline]
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    fn ends<const N: usize>(key: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-        key.first_chunk().zip(key.last_chunk())
-    }
     one.len() == other.len()
         && match one.len() {
-            8..=16 => ends::<8>(one) == ends(other),
-            17..=32 => ends::<16>(one) == ends(other),
-            _ => one == other,
+            8..=16 => has_same_ends::<8>(one, other),
+            17..=32 => has_same_ends::<16>(one, other),
+            _ => is_same_rare(one, other),
         }
+}
+
+#[inline(never)] // What it needs would be worked out before each walk of a bucket.
+fn is_same_rare(one: &[u8], other: &[u8]) -> bool {
+    match one.len() {
+        2..=3 => has_same_ends::<2>(one, other),
+        4..=7 => has_same_ends::<4>(one, other),
+        _ => one == other,
+    }
+}
+
+#[inline]
+fn has_same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
 }
 
 impl<S: Slot> Drop for Table<S> {

@@ -28,13 +28,22 @@ use super::segment::{
     self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, SegmentId, Shape, full_at, next_size,
     previous_size, size_for,
 };
-use super::{Slot, Table};
+use super::{HashSeed, Slot, Table};
 use std::mem::ManuallyDrop;
 
 /// Children that a chain of an ordinary segment may have.
 const MAX_CHILDREN: usize = 5;
 /// Buddies merge below this many entries together.
 const MERGE_BELOW: usize = 300;
+/// Entries that are asked for before the first of them is looked at.
+const ENTRIES_AHEAD: usize = 32;
+
+/// An entry that has been taken out of its bucket, and its hash.
+#[derive(Clone, Copy)]
+pub(super) struct Loose {
+    entry: *mut u8,
+    hash: u64,
+}
 
 /// Reads an entry in a slot without owning it.
 ///
@@ -43,6 +52,15 @@ const MERGE_BELOW: usize = 300;
 unsafe fn peek<S: Slot>(entry: &*mut u8) -> &S {
     // SAFETY: an `S` is transparent over the pointer (contract of `Slot`).
     unsafe { &*std::ptr::from_ref(entry).cast() }
+}
+
+impl Loose {
+    /// Reads its key for the hash.
+    #[inline]
+    fn take_hash<S: Slot>(&mut self, seed: HashSeed) {
+        // SAFETY: entries of a table are stored as `S`, and stay alive while they are moved.
+        self.hash = seed.hash(unsafe { peek::<S>(&self.entry) }.key());
+    }
 }
 
 /// # Safety
@@ -98,7 +116,7 @@ impl<S: Slot> Table<S> {
             }
             // SAFETY: `raw` is the entry that came in as `S`.
             let key = unsafe { peek::<S>(&raw) }.key();
-            let (index, tag) = route.shape.locate(&self.seed, u32::from(self.skip), hash, key);
+            let (index, tag) = route.shape.locate(&self.seed, self.relative(hash), hash, key);
             let limit = if route.shape.is_reseeded() { usize::MAX } else { MAX_CHILDREN };
             // SAFETY: the bucket belongs to this table, which is borrowed exclusively.
             match unsafe { bucket::push(route.bucket(index), tag, raw, limit, &mut self.bytes) } {
@@ -114,7 +132,7 @@ impl<S: Slot> Table<S> {
             self.note_deadline(hash, when_ms);
         }
         // SAFETY: the slot was just filled with an `S`.
-        unsafe { &mut *place.slot().cast() }
+        unsafe { place.cast::<S>().as_mut() }
     }
 
     /// Accounts for entries that left a segment, and takes a step back if it has become sparse.
@@ -206,24 +224,33 @@ impl<S: Slot> Table<S> {
     }
 
     /// Takes the entries of a segment out, leaving it without buckets.
-    fn gather(&mut self, id: SegmentId, into: &mut Vec<*mut u8>) {
+    fn gather(&mut self, id: SegmentId, into: &mut Vec<Loose>) {
         self.thaw_segment(id);
         let segment = &mut self.segments[id];
-        let route = segment.route;
+        let (route, seed) = (segment.route, self.seed);
         into.reserve(segment.len as usize);
         segment.len = 0;
         self.drop_minima(id);
-        dismantle(route, &mut self.bytes, |entry| {
-            // All are looked at next, for their hash: most of a step's time is this wait, so it overlaps.
-            crate::ds::prefetch::read(entry);
-            into.push(entry);
-        });
+        let first = into.len();
+        dismantle(route, &mut self.bytes, |entry| into.push(Loose { entry, hash: 0 }));
+        // All are looked at, for their hash: most of a step's time is this wait, so it overlaps.
+        let prefetch = |loose: &Loose| crate::ds::prefetch::read(loose.entry);
+        into[first..].iter().take(ENTRIES_AHEAD).for_each(prefetch);
+        for at in first..into.len() {
+            into.get(at + ENTRIES_AHEAD).into_iter().for_each(prefetch);
+            into[at].take_hash::<S>(seed);
+        }
+    }
+
+    /// An entry to be put in by [`build`](Self::build).
+    pub(super) fn loose(&self, entry: S) -> Loose {
+        Loose { hash: self.seed.hash(entry.key()), entry: entry_into(entry) }
     }
 
     /// Allocates buckets for `entries` and puts them in. Prefers the ordinary placement unless `reseeded`.
     pub(super) fn build(
         &mut self,
-        entries: &[*mut u8],
+        entries: &[Loose],
         id: SegmentId,
         buckets: usize,
         depth: u32,
@@ -232,11 +259,11 @@ impl<S: Slot> Table<S> {
         let shape = Shape::new(buckets, depth, reseeded);
         let route = Route { buckets: segment::new_buckets(buckets, &mut self.bytes), id, shape };
         let limit = if reseeded { usize::MAX } else { MAX_CHILDREN };
-        for &entry in entries {
+        for &Loose { entry, hash } in entries {
+            // Only a re-seeded segment needs the key: the entry of another one is not looked at.
             // SAFETY: `entries` are the table's own, stored as `S`.
-            let key = unsafe { peek::<S>(&entry) }.key();
-            let hash = self.seed.hash(key);
-            let (index, tag) = shape.locate(&self.seed, u32::from(self.skip), hash, key);
+            let key = if reseeded { unsafe { peek::<S>(&entry) }.key() } else { &[] };
+            let (index, tag) = shape.locate(&self.seed, self.relative(hash), hash, key);
             // SAFETY: the bucket was just made.
             if unsafe { bucket::push(route.bucket(index), tag, entry, limit, &mut self.bytes) }.is_err() {
                 dismantle(route, &mut self.bytes, |_| {});
@@ -281,8 +308,9 @@ impl<S: Slot> Table<S> {
         let (depth, has_deadlines) = (route.shape.depth(), minima.is_some());
         let mut entries = Vec::new();
         self.gather(id, &mut entries);
-        let (low, high) = self.halves(&entries, depth + u32::from(self.skip));
-        let is_last_bit = depth + u32::from(self.skip) >= MAX_PREFIX_BITS;
+        let bit = depth + u32::from(self.skip);
+        let (low, high): (Vec<_>, Vec<_>) = entries.iter().partition(|loose| loose.hash << bit >> 63 == 0);
+        let is_last_bit = bit >= MAX_PREFIX_BITS;
         if is_last_bit || low.len().min(high.len()) < entries.len() / 8 {
             let more = self.build(&entries, id, next_size(route.shape.buckets()), depth, true);
             return self.install(more, entries.len(), has_deadlines);
@@ -295,17 +323,6 @@ impl<S: Slot> Table<S> {
         self.add_segment(high_route, prefix | 1);
         self.install(low_route, low.len(), has_deadlines);
         self.install(high_route, high.len(), has_deadlines);
-    }
-
-    /// Divides entries by hash bit number `bit`, counted from the top.
-    fn halves(&self, entries: &[*mut u8], bit: u32) -> (Vec<*mut u8>, Vec<*mut u8>) {
-        let (mut low, mut high) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
-        for entry in entries {
-            // SAFETY: the entries are the table's own, stored as `S`.
-            let hash = self.seed.hash(unsafe { peek::<S>(entry) }.key());
-            if hash << bit >> 63 == 0 { low.push(*entry) } else { high.push(*entry) }
-        }
-        (low, high)
     }
 
     /// Merges two buddies; returns the id of the result.

@@ -84,15 +84,15 @@ impl Shape {
         u128::from(start) + (u128::from(bits) << (64 - BUCKET_BITS - self.depth()))
     }
 
-    /// Bucket and tag of a key. `hash` is the key's hash under `seed`.
+    /// Bucket and tag of a key. `hash` is the key's hash under `seed`, `relative` the same without shard bits.
     #[inline]
-    pub(super) fn locate(self, seed: &HashSeed, skip: u32, hash: u64, key: &[u8]) -> (usize, u8) {
+    pub(super) fn locate(self, seed: &HashSeed, relative: u64, hash: u64, key: &[u8]) -> (usize, u8) {
         if self.is_reseeded() {
             let sip = seed.sip(key);
             let bits = sip >> (64 - BUCKET_BITS);
             return (((bits * self.buckets() as u64) >> BUCKET_BITS) as usize, sip as u8);
         }
-        (self.bucket_at(hash << skip), hash as u8)
+        (self.bucket_at(relative), hash as u8)
     }
 
     /// Deadline minima that such a segment keeps: one a bucket, or one for all.

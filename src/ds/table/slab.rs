@@ -65,6 +65,15 @@ impl Slab {
         self.chunks.get_mut(id.index() / CHUNK)?.get_mut(id.index() % CHUNK)
     }
 
+    /// Hints that a record will be needed soon.
+    #[inline]
+    pub(super) fn prefetch(&self, id: SegmentId) {
+        let chunk = self.chunks.get(id.index() / CHUNK);
+        if let Some(segment) = chunk.and_then(|chunk| chunk.get(id.index() % CHUNK)) {
+            crate::ds::prefetch::read(segment);
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Segment> {
         self.chunks.iter().flatten()
     }

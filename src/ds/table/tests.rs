@@ -63,7 +63,7 @@ fn check(table: &Entries) {
             table.for_each_in_bucket(bucket, |entry| {
                 in_segment += 1;
                 let hash = table.seed.hash(entry.key());
-                assert_eq!(shape.locate(&table.seed, u32::from(table.skip), hash, entry.key()).0, at);
+                assert_eq!(shape.locate(&table.seed, table.relative(hash), hash, entry.key()).0, at);
                 assert_eq!(table.route(hash).unwrap().id.index(), id);
                 if let Some(deadline) = entry.deadline() {
                     let minima = segment.minima.as_ref().expect("a volatile entry is noted");

@@ -146,7 +146,7 @@ impl<S: Slot> Table<S> {
         // the next change; slots hold values of type `S`.
         unsafe {
             while let Some(place) = bucket::nth(bucket, k) {
-                if is_taken(&mut *place.slot().cast::<S>()) {
+                if is_taken(place.cast::<S>().as_mut()) {
                     taken.push(resize::entry_from(bucket::remove(bucket, place, &mut self.bytes)));
                 } else {
                     k += 1;
@@ -179,7 +179,7 @@ impl<S: Slot> Table<S> {
                 let entries = bucket::len(bucket) as u64;
                 let choice = if entries > CHOICES { mix(&mut state) % entries } else { choice };
                 if let Some(place) = bucket::nth(bucket, choice as usize) {
-                    return Some(&*place.slot().cast());
+                    return Some(place.cast::<S>().as_ref());
                 }
             }
         }
@@ -220,7 +220,7 @@ impl<S: Slot> Table<S> {
     pub(super) fn entries_of(&self, bucket: NonNull<Bucket>) -> impl Iterator<Item = &S> {
         // SAFETY: the bucket belongs to this table, which is borrowed as long as the iterator and what it gives; slots hold
         // values of type `S`.
-        (0..).map_while(move |k| unsafe { bucket::nth(bucket, k).map(|place| &*place.slot().cast()) })
+        (0..).map_while(move |k| unsafe { bucket::nth(bucket, k).map(|place| place.cast::<S>().as_ref()) })
     }
 
     pub(super) fn for_each_in_bucket(&self, bucket: NonNull<Bucket>, mut visit: impl FnMut(&S)) {
@@ -228,7 +228,7 @@ impl<S: Slot> Table<S> {
         // SAFETY: the bucket belongs to this table, which is borrowed; slots hold values of type `S`.
         unsafe {
             while let Some(place) = bucket::nth(bucket, k) {
-                visit(&*place.slot().cast());
+                visit(place.cast::<S>().as_ref());
                 k += 1;
             }
         }
@@ -294,7 +294,7 @@ impl<'t, S: Slot> Iterator for Iter<'t, S> {
                 Some(place) => {
                     self.entry += 1;
                     // SAFETY: as above.
-                    return Some(unsafe { &*place.slot().cast() });
+                    return Some(unsafe { place.cast::<S>().as_ref() });
                 }
                 None => {
                     (self.bucket, self.entry) = (self.bucket + 1, 0);

@@ -127,7 +127,7 @@ impl<S: Slot> Table<S> {
             // each is lent once.
             while let Some(place) = unsafe { bucket::nth(bucket, k) } {
                 // SAFETY: as above.
-                entries.push(unsafe { &mut *place.slot().cast::<S>() });
+                entries.push(unsafe { place.cast::<S>().as_mut() });
                 k += 1;
             }
         }

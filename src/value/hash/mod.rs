@@ -30,7 +30,7 @@ use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::ds::blob::{Blob, Payload};
 use crate::ds::listpack::Element;
-use crate::ds::table::{Entry, HashSeed, Table};
+use crate::ds::table::{Arriving, Entry, HashSeed, Table};
 use packed::Packed;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -341,16 +341,10 @@ impl Facts for Hash {
         }
     }
 
-    fn prefetch(&self, element: &[u8]) -> Option<u64> {
+    fn prefetch(&self, element: &[u8]) -> Option<Arriving<'_>> {
         match &self.0 {
             Form::Packed(_) => None,
-            Form::Table(table) => Some(super::prefetch_in(table, element)),
-        }
-    }
-
-    fn prefetch_entry(&self, hash: u64) {
-        if let Form::Table(table) = &self.0 {
-            table.prefetch_entry(hash);
+            Form::Table(table) => super::prefetch_in(table, element),
         }
     }
 

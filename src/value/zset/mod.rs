@@ -35,6 +35,7 @@ pub use range::{LexBound, LexRange, ScoreRange};
 use super::Facts;
 use crate::ds::listpack::{Digits, ListPack};
 use crate::ds::member::Member;
+use crate::ds::table::Arriving;
 
 /// Up to where a sorted set stays a listpack: `zset-max-listpack-entries` and `zset-max-listpack-value`.
 #[derive(Clone, Copy, Debug)]
@@ -215,16 +216,10 @@ impl Facts for ZSet {
         }
     }
 
-    fn prefetch(&self, element: &[u8]) -> Option<u64> {
+    fn prefetch(&self, element: &[u8]) -> Option<Arriving<'_>> {
         match self {
             ZSet::Small(_) => None,
-            ZSet::Big(big) => Some(super::prefetch_in(big.index(), element)),
-        }
-    }
-
-    fn prefetch_entry(&self, hash: u64) {
-        if let ZSet::Big(big) = self {
-            big.index().prefetch_entry(hash);
+            ZSet::Big(big) => super::prefetch_in(big.index(), element),
         }
     }
 
