@@ -152,7 +152,7 @@ impl Decoder {
 
     /// Reads what lies in a part of `bytes`, if that is nothing but at most `most` whole requests; returns how many. They stand
     /// behind those that were read before, and count from the beginning of `bytes`, as their ends do. Behind parts that were not
-    /// read so it goes on as if they had not been there.
+    /// read so it goes on as if they had not been there; going by its first request, a part with too many is soon given up.
     #[inline(never)] // As above.
     pub fn decode_whole(
         &mut self,
@@ -167,7 +167,8 @@ impl Decoder {
         while self.position < part.end {
             let is_whole = self.complete.len() - before < most
                 && (self.decode_plain(bytes) || self.decode_whole_thoroughly(bytes, limits));
-            if !is_whole {
+            let is_first = self.complete.len() == before;
+            if !is_whole || is_first && part.len() > most * (self.position - part.start) {
                 self.complete.truncate(before);
                 self.spans.truncate(spans_before);
                 self.complete_spans = spans_before;
