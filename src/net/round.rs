@@ -57,6 +57,7 @@ pub struct Round {
     caller: OnceCell<Waker>,
     buffer: RefCell<Rc<Vec<u8>>>,
     used: Cell<usize>,
+    is_running: Cell<bool>,
     /// Memory for the next round.
     spare: Cell<Option<Rc<Row>>>,
     decoder: Cell<Option<Decoder>>,
@@ -82,7 +83,9 @@ impl Round {
         if bytes.is_empty() {
             *bytes = vec![0; READ_BUFFER_BYTES];
         }
-        let room = bytes.get_mut(self.used.get()..)?;
+        // Whoever is not in the round finds room when it has run, also beside members who always have more to read.
+        let end = if self.is_running.get() { READ_BUFFER_BYTES / 2 } else { READ_BUFFER_BYTES };
+        let room = bytes.get_mut(self.used.get()..end)?;
         (room.len() >= ROOM_MIN_BYTES).then(|| read(room))
     }
 
@@ -143,6 +146,7 @@ pub fn run(worker: &Rc<Worker>, cx: &mut Context<'_>) {
 
 fn run_all(worker: &Rc<Worker>) {
     let round = &worker.round;
+    round.is_running.set(true);
     let mut row = round.spare.take().unwrap_or_default();
     if let Some(row) = Rc::get_mut(&mut row) {
         std::mem::swap(&mut row.members, &mut *round.joined.borrow_mut());
@@ -171,6 +175,7 @@ fn run_all(worker: &Rc<Worker>) {
         ended.at.set(0);
         round.spare.set(Some(row));
     }
+    round.is_running.set(false);
 }
 
 /// Lets members run until it is time to answer. When one leaves in the middle of a script, those behind it are another row.

@@ -134,6 +134,30 @@ fn one_client_s_pipeline_leaves_room_for_others() {
     sending.join().unwrap();
 }
 
+/// A worker reads for all of its clients into one buffer, which those fill who always have more to say.
+#[test]
+fn many_who_flood_leave_room_for_others() {
+    const FLOODS: usize = 24;
+    let server = server(&["--io-threads", "1"]);
+    let bytes = [request(&["GET", "k"]).repeat(100_000), request(&["ECHO", "end"])].concat();
+    let mut floods: Vec<Wire> = (0..FLOODS).map(|_| connect(&server)).collect();
+    let senders: Vec<_> = floods
+        .iter()
+        .map(|flood| {
+            let (mut stream, bytes) = (flood.stream.try_clone().unwrap(), bytes.clone());
+            std::thread::spawn(move || std::io::Write::write_all(&mut stream, &bytes).unwrap())
+        })
+        .collect();
+    eventually("the flood has begun", || bytes_read(&server) > 1_000_000);
+    let mut other = connect(&server);
+    assert_eq!(other.ask("PING"), Reply::Status(b"PONG".to_vec()));
+    assert!(bytes_read(&server) < (FLOODS * bytes.len()) as u64, "the other client had to wait for all");
+    for flood in &mut floods {
+        while flood.read().unwrap() != Reply::bulk("end") {}
+    }
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
+}
+
 #[test]
 fn a_long_value_and_many_arguments_arrive_whole() {
     let server = server(&["--io-threads", "1"]);
