@@ -699,7 +699,7 @@ impl Connection {
     #[inline]
     fn may_put_off(&self) -> bool {
         let is_short = !self.output.is_empty() && self.output.len() <= PUT_OFF_MAX_BYTES;
-        is_short && !self.session.close_after_reply
+        is_short && !self.session.close_after_reply && !self.worker.round.is_of_one()
     }
 
     /// Lets the output's buffer go: to the worker, if it is the worker's.

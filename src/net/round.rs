@@ -58,6 +58,7 @@ pub struct Round {
     buffer: RefCell<Rc<Vec<u8>>>,
     used: Cell<usize>,
     is_running: Cell<bool>,
+    is_of_one: Cell<bool>,
     /// Memory for the next round.
     spare: Cell<Option<Rc<Row>>>,
     decoder: Cell<Option<Decoder>>,
@@ -95,6 +96,12 @@ impl Round {
         let start = self.used.get();
         self.used.set(start + len);
         start..start + len
+    }
+
+    /// Whether replies have nobody to wait for.
+    #[inline]
+    pub fn is_of_one(&self) -> bool {
+        self.is_of_one.get()
     }
 
     /// What has been read.
@@ -151,6 +158,7 @@ fn run_all(worker: &Rc<Worker>) {
     if let Some(row) = Rc::get_mut(&mut row) {
         std::mem::swap(&mut row.members, &mut *round.joined.borrow_mut());
     }
+    round.is_of_one.set(row.members.len() == 1);
     let mut answered = 0;
     while row.at.get() < row.members.len() {
         let behind = run_on_stack(worker, &row);
@@ -230,7 +238,8 @@ impl Row {
         let began_us = time.monotonic_us();
         while self.at.get() < self.members.len() {
             // Where replies wait for the disk, each client is to wait for what it has seen itself.
-            let goes_on = !worker.engine.journal.is_holding() && self.run_together(worker, ground);
+            let is_apart = worker.engine.journal.is_holding() || self.members.len() == 1;
+            let goes_on = !is_apart && self.run_together(worker, ground);
             if !goes_on && let Some(member) = self.members.get(self.at.get()) {
                 member.go_on(ground);
                 self.at.set(self.at.get() + 1);

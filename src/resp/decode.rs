@@ -201,7 +201,7 @@ impl Decoder {
 
     /// Reads a request of the usual kind: all there, at most nine arguments of at most 99 bytes. Anything else is
     /// left as it was, for the thorough way.
-    #[inline]
+    #[inline(always)] // For each of two loops.
     fn decode_plain(&mut self, bytes: &[u8]) -> bool {
         let rest = bytes.get(self.position..).unwrap_or_default();
         let Some((count @ 1..=9, head)) = short_line(rest, b'*') else { return false };
