@@ -5,9 +5,10 @@
 //!   → who waits for what was changed ([`super::wait`])
 //! ```
 //!
-//! Scripts run on a stack of their own, see [`super::slices`].
+//! Scripts that run long are left in the middle, see [`super::slices`].
 //!
-//! An [`Executor`] lives for one batch of a connection's requests and keeps the shard locked while the next
+//! An [`Executor`] lives for one batch: requests of a connection, or of several whose turn comes one after the other
+//! ([`Executor::turn_to_next_client`]). It keeps the shard locked while the next
 //! request needs no other. It never blocks: when it can't go on it says so ([`Step::Parked`]) without having
 //! run anything, and the connection tries the same request again when it is woken.
 

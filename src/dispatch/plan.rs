@@ -20,7 +20,7 @@ use crate::resp::Args;
 /// Keys of one request or of a few.
 pub(super) type Keys<'a> = SmallVec<[Key<'a>; 16]>;
 
-/// Requests of one client, in order. See the module's head.
+/// Requests of a batch, in order. See the module's head.
 #[derive(Default)]
 pub struct Plan<'a> {
     requests: SmallVec<[Understood<'a>; 16]>,

@@ -1,8 +1,8 @@
 //! Scripts that run long: they run in slices, on a stack of their own, so that their thread serves others in between.
 //!
 //! ```text
-//! connection ─▶ own stack ─▶ executor ─▶ Lua ── hook, a slice is over ─▶ suspend ─▶ the worker's loop: others, sockets
-//!                                         ◀───────────── resume ───────────────────┘
+//! round ─▶ second stack ─▶ executor ─▶ Lua ── hook, a slice is over ─▶ suspend ─▶ the worker's loop: others, sockets
+//!                                      ◀───────────── resume ───────────────────┘
 //! ```
 //!
 //! Requests of connections run on a second stack ([`Stack`], of the crate `corosensei`). Everything that a script needs lies on that
@@ -36,6 +36,7 @@ pub const SLICE_NS: u64 = 1_000_000;
 
 /// What a script hears when it goes on.
 pub enum Turn {
+    /// Others had their turn.
     Go,
     /// The server ends: stop.
     End,

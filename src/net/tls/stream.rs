@@ -53,8 +53,8 @@ impl TlsStream {
         Ok(TlsStream { socket: TcpStream::from_std(socket)?, records, early, scratch })
     }
 
-    /// One read of what is there, opened; 0 bytes when the peer has closed. `buffer` is at least as long as what is
-    /// read at once.
+    /// One read of what is there, opened; 0 bytes when the peer has closed. `buffer` has room for
+    /// a whole record.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if !self.early.is_empty() {
             let early = std::mem::take(&mut self.early);
