@@ -1,5 +1,8 @@
 //! Requests as bytes: cut anywhere, by the hundred thousand, and malformed in every way.
 
+use std::io::Write;
+use std::thread::JoinHandle;
+
 use super::support::{bytes_read, connect, eventually, server};
 use super::wire::{Reply, Wire, request};
 
@@ -22,6 +25,12 @@ fn mixture() -> (Vec<u8>, Vec<Reply>) {
         Reply::Error(b"ERR unknown command 'NOSUCH', with args beginning with: ".to_vec()),
     ];
     (bytes, replies)
+}
+
+/// Sends while the test goes on to read.
+fn send(wire: &Wire, bytes: Vec<u8>) -> JoinHandle<()> {
+    let mut stream = wire.stream.try_clone().unwrap();
+    std::thread::spawn(move || stream.write_all(&bytes).unwrap())
 }
 
 fn expect(wire: &mut Wire, replies: &[Reply], context: &str) {
@@ -63,11 +72,7 @@ fn a_pipeline_of_a_hundred_thousand_is_answered_in_order() {
     for workers in ["1", "4"] {
         let server = server(&["--io-threads", workers]);
         let mut wire = connect(&server);
-        let mut sender = wire.stream.try_clone().unwrap();
-        let sending = std::thread::spawn(move || {
-            let one = request(&["INCR", "n"]);
-            std::io::Write::write_all(&mut sender, &one.repeat(COUNT as usize)).unwrap();
-        });
+        let sending = send(&wire, request(&["INCR", "n"]).repeat(COUNT as usize));
         for expected in 1..=COUNT {
             assert_eq!(wire.read().unwrap(), Reply::Integer(expected));
         }
@@ -83,13 +88,8 @@ fn requests_run_once_also_behind_long_replies() {
     let mut wire = connect(&server);
     let value = "v".repeat(20_000);
     wire.call(&["SET", "k", &value]);
-    let mut sender = wire.stream.try_clone().unwrap();
-    let sending = std::thread::spawn(move || {
-        let burst = [request(&["GET", "k"]), request(&["INCR", "n"])].concat();
-        for _ in 0..COUNT {
-            std::io::Write::write_all(&mut sender, &burst).unwrap();
-        }
-    });
+    let burst = [request(&["GET", "k"]), request(&["INCR", "n"])].concat();
+    let sending = send(&wire, burst.repeat(COUNT as usize));
     for expected in 1..=COUNT {
         assert_eq!(wire.read().unwrap(), Reply::bulk(&value));
         assert_eq!(wire.read().unwrap(), Reply::Integer(expected));
@@ -118,11 +118,8 @@ fn a_pipeline_whose_replies_nobody_reads_yet_is_taken_to_its_end() {
 fn one_client_s_pipeline_leaves_room_for_others() {
     let server = server(&["--io-threads", "1"]);
     let mut busy = connect(&server);
-    let mut sender = busy.stream.try_clone().unwrap();
-    let sending = std::thread::spawn(move || {
-        let bytes = [request(&["INCR", "n"]).repeat(300_000), request(&["ECHO", "end"])].concat();
-        std::io::Write::write_all(&mut sender, &bytes).unwrap();
-    });
+    let bytes = [request(&["INCR", "n"]).repeat(300_000), request(&["ECHO", "end"])].concat();
+    let sending = send(&busy, bytes);
     eventually("the pipeline has begun", || bytes_read(&server) > 100_000);
     let mut other = connect(&server);
     let seen = match other.ask("GET n") {
@@ -141,13 +138,7 @@ fn many_who_flood_leave_room_for_others() {
     let server = server(&["--io-threads", "1"]);
     let bytes = [request(&["GET", "k"]).repeat(100_000), request(&["ECHO", "end"])].concat();
     let mut floods: Vec<Wire> = (0..FLOODS).map(|_| connect(&server)).collect();
-    let senders: Vec<_> = floods
-        .iter()
-        .map(|flood| {
-            let (mut stream, bytes) = (flood.stream.try_clone().unwrap(), bytes.clone());
-            std::thread::spawn(move || std::io::Write::write_all(&mut stream, &bytes).unwrap())
-        })
-        .collect();
+    let senders: Vec<_> = floods.iter().map(|flood| send(flood, bytes.clone())).collect();
     eventually("the flood has begun", || bytes_read(&server) > 1_000_000);
     let mut other = connect(&server);
     assert_eq!(other.ask("PING"), Reply::Status(b"PONG".to_vec()));
