@@ -103,15 +103,6 @@ pub(super) enum Polled {
     NoRoom,
 }
 
-/// What came of requests that ran in a row with those of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ran {
-    /// All of them, and the replies may wait.
-    Wholly,
-    /// There is more to see to.
-    InPart,
-}
-
 /// What a read came to.
 enum Read {
     Nothing,
@@ -208,22 +199,33 @@ impl Connection {
                 }
                 has_waited = true;
                 self.take_mail()?;
+                if self.output.is_over() {
+                    return Err(End::OutputLimit);
+                }
             }
             let pause = if self.session.close_after_reply {
                 Some(Pause::NeedInput)
-            } else if !self.has_requests() {
+            } else if let Some(ground) = ground
+                && self.has_requests()
+            {
+                Some(self.run_requests(cx, ground)?)
+            } else {
+                // What it has to say already does not wait for what comes next, not even for the news that the peer has hung up.
+                let must_hold = self.must_hold(cx);
+                if !must_hold {
+                    self.flush(cx)?;
+                }
+                if self.has_requests() {
+                    return Ok(Polled::HasRequests);
+                }
+                if must_hold {
+                    return Ok(Polled::Rests);
+                }
                 match self.read(cx)? {
                     Read::Nothing => None,
                     Read::Something => return Ok(Polled::HasRequests),
                     Read::NoRoom => return Ok(Polled::NoRoom),
                 }
-            } else if let Some(ground) = ground {
-                Some(self.run_requests(cx, ground)?)
-            } else {
-                if !self.must_hold(cx) {
-                    self.flush(cx)?;
-                }
-                return Ok(Polled::HasRequests);
             };
             match pause {
                 Some(Pause::CrossProtocol) => return Err(End::CrossProtocol),
@@ -297,7 +299,7 @@ impl Connection {
         let worker = &self.worker;
         worker.engine.end_wait(&mut self.session, ending, worker.stats(), &mut self.output);
         self.alarm = None;
-        self.unread_input = true;
+        self.unread_input = !self.input.is_empty();
         Poll::Ready(())
     }
 
@@ -621,8 +623,8 @@ impl Connection {
         is_plain.then(|| (self.session.db, self.received.clone()))
     }
 
-    /// Runs all that it has received, which is decoded already: `planned`. `end_of` tells where a request ends, counted as
-    /// [`Connection::plain_requests`] does.
+    /// Runs all that it has received, which is decoded already: `planned`; whether all of it has run and nothing else is to be seen to
+    /// before it is answered. `end_of` tells where a request ends, counted as [`Connection::plain_requests`] does.
     pub(super) fn run_with_others<'a>(
         &mut self,
         executor: &mut Executor<'_>,
@@ -630,7 +632,7 @@ impl Connection {
         bytes: &[u8],
         planned: impl Iterator<Item = Planned<'a>>,
         end_of: impl Fn(usize) -> usize,
-    ) -> Ran {
+    ) -> bool {
         let received = std::mem::take(&mut self.received);
         self.prepare(config, received.len());
         self.session.shared.usage.last_active_us.store(executor.began_us(), Ordering::Relaxed);
@@ -647,7 +649,7 @@ impl Connection {
             self.unread_input = true;
         }
         self.has_put_off = is_done && !self.attempts.has_work() && self.may_put_off();
-        if self.has_put_off { Ran::Wholly } else { Ran::InPart }
+        self.has_put_off
     }
 
     /// Runs the requests that are decoded, in order; returns how many ran and why the next one did not.

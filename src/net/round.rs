@@ -10,6 +10,8 @@
 //! sleeps: what is written to a client wakes it, and a client of several connections would be woken by each in turn to find one
 //! answer at a time. Nobody waits for others for longer than [`STRETCH_MAX_US`] and the request that runs then.
 //!
+//! Who is alone does not wait: where it has been of no use, a round begins as soon as somebody has joined ([`Patience`]).
+//!
 //! What is read lies in one buffer, piece behind piece, until it has run. The round is a task like others: it is woken by the first
 //! that joins, so its turn comes behind those that were ready by then.
 //!
@@ -20,7 +22,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -30,10 +32,12 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 use smallvec::SmallVec;
 
-use super::connection::{AHEAD, Ran};
+use super::connection::AHEAD;
+use super::courtesy::Patience;
 use super::task::Served;
 use super::worker::Worker;
 use crate::base::clock::Clock;
+use crate::config::Config;
 use crate::dispatch::slices::{Ground, Stack, Turn};
 use crate::dispatch::{Executor, Plan};
 use crate::keyspace::DbIndex;
@@ -59,6 +63,8 @@ pub struct Round {
     used: Cell<usize>,
     is_running: Cell<bool>,
     is_of_one: Cell<bool>,
+    /// Whether to wait for others.
+    patience: Patience,
     /// Memory for the next round.
     spare: Cell<Option<Rc<Row>>>,
     decoder: Cell<Option<Decoder>>,
@@ -74,6 +80,12 @@ impl Round {
             caller.wake_by_ref();
         }
         joined.push(served);
+    }
+
+    /// Whether somebody who has requests need not join: others have not come lately, nor now.
+    #[inline]
+    pub fn is_unneeded(&self) -> bool {
+        !self.is_running.get() && self.joined.borrow().is_empty() && !self.patience.is_due()
     }
 
     /// Lets `read` write to the room of the shared buffer; `None` if there is too little.
@@ -131,17 +143,38 @@ struct Row {
     is_left: Cell<bool>,
 }
 
+/// Members whose requests have been decoded together.
+#[derive(Default)]
+struct Seats {
+    /// How many requests each has.
+    requests: SmallVec<[usize; AHEAD]>,
+    /// The last one's.
+    database: DbIndex,
+}
+
 /// Serves the connections of a worker in rounds until it ends.
 pub async fn serve(worker: Rc<Worker>) {
     poll_fn(|cx| {
-        worker.round.caller.get_or_init(|| cx.waker().clone());
+        let round = &worker.round;
+        round.caller.get_or_init(|| cx.waker().clone());
+        let joined = round.joined.borrow().len();
+        if joined > 0 {
+            round.patience.learn(joined > 1);
+        }
         run(&worker, cx);
         Poll::<()>::Pending
     })
     .await;
 }
 
-/// Lets those who have joined run and answers them: because it is their turn, or because there is no room to read more.
+/// A round of one, at once.
+pub fn run_alone(worker: &Rc<Worker>, served: Rc<Served>, cx: &mut Context<'_>) {
+    worker.round.joined.borrow_mut().push(served);
+    run(worker, cx);
+}
+
+/// Lets those who have joined run and answers them: because it is their turn, because there is no room to read more, or because there
+/// is nobody to wait for.
 pub fn run(worker: &Rc<Worker>, cx: &mut Context<'_>) {
     // Members are polled on their own account, not on that of the task that happens to do it.
     let all = pin!(tokio::task::unconstrained(poll_fn(|_| {
@@ -253,77 +286,101 @@ impl Row {
     /// Runs the requests of members as if they were one client's, as long as there is nothing else to see to; whether it may do so again
     /// with the member whose turn it is then.
     fn run_together(&self, worker: &Rc<Worker>, ground: Ground<'_>) -> bool {
-        let Row { members, at, is_left } = self;
         let config = worker.config();
+        let limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
         let buffer = worker.round.received();
         let mut decoder = worker.round.decoder.take().unwrap_or_default();
-        let limits = Limits { bulk_max_bytes: config.proto_max_bulk_len, unauthenticated: false };
-        let first = at.get();
-        let mut executor = None;
-        let goes_on = 'all: loop {
-            decoder.clear();
-            let mut seats: SmallVec<[usize; AHEAD]> = SmallVec::new();
-            let mut database = DbIndex::default();
-            while let Some(member) = members.get(at.get() + seats.len())
-                && decoder.len() < AHEAD
-                && let Some((db, part)) = member.peek(|connection| connection.plain_requests()).flatten()
-                && let Some(requests) = decoder.decode_whole(&buffer, part, &limits, AHEAD)
-            {
-                database = db;
-                seats.push(requests);
-            }
-            if seats.is_empty() {
-                break executor.is_some();
-            }
-            let executor = executor.get_or_insert_with(|| {
-                let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
-                executor.stand_on(ground);
-                executor
-            });
-            let mut plan = Plan::default();
-            executor.plan(decoder.requests(&buffer), &mut plan);
-            if plan.len() > 1 {
-                executor.prefetch(database, &plan);
-            }
-            let mut planned = plan.iter();
-            let mut ran = 0;
-            for requests in seats {
-                let Some(member) = members.get(at.get()) else { break };
-                let before = ran;
-                let own = planned.by_ref().take(requests);
-                let came = member.peek(|connection| {
-                    connection
-                        .run_with_others(executor, &config, &buffer, own, |index| decoder.end(before + index))
-                });
-                if came != Some(Ran::Wholly) {
-                    break 'all false;
+        let mut seats = self.take_seats(&mut decoder, &buffer, &limits);
+        let first = self.at.get();
+        let goes_on = !seats.requests.is_empty() && {
+            let mut executor = Executor::new(&worker.engine, &config, worker.stats(), worker.seed());
+            executor.stand_on(ground);
+            let goes_on = loop {
+                if let ControlFlow::Break(goes_on) =
+                    self.run_seated(&mut executor, &seats, &decoder, &buffer, &config)
+                {
+                    break goes_on;
                 }
-                if !is_left.get() {
-                    member.has_run();
+                if executor.elapsed_us() > STRETCH_MAX_US {
+                    break true;
                 }
-                ran += requests;
-                at.set(at.get() + 1);
-                if is_left.get() || !executor.turn_to_next_client() {
-                    break 'all true;
+                seats = self.take_seats(&mut decoder, &buffer, &limits);
+                if seats.requests.is_empty() {
+                    break true;
                 }
-            }
-            if executor.elapsed_us() > STRETCH_MAX_US {
-                break true;
-            }
+            };
+            self.account(worker, &mut executor, first);
+            goes_on
         };
-        if let Some(mut executor) = executor {
-            if worker.engine.journal.is_holding() {
-                // Since this row began.
-                let depends = executor.depends();
-                for member in members.iter().take(at.get() + 1).skip(first) {
-                    member.peek(|connection| connection.depend_on(depends));
-                }
-            }
-            let counters = &worker.stats().counters;
-            bump(&counters.batches, 1);
-            bump(&counters.batch_us, executor.elapsed_us());
-        }
         worker.round.decoder.set(Some(decoder));
         goes_on
+    }
+
+    /// Decodes the requests of the next members, those who have nothing but whole ones.
+    fn take_seats(&self, decoder: &mut Decoder, buffer: &[u8], limits: &Limits) -> Seats {
+        decoder.clear();
+        let mut seats = Seats::default();
+        while let Some(member) = self.members.get(self.at.get() + seats.requests.len())
+            && decoder.len() < AHEAD
+            && let Some((database, part)) = member.peek(|connection| connection.plain_requests()).flatten()
+            && let Some(requests) = decoder.decode_whole(buffer, part, limits, AHEAD)
+        {
+            seats.database = database;
+            seats.requests.push(requests);
+        }
+        seats
+    }
+
+    /// Runs what was decoded. It ends early when the executor can't go on, or with `false` when the member whose turn it is has
+    /// more to see to.
+    fn run_seated(
+        &self,
+        executor: &mut Executor<'_>,
+        seats: &Seats,
+        decoder: &Decoder,
+        buffer: &[u8],
+        config: &Config,
+    ) -> ControlFlow<bool> {
+        let mut plan = Plan::default();
+        executor.plan(decoder.requests(buffer), &mut plan);
+        if plan.len() > 1 {
+            executor.prefetch(seats.database, &plan);
+        }
+        let mut planned = plan.iter();
+        let mut before = 0;
+        for &requests in &seats.requests {
+            let Some(member) = self.members.get(self.at.get()) else { break };
+            let own = planned.by_ref().take(requests);
+            let end_of = |request| decoder.end(before + request);
+            let ran_wholly =
+                member.peek(|connection| connection.run_with_others(executor, config, buffer, own, end_of));
+            if ran_wholly != Some(true) {
+                return ControlFlow::Break(false);
+            }
+            self.at.set(self.at.get() + 1);
+            if self.is_left.get() {
+                return ControlFlow::Break(true);
+            }
+            member.has_run();
+            if !executor.turn_to_next_client() {
+                return ControlFlow::Break(true);
+            }
+            before += requests;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What is to be said of the requests of all members from `first` on, up to the one whose turn it is.
+    fn account(&self, worker: &Worker, executor: &mut Executor<'_>, first: usize) {
+        if worker.engine.journal.is_holding() {
+            // Since this row began.
+            let depends = executor.depends();
+            for member in self.members.iter().take(self.at.get() + 1).skip(first) {
+                member.peek(|connection| connection.depend_on(depends));
+            }
+        }
+        let counters = &worker.stats().counters;
+        bump(&counters.batches, 1);
+        bump(&counters.batch_us, executor.elapsed_us());
     }
 }

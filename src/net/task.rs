@@ -38,19 +38,6 @@ enum State {
     Ended,
 }
 
-/// What a poll left behind.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
-    Rests,
-    /// It has requests for the next round.
-    HasRequests,
-    /// It has run requests, and waits with the replies.
-    HasReplies,
-    /// To be polled again when the round has run.
-    NoRoom,
-    Ended,
-}
-
 /// Where a connection is with the requests that it has.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Place {
@@ -78,7 +65,7 @@ impl Served {
     pub fn go_on(self: &Rc<Self>, ground: Ground<'_>) {
         self.place.set(Place::HasRun);
         let left = self.poll(Some(ground));
-        if left != Left::HasReplies {
+        if left != Some(Polled::HasReplies) {
             self.place.set(Place::Outside);
             self.see_to(left);
         }
@@ -107,7 +94,7 @@ impl Served {
     /// It has panicked in a round, which has ended it.
     pub fn leave(self: &Rc<Self>) {
         self.place.set(Place::Outside);
-        self.see_to(Left::Ended);
+        self.see_to(None);
     }
 
     /// Lets `look` at the connection between two polls.
@@ -125,37 +112,32 @@ impl Served {
         }
     }
 
-    /// Polls the connection; without `ground` no requests run.
-    fn poll(&self, ground: Option<Ground<'_>>) -> Left {
+    /// Polls the connection; without `ground` no requests run. `None` when it has ended.
+    fn poll(&self, ground: Option<Ground<'_>>) -> Option<Polled> {
         let (Some(waker), State::Resting(mut connection)) = (self.waker.get(), self.state.take()) else {
-            return Left::Ended;
+            return None;
         };
         match connection.drive(&mut Context::from_waker(waker), ground) {
             Ok(polled) => {
                 self.state.set(State::Resting(connection));
-                match polled {
-                    Polled::Rests => Left::Rests,
-                    Polled::HasRequests => Left::HasRequests,
-                    Polled::HasReplies => Left::HasReplies,
-                    Polled::NoRoom => Left::NoRoom,
-                }
+                Some(polled)
             }
             Err(end) => {
                 connection.report(end);
-                Left::Ended
+                None
             }
         }
     }
 
-    fn see_to(self: &Rc<Self>, left: Left) {
+    fn see_to(self: &Rc<Self>, left: Option<Polled>) {
         match left {
-            Left::Rests => {}
-            Left::HasRequests | Left::HasReplies => {
+            Some(Polled::Rests) => {}
+            Some(Polled::HasRequests | Polled::HasReplies) => {
                 self.place.set(Place::Joined);
                 self.worker.round.join(Rc::clone(self));
             }
-            Left::NoRoom => self.wake(),
-            Left::Ended => {
+            Some(Polled::NoRoom) => self.wake(),
+            None => {
                 self.has_ended.set(true);
                 self.wake();
             }
@@ -230,14 +212,19 @@ impl Future for Task {
             return Poll::Ready(());
         }
         let mut left = served.poll(None);
-        if left == Left::NoRoom {
+        if left == Some(Polled::NoRoom) {
             round::run(&served.worker, cx);
             left = served.poll(None);
         }
-        if left == Left::Ended {
+        if left.is_none() {
             return Poll::Ready(());
         }
-        served.see_to(left);
+        if left == Some(Polled::HasRequests) && served.worker.round.is_unneeded() {
+            served.place.set(Place::Joined);
+            round::run_alone(&served.worker, Rc::clone(served), cx);
+        } else {
+            served.see_to(left);
+        }
         Poll::Pending
     }
 }
