@@ -298,6 +298,8 @@ impl Connection {
         }
         let worker = &self.worker;
         worker.engine.end_wait(&mut self.session, ending, worker.stats(), &mut self.output);
+        worker.engine.clients.set_blocked(&self.session.shared, false);
+        self.session.shared.usage.last_active_us.store(worker.engine.time.monotonic_us(), Ordering::Relaxed);
         self.alarm = None;
         self.unread_input = !self.input.is_empty();
         Poll::Ready(())

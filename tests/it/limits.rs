@@ -135,6 +135,21 @@ fn idle_clients_are_closed_after_the_timeout() {
 }
 
 #[test]
+fn who_has_waited_long_is_not_idle_when_it_is_served() {
+    let time = Time::manual(UnixMs(1_000_000));
+    let server = Server::start(&["--io-threads", "1", "--timeout", "100"], time.clone()).unwrap();
+    let mut waiting = connect(&server);
+    waiting.send(&["BLPOP", "q", "0"]).unwrap();
+    eventually("it waits", || server.engine.clients.blocked_count() == 1);
+    time.advance_ms(1_000_000);
+    connect(&server).ask("RPUSH q 1");
+    assert_eq!(waiting.read().unwrap(), Reply::Array(vec![Reply::bulk("q"), Reply::bulk("1")]));
+    assert_eq!(server.engine.clients.blocked_count(), 0);
+    let oldest = server.engine.clients.by_age().into_iter().next().unwrap();
+    assert_eq!(oldest.usage.last_active_us.load(Ordering::Relaxed), 1_000_000_000);
+}
+
+#[test]
 fn http_is_not_taken_for_commands() {
     let server = server(&["--io-threads", "1"]);
     let requests = [
