@@ -158,12 +158,15 @@ impl View<'_> {
             if cx.expiry.removes_on_access() {
                 pairs.iter().for_each(|(db, counterpart)| shard.expire_before_swap(*db, *counterpart, cx));
             }
-            for (db, counterpart) in pairs {
-                shard.touch_watched(db, Some(counterpart));
-                shard.audience.stir_all(db, &mut cx.ready);
-            }
+            pairs.iter().for_each(|(db, counterpart)| shard.touch_watched(*db, Some(*counterpart)));
             shard.swap(one, other);
         }
+        // Who waits in the first database is served before who waits in the second, as in Redis.
+        for db in [one, other] {
+            let (shards, cx) = self.split_held();
+            shards.for_each(|shard| shard.audience.stir_all(db, &mut cx.ready));
+        }
+        let (_, cx) = self.split_held();
         if cx.tells {
             for db in [one, other] {
                 cx.effects.record(db, b"", What::Flushed);

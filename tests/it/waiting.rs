@@ -246,3 +246,30 @@ fn monitors_see_a_request_that_waited_once() {
     shown("\"RPUSH\"");
     shown("\"PING\"");
 }
+
+/// Who waits in the first of two databases that are swapped is served before who waits in the second, on whatever shards.
+#[test]
+fn a_swap_serves_one_database_after_the_other() {
+    const KEYS: usize = 8;
+    let server = server(&["--io-threads", "4", "--notify-keyspace-events", "El"]);
+    let mut control = connect(&server);
+    let mut waiting = Vec::new();
+    for database in ["1", "0"] {
+        control.call(&["SELECT", database]);
+        for key in 0..KEYS {
+            control.call(&["RPUSH", &format!("in{database}:{key}"), "x"]);
+            let mut wire = connect(&server);
+            wire.ask(if database == "1" { "SELECT 0" } else { "SELECT 1" });
+            wire.send(&["BLPOP", &format!("in{database}:{key}"), "0"]).unwrap();
+            waiting.push(wire);
+        }
+    }
+    eventually("all wait", || server.engine.clients.blocked_count() == 2 * KEYS);
+    let mut listener = connect(&server);
+    listener.ask("PSUBSCRIBE *:lpop");
+    control.ask("SWAPDB 0 1");
+    let heard: Vec<Reply> = (0..2 * KEYS).map(|_| listener.read().unwrap()).collect();
+    let is_of_first = |message: &Reply| matches!(message, Reply::Array(words) if words[2] == Reply::bulk("__keyevent@0__:lpop"));
+    assert!(heard[..KEYS].iter().all(is_of_first), "{heard:?}");
+    assert!(!heard[KEYS..].iter().any(is_of_first), "{heard:?}");
+}
