@@ -132,19 +132,44 @@ impl Clock for ManualClock {
 }
 
 /// The clock that is passed around: cheap to clone, and clones of a manual clock move together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub enum Time {
-    /// The machine's clock.
-    #[default]
-    System,
+    /// The machine's clock, and the counter of its processors.
+    System(quanta::Clock),
     /// A clock under the control of a test (or of the debugging command that freezes time).
     Manual(Arc<ManualClock>),
+}
+
+impl Default for Time {
+    fn default() -> Time {
+        Time::system()
+    }
 }
 
 impl Time {
     /// The machine's clock.
     pub fn system() -> Time {
-        Time::System
+        Time::System(quanta::Clock::new())
+    }
+
+    /// What the processor's counter says, to be compared by [`Time::ns_between`]: for whoever asks all the time, as a look at it costs
+    /// a third of one at the clock. Where there is no steady counter it is the clock.
+    #[inline]
+    pub fn ticks(&self) -> u64 {
+        match self {
+            Time::System(counter) => counter.raw(),
+            Time::Manual(clock) => clock.monotonic_ns(),
+        }
+    }
+
+    /// Nanoseconds from one look at the counter to a later one; 0 if that was not later. Processors may count apart, so it is for
+    /// stretches of a millisecond behind a look at the clock.
+    #[inline]
+    pub fn ns_between(&self, earlier: u64, later: u64) -> u64 {
+        match self {
+            Time::System(counter) => counter.delta_as_nanos(earlier, later),
+            Time::Manual(_) => later.saturating_sub(earlier),
+        }
     }
 
     /// A clock that stands at `start` until it is moved.
@@ -160,7 +185,7 @@ impl Time {
     /// Like [`Time::advance_ms`], in microseconds.
     pub fn advance_us(&self, us: u64) -> bool {
         match self {
-            Time::System => false,
+            Time::System(_) => false,
             Time::Manual(clock) => {
                 clock.advance_us(us);
                 true
@@ -172,7 +197,7 @@ impl Time {
     /// false, and does nothing, on the system's clock.
     pub fn set(&self, now: UnixMs) -> bool {
         match self {
-            Time::System => false,
+            Time::System(_) => false,
             Time::Manual(clock) => {
                 clock.wall_us.store(now.0.saturating_mul(1000), Ordering::SeqCst);
                 true
@@ -185,7 +210,7 @@ impl Clock for Time {
     #[inline]
     fn now_ms(&self) -> UnixMs {
         match self {
-            Time::System => SystemClock.now_ms(),
+            Time::System(_) => SystemClock.now_ms(),
             Time::Manual(clock) => clock.now_ms(),
         }
     }
@@ -193,7 +218,7 @@ impl Clock for Time {
     #[inline]
     fn now_us(&self) -> u64 {
         match self {
-            Time::System => SystemClock.now_us(),
+            Time::System(_) => SystemClock.now_us(),
             Time::Manual(clock) => clock.now_us(),
         }
     }
@@ -201,7 +226,7 @@ impl Clock for Time {
     #[inline]
     fn monotonic_ns(&self) -> u64 {
         match self {
-            Time::System => SystemClock.monotonic_ns(),
+            Time::System(_) => SystemClock.monotonic_ns(),
             Time::Manual(clock) => clock.monotonic_ns(),
         }
     }
@@ -219,6 +244,17 @@ mod tests {
         assert!(other.advance_ms(7));
         assert!(other.advance_us(300));
         assert_eq!((time.now_ms(), time.now_us(), time.monotonic_us()), (UnixMs(12), 12_300, 7_300));
+    }
+
+    #[test]
+    fn the_counter_goes_on_as_the_clock_does() {
+        let time = Time::manual(UnixMs(5));
+        let earlier = time.ticks();
+        time.advance_us(3);
+        assert_eq!(time.ns_between(earlier, time.ticks()), 3_000);
+        let time = Time::system();
+        let now = time.ticks();
+        assert_eq!((time.ns_between(now, now), time.ns_between(now, now - 1)), (0, 0));
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn main_thread(engine: &Arc<Engine>, bound: Vec<Listening>, started: &Sender<Res
                 return;
             }
         };
-        if matches!(engine.time, Time::System) {
+        if matches!(engine.time, Time::System(_)) {
             running.tasks.push(tokio::spawn(cron::expire(Arc::clone(engine))));
         }
         let _ = started.send(Ok(()));

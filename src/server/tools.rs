@@ -48,13 +48,13 @@ fn check_aof(args: &[OsString]) -> ExitCode {
         _ => return usage("check-aof [--fix] <file.manifest|file.aof|directory>"),
     };
     let (stdin, mut stdout) = (io::stdin(), io::stdout());
-    let sound = check_log(&Real, Path::new(path), fix, &Time::System, &mut stdin.lock(), &mut stdout);
+    let sound = check_log(&Real, Path::new(path), fix, &Time::system(), &mut stdin.lock(), &mut stdout);
     ended(path, sound)
 }
 
 fn check_rdb(args: &[OsString]) -> ExitCode {
     let [path] = args else { return usage("check-rdb <rdb-file-name>") };
-    ended(path, check_snapshot(&Real, Path::new(path), &Time::System, &mut io::stdout()))
+    ended(path, check_snapshot(&Real, Path::new(path), &Time::system(), &mut io::stdout()))
 }
 
 fn usage(words: &str) -> ExitCode {

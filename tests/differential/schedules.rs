@@ -239,18 +239,31 @@ fn in_order_of_patterns(mut heard: Heard) -> Heard {
     heard
 }
 
-/// Runs the steps on both servers.
+/// Runs the steps on both servers, up to one behind which what is heard depends on the real server's seed.
 pub fn differs(ours: SocketAddr, theirs: SocketAddr, steps: &[Step]) -> Option<Finding> {
     let (mut ours, mut theirs) = (Stage::new(ours), Stage::new(theirs));
-    steps.iter().enumerate().find_map(|(index, step)| {
+    for (index, step) in steps.iter().enumerate() {
+        let waiting = theirs.waits;
         if !theirs.send(step) {
-            return None;
+            continue;
         }
         let expected = in_order_of_patterns(theirs.rest(step));
+        if step.words[0] == "SWAPDB" && may_serve_in_any_order(&waiting, &theirs.waits) {
+            return None;
+        }
         ours.send(step);
         let heard = in_order_of_patterns(ours.rest_as(&expected, &theirs.waits));
-        (heard != expected).then_some(Finding { index, ours: heard, theirs: expected })
-    })
+        if heard != expected {
+            return Some(Finding { index, ours: heard, theirs: expected });
+        }
+    }
+    None
+}
+
+/// Keys that came with a database are served in the order of a hash table with a random seed there.
+fn may_serve_in_any_order(before: &[bool; CLIENTS], behind: &[bool; CLIENTS]) -> bool {
+    let count = |waits: &[bool; CLIENTS]| waits.iter().filter(|&&waits| waits).count();
+    count(before) > 1 && count(behind) < count(before)
 }
 
 /// Fewer steps, as long as there is a difference.
