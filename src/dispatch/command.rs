@@ -351,7 +351,9 @@ impl<'a> Request<'a> {
     /// The `index`-th key that the key walker announced.
     #[inline]
     pub fn key(&self, index: usize) -> Result<Key<'a>, CmdError> {
-        self.keys.get(index).copied().ok_or(CmdError::InvalidKeys)
+        // Not `ok_or`: the error would be made, and dropped, for every request.
+        let Some(&key) = self.keys.get(index) else { return Err(CmdError::InvalidKeys) };
+        Ok(key)
     }
 
     /// All keys, in the order of the key specs.

@@ -16,11 +16,11 @@ use super::audit::Access;
 use super::effects::{Effect, EventClass, Told, What};
 use super::entry::{Entry, StringRef, collection_of, is_expired, kind_of, string_entry, string_of};
 use super::reclaim::LARGE_EFFORT;
-use super::sizes::Place;
+use super::sizes::{Place, Sizes};
 use super::view::Circumstances;
 use super::{Db, DbIndex, Key, View};
 use crate::base::clock::UnixMs;
-use crate::ds::blob::Payload;
+use crate::ds::blob::{Due, Payload};
 use crate::ds::table;
 use crate::value::string::Encoding;
 use crate::value::{Collection, Kind, LongString, Value};
@@ -39,10 +39,9 @@ pub enum Ttl {
 
 enum Slot<'t> {
     Vacant(table::Vacant<'t, Entry>),
-    Occupied(table::Occupied<'t, Entry>),
-    Inserted(&'t mut Entry),
-    /// Only while one state turns into another, and after a removal.
-    Removed,
+    There(&'t mut Entry),
+    /// To be removed on the way out; and while one state turns into another.
+    Gone,
 }
 
 /// One key, open for change.
@@ -80,10 +79,10 @@ impl<'k> View<'k> {
         let mut entry = EntryMut::open(db, db_index, key, cx);
         let result = change(&mut entry);
         let closed = entry.close();
-        if closed.emptied
-            && let Some(emptied) = db.table.remove(key.hash(), key.bytes())
+        if closed.is_gone
+            && let Some(gone) = db.table.remove(key.hash(), key.bytes())
         {
-            discard(emptied);
+            discard(gone);
         }
         db.volatile = db.volatile + usize::from(closed.has_deadline) - usize::from(closed.had_deadline);
         db.sizes.shift(closed.places.0, closed.places.1);
@@ -251,8 +250,10 @@ impl Circumstances {
 
 struct Closed {
     expired: bool,
-    /// Its last element went: the entry must be removed.
+    /// Its last element went.
     emptied: bool,
+    /// The entry must be removed, for that or because it was asked for.
+    is_gone: bool,
     had_deadline: bool,
     /// Where it was counted, and where it is to be, if it was and is there.
     places: (Option<Place>, Option<Place>),
@@ -267,15 +268,11 @@ impl<'t, 'c> EntryMut<'t, 'c> {
         let mut expired = false;
         let slot = match db.table.entry(key.hash(), key.bytes()) {
             table::Entry::Occupied(occupied) if is_expired(occupied.get(), cx.now) => {
-                let (gone, vacant) = occupied.vacate();
-                db.volatile -= 1;
-                db.sizes.leave(Place::of(&gone));
-                cx.expired(db_index, key.bytes());
-                discard(gone);
                 expired = true;
-                Slot::Vacant(vacant)
+                db.volatile -= 1;
+                Slot::Vacant(expire(occupied, &mut db.sizes, db_index, cx))
             }
-            table::Entry::Occupied(occupied) => Slot::Occupied(occupied),
+            table::Entry::Occupied(occupied) => Slot::There(occupied.into_mut()),
             table::Entry::Vacant(vacant) => Slot::Vacant(vacant),
         };
         let found = slot.entry();
@@ -305,33 +302,32 @@ impl<'t, 'c> EntryMut<'t, 'c> {
                 new_deadline: None,
                 expired: self.expired,
                 emptied: false,
+                is_gone: false,
                 changed: false,
             };
         }
-        let is_boxed = self.slot.entry().is_some_and(Entry::is_boxed);
-        let emptied = is_boxed && self.close_collection();
+        let place = self.slot.entry().map(Place::of);
+        let emptied = place.is_some_and(Place::has_no_elements);
         let left = self.slot.entry().filter(|_| !emptied);
-        Closed {
-            places: (self.place, left.map(Place::of)),
-            has_deadline: left.is_some_and(|entry| entry.deadline().is_some()),
-            had_deadline: self.had_deadline,
-            new_deadline: self.new_deadline.filter(|_| !emptied),
-            expired: self.expired,
-            emptied,
-            changed: true,
-        }
-    }
-
-    /// Notes the deadline of the collection's first element to expire; whether it has no element.
-    fn close_collection(&mut self) -> bool {
-        let Some(Payload::Value(value)) = self.slot.entry().map(Entry::payload) else { return false };
-        let Some(facts) = value.facts() else { return false };
-        let is_empty = facts.is_empty();
-        self.new_deadline = match (self.new_deadline, facts.due()) {
+        // That of its own, or of the first element to expire.
+        let inner = left.and_then(|entry| match entry.payload() {
+            Payload::Value(value) => value.due(),
+            Payload::Inline(_) => None,
+        });
+        let new_deadline = match (self.new_deadline.filter(|_| left.is_some()), inner) {
             (Some(own), Some(inner)) => Some(own.min(inner)),
             (own, inner) => own.or(inner),
         };
-        is_empty
+        Closed {
+            places: (self.place, place.filter(|_| !emptied)),
+            has_deadline: left.is_some_and(|entry| entry.deadline().is_some()),
+            had_deadline: self.had_deadline,
+            new_deadline,
+            expired: self.expired,
+            emptied,
+            is_gone: emptied || matches!(self.slot, Slot::Gone),
+            changed: true,
+        }
     }
 
     /// The entry, if the key exists.
@@ -418,18 +414,23 @@ impl<'t, 'c> EntryMut<'t, 'c> {
 
     /// The collection under the key, for change; a missing key becomes an empty one, and is forgotten again if nothing
     /// is put in.
-    #[inline]
+    #[inline(always)] // Most of it falls away where the edit is inlined.
     pub fn value_or_default<T: Collection>(&mut self) -> Result<&mut T, WrongType> {
         if self.exists() {
             self.touch();
         } else {
-            let mut new = Entry::boxed(self.key.bytes(), T::default().into_value(), None, 0);
-            new.set_clock(self.cx.new_clock());
-            self.insert(new);
+            self.insert_value(T::default().into_value());
         }
         let value = self.slot.entry_mut().and_then(Entry::value_mut).and_then(T::of_mut);
         self.changed |= value.is_some();
         value.ok_or(WrongType)
+    }
+
+    #[cold]
+    fn insert_value(&mut self, value: Value) {
+        let mut new = Entry::boxed(self.key.bytes(), value, None, 0);
+        new.set_clock(self.cx.new_clock());
+        self.insert(new);
     }
 
     /// Makes the key hold `value`, whatever it was.
@@ -530,12 +531,9 @@ impl<'t, 'c> EntryMut<'t, 'c> {
 
     /// Removes the key.
     pub fn remove(&mut self) {
-        match std::mem::replace(&mut self.slot, Slot::Removed) {
-            Slot::Occupied(occupied) => {
-                self.changed = true;
-                discard(occupied.remove());
-            }
-            other => self.slot = other,
+        if self.exists() {
+            self.changed = true;
+            self.slot = Slot::Gone;
         }
     }
 
@@ -554,8 +552,8 @@ impl<'t, 'c> EntryMut<'t, 'c> {
     }
 
     fn insert(&mut self, entry: Entry) {
-        match std::mem::replace(&mut self.slot, Slot::Removed) {
-            Slot::Vacant(vacant) => self.slot = Slot::Inserted(vacant.insert(entry)),
+        match std::mem::replace(&mut self.slot, Slot::Gone) {
+            Slot::Vacant(vacant) => self.slot = Slot::There(vacant.insert(entry)),
             other => self.slot = other,
         }
     }
@@ -577,20 +575,33 @@ impl Slot<'_> {
     #[inline]
     fn entry(&self) -> Option<&Entry> {
         match self {
-            Slot::Occupied(occupied) => Some(occupied.get()),
-            Slot::Inserted(entry) => Some(entry),
-            Slot::Vacant(_) | Slot::Removed => None,
+            Slot::There(entry) => Some(entry),
+            Slot::Vacant(_) | Slot::Gone => None,
         }
     }
 
     #[inline]
     fn entry_mut(&mut self) -> Option<&mut Entry> {
         match self {
-            Slot::Occupied(occupied) => Some(occupied.get_mut()),
-            Slot::Inserted(entry) => Some(entry),
-            Slot::Vacant(_) | Slot::Removed => None,
+            Slot::There(entry) => Some(entry),
+            Slot::Vacant(_) | Slot::Gone => None,
         }
     }
+}
+
+/// Removes an entry behind its deadline.
+#[cold]
+fn expire<'t>(
+    occupied: table::Occupied<'t, Entry>,
+    sizes: &mut Sizes,
+    db: DbIndex,
+    cx: &mut Circumstances,
+) -> table::Vacant<'t, Entry> {
+    let (gone, vacant) = occupied.vacate();
+    sizes.leave(Place::of(&gone));
+    cx.expired(db, gone.key());
+    discard(gone);
+    vacant
 }
 
 /// Frees what was cut off a value: off the workers if that is much work.

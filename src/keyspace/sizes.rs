@@ -62,6 +62,13 @@ impl Place {
         usize::from(self.0.get() >> 1) - 1
     }
 
+    /// Whether it is that of a collection without elements. Streams may have none.
+    #[inline]
+    pub fn has_no_elements(self) -> bool {
+        let index = self.index();
+        (CLASSES..COUNTS).contains(&index) && index.is_multiple_of(CLASSES)
+    }
+
     #[inline]
     fn has_inner_deadline(self) -> bool {
         self.0.get() & 1 == 1

@@ -112,7 +112,7 @@ impl List {
     // Changing
 
     /// Adds an element at an end; [`List::grow`] comes before.
-    #[inline]
+    #[inline(always)] // As what it calls.
     pub fn push(&mut self, end: End, bytes: &[u8]) {
         match (self, end) {
             (List::Packed(pack), End::Front) => pack.push_front(bytes),

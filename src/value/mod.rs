@@ -127,6 +127,16 @@ macro_rules! collections {
             }
         }
 
+        impl Due for Value {
+            #[inline]
+            fn due(&self) -> Option<u64> {
+                match self {
+                    Value::String(_) => None,
+                    $(Value::$kind(collection) => collection.due(),)*
+                }
+            }
+        }
+
         $(impl Collection for $type {
             #[inline]
             fn of(value: &Value) -> Option<&Self> {
@@ -151,13 +161,6 @@ collections! {
     Set(set::Set),
     SortedSet(zset::ZSet),
     Stream(stream::Stream),
-}
-
-impl Due for Value {
-    #[inline]
-    fn due(&self) -> Option<u64> {
-        self.facts().and_then(Facts::due)
-    }
 }
 
 /// Bytes of `len` elements, weighing `samples` of them, or all if that is 0.

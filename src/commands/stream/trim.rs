@@ -41,6 +41,10 @@ struct Parsed {
 
 impl Options {
     pub fn parse(args: &Args<'_>, is_add: bool, config: &Config) -> Result<Options, CmdError> {
+        if is_add && args.get(2) == Some(b"*") {
+            // As nearly all are.
+            return Ok(Options { trim: None, no_mkstream: false, id: Some((NewId::Next, 2)) });
+        }
         let mut parsed = Parsed::default();
         let (mut at, mut id) = (2, None);
         while let Some(word) = args.get(at) {

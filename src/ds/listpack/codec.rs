@@ -148,13 +148,22 @@ impl<'a> Encoded<'a> {
     /// anything.
     #[inline]
     pub(super) fn write<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
-        if self.body_end() == 1
-            && let [head, back_len, rest @ ..] = place
-        {
-            // A small number, as most are that entries of streams begin with.
-            (*head, *back_len) = (self.head[0], 1);
+        let size = self.body_end();
+        // Texts of up to 63 bytes and small numbers, as nearly all are.
+        if self.head_len == 1 {
+            let (entry, rest) = place.split_at_mut(size + 1);
+            entry[0] = self.head[0];
+            if size > 1 {
+                entry[1..size].copy_from_slice(self.body);
+            }
+            entry[size] = size as u8;
             return rest;
         }
+        self.write_wide(place)
+    }
+
+    #[inline(never)] // Writing the others is to stay short.
+    fn write_wide<'p>(&self, place: &'p mut [u8]) -> &'p mut [u8] {
         let rest = self.write_body(place);
         let count = write_back_len(self.body_end(), rest);
         &mut rest[count..]

@@ -54,12 +54,14 @@ pub struct QuickList {
     /// `None` before something is pushed in front.
     front: Option<Box<Front>>,
     nodes: Nodes,
+    /// Number of elements: what waits and what is in nodes.
+    len: usize,
 }
 
 impl QuickList {
     /// An empty list whose nodes keep to `limit`.
     pub fn new(limit: NodeLimit) -> QuickList {
-        QuickList { limit, front: None, nodes: Nodes::new() }
+        QuickList { limit, front: None, nodes: Nodes::new(), len: 0 }
     }
 
     /// A list that begins with the elements of a listpack, in one node.
@@ -73,6 +75,7 @@ impl QuickList {
     pub fn push_node(&mut self, node: Node) {
         if node.count() > 0 {
             self.settle();
+            self.len += node.count();
             self.nodes.push_back(node);
         }
     }
@@ -114,12 +117,13 @@ impl QuickList {
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
-        self.waiting() + self.nodes.elements()
+        debug_assert_eq!(self.len, self.waiting() + self.nodes.elements());
+        self.len
     }
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.nodes.first().count() == 0
+        self.len == 0
     }
 
     /// Heap bytes behind it, by the weight of `samples` nodes, or of all when that is 0.
@@ -188,15 +192,15 @@ impl QuickList {
 
     // Changing
 
-    #[inline]
+    #[inline(always)] // The end mostly is known.
     pub fn push(&mut self, end: End, bytes: &[u8]) {
+        self.len += 1;
         match end {
             End::Front => self.push_front(bytes),
             End::Back => self.push_back(bytes),
         }
     }
 
-    #[inline]
     fn push_front(&mut self, bytes: &[u8]) {
         let limit = self.limit;
         let front = self.front.get_or_insert_default();
@@ -206,19 +210,14 @@ impl QuickList {
             return self.nodes.push_front(Node::of(bytes, limit));
         }
         let element = Encoded::from(bytes);
-        if node.count() > 0 {
-            if front.push(&element) {
-                return;
-            }
+        if node.count() > 0 && !front.has_room(&element) {
             node.take_waiting(front);
-            if front.push(&element) {
-                return;
-            }
         }
-        node.push_front(element);
+        if node.count() == 0 || !front.push(&element) {
+            node.push_front(element);
+        }
     }
 
-    #[inline]
     fn push_back(&mut self, bytes: &[u8]) {
         let limit = self.limit;
         if self.nodes.has_one_at_most() {
@@ -235,6 +234,7 @@ impl QuickList {
     /// Removes the outermost element, if there is one, when `visit` has seen it.
     #[inline]
     pub fn take<R>(&mut self, end: End, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        self.len = self.len.checked_sub(1)?;
         if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
             if end == End::Front {
                 return front.take(visit);
@@ -260,6 +260,7 @@ impl QuickList {
 
     /// Removes up to `count` elements from `start` on.
     pub fn remove_range(&mut self, start: usize, mut count: usize) {
+        let asked = count;
         let waiting = self.waiting();
         let start = if start > waiting {
             // The head keeps an element.
@@ -283,6 +284,7 @@ impl QuickList {
                 }
             };
         }
+        self.len -= asked - count;
     }
 
     /// Removes up to `most` elements that equal `bytes`, from that end on; how many.
@@ -314,6 +316,7 @@ impl QuickList {
             }
             start = if backward { start - (offset + 1) } else { start + left };
         }
+        self.len -= removed;
         removed
     }
 
@@ -335,6 +338,7 @@ impl QuickList {
                 // The new element may find room in the next node.
                 self.insert(index, true, bytes);
                 self.nodes.remove(place_of(&self.nodes, index).unwrap_or(place));
+                self.len -= 1;
             }
             Node::Packed { count, .. } => {
                 let count = *count as usize;
@@ -360,6 +364,7 @@ impl QuickList {
     pub fn insert(&mut self, index: usize, behind: bool, bytes: &[u8]) {
         self.settle();
         let Some((place, offset)) = self.nodes.locate(index) else { return };
+        self.len += 1;
         let node = self.nodes.node(place);
         let is_edge = if behind { offset + 1 == node.count() } else { offset == 0 };
         if self.limit.allows(node, bytes.len()) {

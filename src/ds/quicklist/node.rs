@@ -197,6 +197,7 @@ impl Node {
     }
 
     /// Takes what waited in front of it.
+    #[cold]
     pub(super) fn take_waiting(&mut self, front: &mut Front) {
         if let Node::Packed { count, pack } = self {
             *count += front.len() as u32;
