@@ -133,7 +133,7 @@ fn choose_id(log: &Log, new_id: NewId, now_ms: u64) -> Result<StreamId, CmdError
         NewId::Next => log.next_id(now_ms),
         NewId::At(ms, sequence) => log.resolve_id(ms, sequence),
     }
-    .ok_or_else(|| NOT_ABOVE)
+    .ok_or(NOT_ABOVE)
 }
 
 /// Journals the id and the trim as they came out, if they were not given so.
