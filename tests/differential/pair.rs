@@ -9,7 +9,7 @@ use ochre::server::embed::Server;
 
 use super::wire::{Reply, Wire, request};
 use super::words::KEYS;
-use super::{exceptions, limits};
+use super::{exceptions, limits, text};
 
 /// The words of one request.
 pub type Request = Vec<Vec<u8>>;
@@ -76,6 +76,7 @@ impl Pair {
         requests.extend(state_questions());
         let ours = answers(self.server.addr, &requests, resp3);
         let theirs = answers(self.oracle, &requests, resp3);
+        self.expect_alive(sequence);
         let has_sorted = exceptions::has_sorted(sequence);
         let is_error = |reply: &&Reply| matches!(reply, Reply::Error(_));
         self.answered.update(|count| count + sequence.len());
@@ -87,6 +88,20 @@ impl Pair {
                 (!agrees).then_some(Difference { index, ours, theirs })
             },
         )
+    }
+
+    /// A real server that has ended answers everything differently, and the next test not at all: what it was asked last is worth
+    /// more than that.
+    fn expect_alive(&self, sequence: &[Request]) {
+        if let Err(error) = Wire::try_connect(self.oracle) {
+            let line =
+                |words: &Request| words.iter().map(|word| text::word(word)).collect::<Vec<_>>().join(" ");
+            let requests: Vec<String> = sequence.iter().map(line).collect();
+            panic!(
+                "the REAL server is gone ({error}); its log may say why. It was asked last:\n{}",
+                requests.join("\n")
+            );
+        }
     }
 
     /// Empties both servers and sets what sequences have set to what it was.
