@@ -44,8 +44,8 @@ fn users_do_not_count_for_what_is_in_a_log() {
     ]);
     let root = tempfile::tempdir().unwrap();
     disk.create(&root.path().join("appendonly.aof")).unwrap().write_all(&bytes).unwrap();
-    let users = ["--user", "default off resetkeys -@all", "--user", "reader on nopass ~* +mget"];
-    let options = [&["--dir", root.path().to_str().unwrap()][..], &users].concat();
+    let users = "--user default off resetkeys -@all --user reader on nopass ~* +mget".split(' ');
+    let options: Vec<&str> = ["--dir", root.path().to_str().unwrap()].into_iter().chain(users).collect();
     let server = start(Arc::new(disk), &options).unwrap();
     let mut wire = Wire::connect(server.addr);
     assert!(matches!(wire.ask("MGET a b c"), Reply::Error(_)));
