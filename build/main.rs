@@ -14,6 +14,11 @@ type Edit = (&'static str, &'static str, &'static str);
 
 const READONLY: &str = "luaG_runerror(L, \"Attempt to modify a readonly table\")";
 
+/// Counts the steps of loops in C, and calls the hook that counts instructions now and then.
+const TICK: &str = "static void tick (lua_State *L, size_t more) {\n  static __thread size_t steps;\n  steps += more;\n  \
+    if (steps >= 100000) {\n    steps = 0;\n    \
+    if (L->hookmask & LUA_MASKCOUNT) luaD_callhook(L, LUA_HOOKCOUNT, -1);\n  }\n}";
+
 /// What is changed, and why.
 const EDITS: &[Edit] = &[
     // Tables can be made read-only. Redis leaves `rawset` and `setmetatable` in the sandbox, so metatables alone guard nothing.
@@ -213,38 +218,33 @@ const EDITS: &[Edit] = &[
         "lstrlib.c",
         "#include \"lualib.h\"",
         "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\"\n\nextern void *memmem(const void *, size_t, const void *, size_t);\n\n\
-         #define PATTERN_DEPTH_MAX 4000\n#define STEPS_MAX 100000\n\
-         static __thread size_t steps;\n\n\
-         static void tick (lua_State *L, size_t more) {\n  steps += more;\n  if (steps >= STEPS_MAX) {\n    steps = 0;\n    \
-         if (L->hookmask & LUA_MASKCOUNT) luaD_callhook(L, LUA_HOOKCOUNT, -1);\n  }\n}",
+         #define PATTERN_DEPTH_MAX 4000\n\nTICK",
     ),
     (
         "ltablib.c",
         "#include \"lualib.h\"",
-        "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\"\n\n\
-         static void tick (lua_State *L) {\n  static __thread size_t steps;\n  \
-         if (++steps % 50000 == 0 && (L->hookmask & LUA_MASKCOUNT)) luaD_callhook(L, LUA_HOOKCOUNT, -1);\n}",
+        "#include \"lualib.h\"\n#include \"ldo.h\"\n#include \"lmem.h\"\n\nTICK",
     ),
     (
         "ltablib.c",
         "static int sort_comp (lua_State *L, int a, int b) {",
-        "static int sort_comp (lua_State *L, int a, int b) {\n  tick(L);",
+        "static int sort_comp (lua_State *L, int a, int b) {\n  tick(L, 2);",
     ),
-    ("ltablib.c", "for (i=1; i <= n; i++) {", "for (i=1; i <= n; i++) {\n    tick(L);"),
+    ("ltablib.c", "for (i=1; i <= n; i++) {", "for (i=1; i <= n; i++) {\n    tick(L, 2);"),
     (
         "ltablib.c",
         "while (lua_next(L, 1)) {\n    lua_pushvalue(L, 2);",
-        "while (lua_next(L, 1)) {\n    tick(L);\n    lua_pushvalue(L, 2);",
+        "while (lua_next(L, 1)) {\n    tick(L, 2);\n    lua_pushvalue(L, 2);",
     ),
     (
         "ltablib.c",
         "while (lua_next(L, 1)) {\n    lua_pop(L, 1);",
-        "while (lua_next(L, 1)) {\n    tick(L);\n    lua_pop(L, 1);",
+        "while (lua_next(L, 1)) {\n    tick(L, 2);\n    lua_pop(L, 1);",
     ),
     (
         "ltablib.c",
         "static void addfield (lua_State *L, luaL_Buffer *b, int i) {",
-        "static void addfield (lua_State *L, luaL_Buffer *b, int i) {\n  tick(L);",
+        "static void addfield (lua_State *L, luaL_Buffer *b, int i) {\n  tick(L, 2);",
     ),
     // Steps over places where nothing is.
     (
@@ -261,12 +261,12 @@ const EDITS: &[Edit] = &[
         "ltablib.c",
         "for (i = e; i > pos; i--) {  /* move up elements */",
         "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n      \
-         for (i = e; i > pos; i--) {  /* move up elements */\n        tick(L);",
+         for (i = e; i > pos; i--) {  /* move up elements */\n        tick(L, 2);",
     ),
     (
         "ltablib.c",
         "for ( ;pos<e; pos++) {",
-        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n  for ( ;pos<e; pos++) {\n    tick(L);",
+        "if (e > pos) luaM_work(L, ((size_t)e - (size_t)pos) * 32);\n  for ( ;pos<e; pos++) {\n    tick(L, 2);",
     ),
     // Each item of a pattern that repeats takes a piece of our own stack.
     (
@@ -426,7 +426,7 @@ fn edit(name: &str, mut text: String, used: &mut [bool]) -> String {
     for ((file, from, to), used) in EDITS.iter().zip(used) {
         if *file == name {
             assert_eq!(text.matches(from).count(), 1, "Lua's {name} is not as expected: {from:?}");
-            text = text.replace(from, &to.replace("READONLY", READONLY));
+            text = text.replace(from, &to.replace("READONLY", READONLY).replace("TICK", TICK));
             *used = true;
         }
     }

@@ -7,7 +7,7 @@ use crate::Plan;
 use crate::batch::{Batch, Kind};
 use crate::client::Load;
 use crate::machine;
-use crate::report::Table;
+use crate::report::{Table, median};
 use crate::server::{Instance, Peer};
 
 const KEYS: u64 = 100_000;
@@ -49,11 +49,6 @@ fn round(instance: &Instance, load: &mut Load, batch: &mut Batch, plan: &Plan) -
     let (began, cpu) = (Instant::now(), instance.cpu_seconds());
     let requests = load.run(batch, KEYS, plan.round) as f64;
     (requests / began.elapsed().as_secs_f64(), (instance.cpu_seconds() - cpu) / requests * 1e6)
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 fn everysec(plan: &Plan) {

@@ -1,4 +1,11 @@
-//! Markdown tables, columns aligned for whoever reads them as text.
+//! Markdown tables, columns aligned for whoever reads them as text; and what stands in them of several rounds.
+
+/// The figure in the middle, or between the two there.
+pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.into_iter().collect();
+    figures.sort_by(f64::total_cmp);
+    f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2])
+}
 
 pub struct Table {
     rows: Vec<Vec<String>>,

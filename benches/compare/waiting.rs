@@ -8,7 +8,7 @@ use crate::Plan;
 use crate::batch::Batch;
 use crate::client::{Connection, Load, request};
 use crate::machine;
-use crate::report::Table;
+use crate::report::{Table, median};
 use crate::server::{Instance, Peer};
 
 /// Lines of a message to a subscriber: `*3`, and three strings of two lines each.
@@ -97,13 +97,6 @@ fn in_turns<T>(instances: &[Instance], measure: impl Fn(&Instance) -> T) -> Vec<
 
 fn medians(instances: &[Instance], measure: impl Fn(&Instance) -> f64) -> Vec<f64> {
     in_turns(instances, measure).into_iter().map(median).collect()
-}
-
-/// Of the figures of all turns.
-fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.into_iter().collect();
-    figures.sort_by(f64::total_cmp);
-    f64::midpoint(figures[TURNS / 2 - 1], figures[TURNS / 2])
 }
 
 fn listen(instance: &Instance, subscribers: usize) -> Vec<Connection> {

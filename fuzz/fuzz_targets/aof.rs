@@ -1,5 +1,5 @@
 //! Bytes from outside as a file of commands, bare and under block checksums that are right: read without harm, and what the
-//! verdict calls whole is whole when it is read again.
+//! verdict calls whole is whole when it is read again; and never at the price of much more memory than they take themselves.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,6 +9,16 @@ use ochre::persist::aof::read::{LogReader, Stop, Verdict};
 use ochre::persist::storage::{Simulated, Storage};
 use ochre::resp::Args;
 use std::path::Path;
+
+#[path = "../common/memory.rs"]
+mod memory;
+
+/// Reads and forgets.
+fn look(bytes: &[u8]) -> Verdict {
+    let mut source = bytes;
+    let reader = LogReader::new(&mut source, 0);
+    reader.read::<std::io::Error>(&mut |_: Args<'_>, _: u64| Ok(())).expect("memory does not fail")
+}
 
 /// Commands and the verdict.
 fn read(bytes: &[u8]) -> (Vec<Vec<Vec<u8>>>, Verdict) {
@@ -25,7 +35,9 @@ fn read(bytes: &[u8]) -> (Vec<Vec<Vec<u8>>>, Verdict) {
 
 /// What is whole stays whole without the rest, as recovery cuts it off.
 fn check(bytes: &[u8]) {
+    let looked = memory::bounded(bytes, memory::RATIO, || look(bytes));
     let (commands, verdict) = read(bytes);
+    assert_eq!(verdict, looked);
     assert_eq!(verdict.file_bytes, bytes.len() as u64);
     assert!(verdict.valid_bytes <= verdict.file_bytes);
     let disk = Simulated::new();
@@ -40,7 +52,8 @@ fn check(bytes: &[u8]) {
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     // Two blocks, cut where the first byte says.
-    let at = bytes.first().map_or(0, |&first| usize::from(first).min(bytes.len()));
+    let Some((&at, bytes)) = bytes.split_first() else { return };
+    let at = usize::from(at).min(bytes.len());
     let mut file = checksum::start_line(0);
     for block in [&bytes[..at], &bytes[at..]] {
         let line = checksum::block_line(file.len() as u64, 0, block);

@@ -103,7 +103,9 @@ impl Acl {
     /// One line for the terminal.
     pub fn declare(&self, line: &[Vec<u8>]) -> Result<(), String> {
         let Some((name, words)) = line.split_first() else { return Ok(()) };
-        let failed = |reason: &str| format!("Error in user declaration '{}': {reason}", name.escape_ascii());
+        // In one word with its rules it would have the password with it.
+        let shown = name.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let failed = |reason: &str| format!("Error in user declaration '{}': {reason}", shown.escape_ascii());
         if has_blanks(name) {
             return Err(failed("Spaces not allowed in ACL usernames"));
         }

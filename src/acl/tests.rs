@@ -205,6 +205,8 @@ fn lines_of_a_configuration_are_quoted_where_they_must_be() {
     assert_eq!(line(&other, "u\"1"), before);
     let error = other.declare(&[b"x".to_vec(), b"+nope".to_vec()]).err().unwrap();
     assert_eq!(error, "Error in user declaration 'x': Unknown command or category name in ACL");
+    let error = other.declare(&[b"x on >secret".to_vec()]).err().unwrap();
+    assert_eq!(error, "Error in user declaration 'x': Spaces not allowed in ACL usernames");
 }
 
 #[test]

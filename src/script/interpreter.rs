@@ -19,7 +19,7 @@ use super::cache::{Running, Script, Scripts};
 use super::compiled::Compiled;
 use super::convert::{c_text, error_line};
 use super::random::Random;
-use super::states::Gauge;
+use super::states::{Gauge, States};
 use super::{lib, shebang};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
@@ -27,6 +27,8 @@ use crate::dispatch::{CmdError, ScriptCx};
 use crate::ds::door;
 use crate::resp::Proto;
 
+/// Of no state that may be used again.
+pub(super) const NO_GENERATION: u64 = u64::MAX;
 /// Bytes up to which garbage is left to be collected in time.
 const COLLECT_MIN_BYTES: usize = 64 << 20;
 /// Between two looks whether a script was killed.
@@ -70,17 +72,33 @@ impl Interpreter {
 
     /// As [`Interpreter::rest`], after something has run under a limit of memory: what that left behind is not to count against
     /// the next one. If it is not garbage, but compiled scripts, the next one begins with none.
-    fn rest_within(mut self: Box<Self>, limit: u64) {
+    fn rest_within(mut self: Box<Self>, limit: u64, states: &States) {
         let half = if limit == 0 { usize::MAX } else { usize::try_from(limit / 2).unwrap_or(usize::MAX) };
-        if self.lua.used_memory() < self.collect_at.min(half) {
-            return self.rest();
+        if self.lua.used_memory() >= half {
+            self.collect();
+            if self.lua.used_memory() >= half {
+                return self.leave(states);
+            }
+        } else if self.is_full() {
+            states.call();
         }
+        self.rest();
+    }
+
+    /// Has [`tidy`] drop it.
+    fn leave(mut self: Box<Self>, states: &States) {
+        self.generation = NO_GENERATION;
+        self.rest();
+        states.call();
+    }
+
+    fn is_full(&self) -> bool {
+        self.lua.used_memory() >= self.collect_at
+    }
+
+    fn collect(&mut self) {
         let _ = self.lua.gc_collect();
-        let used = self.lua.used_memory();
-        self.collect_at = (used * 2).max(COLLECT_MIN_BYTES);
-        if used < half {
-            self.rest();
-        }
+        self.collect_at = (self.lua.used_memory() * 2).max(COLLECT_MIN_BYTES);
     }
 }
 
@@ -128,17 +146,26 @@ pub fn run<R>(
     let is_current = interpreter.generation == scripts.states.generation();
     if is_current && !running.is_killed.load(Ordering::Relaxed) {
         interpreter.compiled.used(script.sha, function);
-        interpreter.rest_within(limit);
+        interpreter.rest_within(limit, &scripts.states);
+    } else {
+        drop(function);
+        interpreter.leave(&scripts.states);
     }
     Ok(done)
 }
 
-/// Drops this worker's state when it is old, without waiting for the next script.
+/// Drops this worker's state when it is old, and frees what scripts have left in it, without waiting for the next one.
 pub async fn tidy(scripts: Arc<Scripts>) {
     loop {
+        let called = scripts.states.called();
         let generation = scripts.states.generation();
-        INTERPRETER.set(INTERPRETER.take().filter(|interpreter| interpreter.generation == generation));
-        scripts.states.outdated(generation).await;
+        if let Some(mut interpreter) = INTERPRETER.take().filter(|one| one.generation == generation) {
+            if interpreter.is_full() {
+                interpreter.collect();
+            }
+            interpreter.rest();
+        }
+        called.await;
     }
 }
 
@@ -151,7 +178,7 @@ pub fn check(memory_limit: u64, scripts: &Scripts, script: &Script) -> Result<()
     set_memory_limit(&interpreter.lua, memory_limit);
     let compiled = interpreter.compiled(scripts, script).map(drop);
     set_memory_limit(&interpreter.lua, 0);
-    interpreter.rest_within(memory_limit);
+    interpreter.rest_within(memory_limit, &scripts.states);
     compiled
 }
 

@@ -17,8 +17,8 @@ use super::api::{self, RequestHost};
 use super::cache::Running;
 use super::functions::{Functions, INVALID_NAME, Library, Registered, is_name, parse};
 use super::interpreter::{
-    self, Ended, HOOK_INSTRUCTIONS, Prelude, compile_error, describe, end, first_line, sequence,
-    set_memory_limit,
+    self, Ended, HOOK_INSTRUCTIONS, NO_GENERATION, Prelude, compile_error, describe, end, first_line,
+    sequence, set_memory_limit,
 };
 use super::shebang::Flags;
 use super::states::Gauge;
@@ -136,29 +136,29 @@ fn with_workshop<R>(
     set_memory_limit(&workshop.lua, memory_limit);
     let done = work(&mut workshop);
     set_memory_limit(&workshop.lua, 0);
-    if !workshop.is_stopped.get() && workshop.generation == functions.states.generation() {
-        let half = if memory_limit == 0 {
-            usize::MAX
-        } else {
-            usize::try_from(memory_limit / 2).unwrap_or(usize::MAX)
-        };
-        if workshop.lua.used_memory() >= half {
-            // What was left behind is not to count against the limit of what comes next.
-            workshop.forget_what_is_gone(functions);
-            let _ = workshop.lua.gc_collect();
-        }
-        workshop.gauge.set(workshop.lua.used_memory());
-        WORKSHOP.set(Some(workshop));
+    let half =
+        if memory_limit == 0 { usize::MAX } else { usize::try_from(memory_limit / 2).unwrap_or(usize::MAX) };
+    if workshop.is_stopped.get() || workshop.generation != functions.states.generation() {
+        // [`tidy`] drops it.
+        workshop.generation = NO_GENERATION;
+        functions.states.call();
+    } else if workshop.lua.used_memory() >= half {
+        // What was left behind is not to count against the limit of what comes next.
+        workshop.forget_what_is_gone(functions);
+        let _ = workshop.lua.gc_collect();
     }
+    workshop.gauge.set(workshop.lua.used_memory());
+    WORKSHOP.set(Some(workshop));
     done
 }
 
 /// Drops this worker's state when it is old, without waiting for the next function.
 pub async fn tidy(functions: Arc<Functions>) {
     loop {
+        let called = functions.states.called();
         let generation = functions.states.generation();
         WORKSHOP.set(WORKSHOP.take().filter(|workshop| workshop.generation == generation));
-        functions.states.outdated(generation).await;
+        called.await;
     }
 }
 

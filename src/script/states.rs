@@ -4,20 +4,22 @@
 //! all together.
 //!
 //! SCRIPT FLUSH and FUNCTION FLUSH begin another generation. A state belongs to its thread and can only be dropped there, so every
-//! worker waits for that ([`States::outdated`]): what the texts took is free also where no further script comes.
+//! worker waits for that ([`States::called`]): what the texts took is free also where no further script comes. In the same way what
+//! one script has left behind is freed, because that takes long where it is much: behind its reply, when its locks are gone.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// All states of a kind; those that are gone drop out.
 #[derive(Default)]
 pub struct States {
     gauges: Mutex<Vec<Weak<AtomicUsize>>>,
     generation: AtomicU64,
-    begun: Notify,
+    called: Notify,
 }
 
 impl States {
@@ -45,19 +47,17 @@ impl States {
     /// All that there are now are old.
     pub fn begin_anew(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
-        self.begun.notify_waiters();
+        self.call();
     }
 
-    /// Comes back when states of that generation are old.
-    pub async fn outdated(&self, generation: u64) {
-        loop {
-            // In this order: it hears of what comes from now on.
-            let begun = self.begun.notified();
-            if self.generation() != generation {
-                return;
-            }
-            begun.await;
-        }
+    /// Has every worker look after its state.
+    pub fn call(&self) {
+        self.called.notify_waiters();
+    }
+
+    /// Comes back with the first call after now, whether it is waited for by then or not.
+    pub fn called(&self) -> Notified<'_> {
+        self.called.notified()
     }
 }
 
@@ -89,8 +89,9 @@ mod tests {
     fn who_waits_hears_of_every_new_generation() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let states = States::default();
+        let called = states.called();
         states.begin_anew();
-        runtime.block_on(states.outdated(0));
-        runtime.block_on(async { tokio::join!(states.outdated(1), async { states.begin_anew() }) });
+        runtime.block_on(called);
+        runtime.block_on(async { tokio::join!(states.called(), async { states.begin_anew() }) });
     }
 }

@@ -27,7 +27,8 @@ pub const SINCE: Version = (8, 0);
 const WRONG_KINDS: u64 = 4;
 /// What every script begins with: options of the library back as they were, variables, what it collects, a form of values
 /// without their addresses (`S`), and what is small of a value and doesn't lead to a certain table (`B`), and
-/// what a statement does, or the error that it ends with (`X`).
+/// what a statement does, or the error that it ends with (`X`), and what may be raised (`R`): Redis 8.0 exits where the metatable of
+/// what is raised raises itself.
 const HEAD: &str = "cjson.encode_number_precision(14) cjson.encode_sparse_array(false, 2, 10)\n\
     cjson.encode_max_depth(1000) cjson.decode_max_depth(1000) cjson.encode_keep_buffer(true)\n\
     cjson.encode_invalid_numbers(false) cjson.decode_invalid_numbers(true)\n\
@@ -36,6 +37,7 @@ const HEAD: &str = "cjson.encode_number_precision(14) cjson.encode_sparse_array(
     local function W(v, t, n) if v == t then return -1 elseif type(v) == 'string' then return n - #v end\n\
     if type(v) == 'table' then for k, x in pairs(v) do n = W(x, t, W(k, t, n - 1)) if n < 0 then break end end end return n end\n\
     local function B(v, t) if W(v, t or r, 400) >= 0 then return v end return type(v) == 'string' and v:sub(1, 99) or {} end\n\
+    local function R(v) return (type(v) ~= 'table' or pcall(function() return v.err end)) and v or 'raises' end\n\
     local function X(f) local ok, e = pcall(f) if not ok then r[#r+1] = type(e) == 'table' and e.err or S(e) end end\n";
 
 /// A text with holes, and what is in them.

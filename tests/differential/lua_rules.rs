@@ -437,7 +437,7 @@ pub const RULES: &[(Kind, &str, &[Kind])] = &[
     (End, "return @", &[Table]),
     (End, "return @", &[Reply]),
     (End, "return @, @", &[Any, Any]),
-    (End, "error(@)", &[Any]),
+    (End, "error(R(@))", &[Any]),
     (End, "error(@, @)", &[Text, Count]),
     (End, "", &[]),
 ];

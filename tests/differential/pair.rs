@@ -9,7 +9,7 @@ use ochre::server::embed::Server;
 
 use super::wire::{Reply, Wire, request};
 use super::words::KEYS;
-use super::{exceptions, limits};
+use super::{exceptions, limits, text};
 
 /// The words of one request.
 pub type Request = Vec<Vec<u8>>;
@@ -76,6 +76,7 @@ impl Pair {
         requests.extend(state_questions());
         let ours = answers(self.server.addr, &requests, resp3);
         let theirs = answers(self.oracle, &requests, resp3);
+        self.expect_alive(&requests, &theirs);
         let has_sorted = exceptions::has_sorted(sequence);
         let is_error = |reply: &&Reply| matches!(reply, Reply::Error(_));
         self.answered.update(|count| count + sequence.len());
@@ -87,6 +88,16 @@ impl Pair {
                 (!agrees).then_some(Difference { index, ours, theirs })
             },
         )
+    }
+
+    /// A real server that has ended answers everything differently, and the next test not at all: what ended it is worth more
+    /// than that.
+    fn expect_alive(&self, requests: &[Request], theirs: &[Reply]) {
+        let Some(unanswered) = theirs.iter().position(|reply| *reply == closed()) else { return };
+        if let Err(error) = Wire::try_connect(self.oracle) {
+            let words: Vec<String> = requests[unanswered].iter().map(|word| text::word(word)).collect();
+            panic!("the REAL server is gone ({error}). It did not answer:\n{}", words.join(" "));
+        }
     }
 
     /// Empties both servers and sets what sequences have set to what it was.
@@ -124,6 +135,11 @@ pub fn state_questions() -> Vec<Request> {
     questions
 }
 
+/// What stands for the replies of a connection that has ended.
+fn closed() -> Reply {
+    Reply::Error(b"(closed)".to_vec())
+}
+
 /// The replies of an emptied server on a fresh connection. A connection that ends early answers the rest with an error.
 fn answers(addr: SocketAddr, requests: &[Request], resp3: bool) -> Vec<Reply> {
     let mut wire = Wire::connect(addr);
@@ -140,8 +156,7 @@ fn answers(addr: SocketAddr, requests: &[Request], resp3: bool) -> Vec<Reply> {
         let sent = wire.send_raw(&bytes);
         let mut read =
             || sent.as_ref().map_err(|error| io::Error::from(error.kind())).and_then(|()| wire.read());
-        replies
-            .extend(pipeline.iter().map(|_| read().unwrap_or_else(|_| Reply::Error(b"(closed)".to_vec()))));
+        replies.extend(pipeline.iter().map(|_| read().unwrap_or_else(|_| closed())));
     }
     replies
 }

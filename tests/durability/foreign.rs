@@ -31,6 +31,28 @@ fn scripts_of_an_old_log_run_again() {
     assert_eq!(found, [Reply::bulk("v"), Reply::bulk("w"), Reply::bulk("2")]);
 }
 
+/// Nobody is asked for rights while a log is loaded: it is what was done.
+#[test]
+fn users_do_not_count_for_what_is_in_a_log() {
+    let disk = Simulated::new();
+    let bytes = log(&[
+        &["SET", "a", "1"],
+        &["MULTI"],
+        &["SET", "b", "2"],
+        &["EXEC"],
+        &["EVAL", "redis.call('SET', KEYS[1], '3')", "1", "c"],
+    ]);
+    let root = tempfile::tempdir().unwrap();
+    disk.create(&root.path().join("appendonly.aof")).unwrap().write_all(&bytes).unwrap();
+    let users = "--user default off resetkeys -@all --user reader on nopass ~* +mget".split(' ');
+    let options: Vec<&str> = ["--dir", root.path().to_str().unwrap()].into_iter().chain(users).collect();
+    let server = start(Arc::new(disk), &options).unwrap();
+    let mut wire = Wire::connect(server.addr);
+    assert!(matches!(wire.ask("MGET a b c"), Reply::Error(_)));
+    assert_eq!(wire.ask("AUTH reader any"), Reply::ok());
+    assert_eq!(wire.ask("MGET a b c"), Reply::Array(["1", "2", "3"].map(Reply::bulk).to_vec()));
+}
+
 #[test]
 fn a_flush_of_nothing_is_in_the_log() {
     let disk = Simulated::new();

@@ -291,6 +291,21 @@ fn cve_2022_0543() {
     assert_eq!(eval(&mut one, names), Reply::bulk("clock"));
 }
 
+/// What is raised has a metatable that raises: looking for its message ends Redis 8.0.6, with status 1 and no word in the log.
+#[test]
+fn errors_are_looked_at_under_protection() {
+    let (_server, mut one, _) = two_users();
+    for script in [
+        "error(setmetatable({}, {__index = function() error('mine') end}))",
+        "setmetatable(ARGV, {__index = function() return redis.call() end}) error(ARGV)",
+        "error(setmetatable({}, {__newindex = function() error('mine') end}))",
+        "return {pcall(error, setmetatable({}, {__index = function() error('mine') end}))}",
+    ] {
+        assert!(!error(&mut one, script).is_empty(), "{script}");
+    }
+    assert_eq!(one.ask("PING"), Reply::Status(b"PONG".to_vec()));
+}
+
 /// A function with many parameters and more arguments.
 #[test]
 fn cve_2014_5461() {

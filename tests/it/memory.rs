@@ -194,3 +194,29 @@ fn a_long_argument_takes_little_more_than_its_bytes() {
     super::support::eventually("all has come", || field("qbuf=") >= BYTES);
     assert!(field("tot-mem=") < BYTES + (64 << 10));
 }
+
+/// The most memory that a process ever had, in bytes.
+#[cfg(target_os = "linux")]
+fn most_memory(wire: &mut Wire) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", number(wire, "process_id"))).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kilobytes << 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_transaction_of_a_log_takes_little_more_than_its_bytes() {
+    let [empty, full] = [0, 600_000].map(|commands| {
+        let dir = tempfile::tempdir().unwrap();
+        let log =
+            [b"*1\r\n$5\r\nMULTI\r\n".to_vec(), b"*2\r\n$3\r\nDEL\r\n$0\r\n\r\n".repeat(commands)].concat();
+        std::fs::write(dir.path().join("appendonly.aof"), [&log[..], b"*1\r\n$4\r\nEXEC\r\n"].concat())
+            .unwrap();
+        let options = ["--io-threads", "1", "--appendonly", "yes", "--dir", dir.path().to_str().unwrap()];
+        let (_process, port) = started(&options);
+        (most_memory(&mut Wire::connect(at(port))), log.len() as u64)
+    });
+    let taken = full.0.saturating_sub(empty.0);
+    assert!(taken <= 6 * full.1, "{taken} bytes for {}", full.1);
+}

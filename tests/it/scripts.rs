@@ -397,6 +397,26 @@ fn every_worker_forgets_what_was_flushed() {
     }
 }
 
+/// What a script held is free soon after it, also where no further script comes: when it was killed, and when it ended.
+#[test]
+fn what_a_script_held_is_freed_behind_it() {
+    let server = server(&["--io-threads", "1", "--busy-reply-threshold", "1"]);
+    let (mut one, mut wire) = (connect(&server), connect(&server));
+    const FILL: &str = "local t = {} for i = 1, 100 do t[i] = string.rep('x', 1e6) .. i end";
+    assert_eq!(one.call(&["EVAL", &format!("{FILL} return #t"), "0"]), Reply::Integer(100));
+    eventually("the rest is freed", || memory(&mut wire, "used_memory_vm_eval") < 16 << 20);
+    run_and_kill(&mut one, &format!("{FILL} while true do end"), &mut wire);
+    eventually("all is freed", || memory(&mut wire, "used_memory_vm_eval") == 0);
+    let library =
+        format!("#!lua name=l\nredis.register_function('f', function() {FILL} while true do end end)");
+    assert_eq!(wire.call(&["FUNCTION", "LOAD", &library]), Reply::bulk("l"));
+    one.send(&["FCALL", "f", "0"]).unwrap();
+    until_busy(&mut wire, &["PING"]);
+    assert_eq!(wire.ask("FUNCTION KILL"), Reply::ok());
+    assert!(one.read().unwrap().error_text().contains("Script killed by user"));
+    eventually("all is freed", || memory(&mut wire, "used_memory_vm_functions") == 0);
+}
+
 /// TIME tells when the script, or the transaction, first asked.
 #[test]
 fn the_time_stands_still_in_scripts_and_transactions() {

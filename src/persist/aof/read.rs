@@ -16,7 +16,7 @@ use std::io::{self, Read};
 
 use super::checksum::{self, Found, Line};
 use crate::base::crc::crc64;
-use crate::resp::{Args, OwnedArgs, Record, RecordParser};
+use crate::resp::{Args, Record, RecordParser};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -82,12 +82,19 @@ struct Source<'r> {
     /// Offset in the file of `bytes[0]`, and of the first byte not yet taken.
     base: u64,
     at: u64,
+    /// From where on bytes stay although they were taken.
+    kept: Option<u64>,
     is_ended: bool,
 }
 
 impl Source<'_> {
     fn rest(&self) -> &[u8] {
-        self.bytes.get((self.at - self.base) as usize..).unwrap_or_default()
+        self.behind(self.at)
+    }
+
+    /// What is in memory from an offset on.
+    fn behind(&self, offset: u64) -> &[u8] {
+        self.bytes.get((offset - self.base) as usize..).unwrap_or_default()
     }
 
     /// Reads on; `false` at the end.
@@ -95,9 +102,9 @@ impl Source<'_> {
         if self.is_ended {
             return Ok(false);
         }
-        let taken = (self.at - self.base) as usize;
-        self.bytes.drain(..taken);
-        self.base = self.at;
+        let needed = self.kept.unwrap_or(self.at);
+        self.bytes.drain(..(needed - self.base) as usize);
+        self.base = needed;
         let before = self.bytes.len();
         // Doubled, so that a long record is not looked at too often. Memory grows with what really comes.
         let most = wanted.max(before).clamp(READ_BYTES, 64 * READ_BYTES);
@@ -133,16 +140,12 @@ pub struct LogReader<'r> {
     block_end: u64,
     /// Offsets of the block at hand and of its first record, if it can't be verified because the file ends in it.
     unfinished: Option<(u64, u64)>,
-    transaction: Option<Transaction>,
+    /// Where the commands of the transaction at hand begin. Their bytes are kept, and are parsed again when EXEC has come.
+    transaction: Option<Vec<u64>>,
     commands: u64,
     /// Behind the last whole record or transaction, and the block that goes on behind it.
     valid: u64,
     valid_in: Option<(u64, u64)>,
-}
-
-#[derive(Default)]
-struct Transaction {
-    commands: Vec<(OwnedArgs, u64)>,
 }
 
 /// One step of reading.
@@ -154,7 +157,8 @@ enum Step {
 impl<'r> LogReader<'r> {
     /// A reader of a file whose first `offset` bytes have been read from it before.
     pub fn new(reader: &'r mut (dyn Read + Send), offset: u64) -> LogReader<'r> {
-        let source = Source { reader, bytes: Vec::new(), base: offset, at: offset, is_ended: false };
+        let source =
+            Source { reader, bytes: Vec::new(), base: offset, at: offset, kept: None, is_ended: false };
         LogReader {
             source,
             foreseen: (0..AHEAD).map(|_| (RecordParser::default(), 0)).collect(),
@@ -188,6 +192,7 @@ impl<'r> LogReader<'r> {
             Stop::CutOff => !self.is_covered || self.rest_is_unsynced()?,
             Stop::Broken(_) => self.is_covered && self.rest_is_unsynced()?,
         };
+        self.source.kept = None;
         while self.source.more(READ_BYTES)? {
             self.source.at = self.source.base + self.source.bytes.len() as u64;
         }
@@ -325,16 +330,23 @@ impl<'r> LogReader<'r> {
         let (is_multi, is_exec) = (word.eq_ignore_ascii_case(b"MULTI"), word.eq_ignore_ascii_case(b"EXEC"));
         match (&mut self.transaction, is_multi, is_exec) {
             (Some(_), true, _) => return Ok(Step::Stop(Stop::Broken("MULTI inside MULTI"))),
-            (None, true, _) => self.transaction = Some(Transaction::default()),
+            (None, true, _) => {
+                self.transaction = Some(Vec::new());
+                self.source.kept = Some(at + len as u64);
+            }
             // Redis wrote such, and passes over them.
             (None, _, true) => {}
             (Some(_), _, true) => {
-                for (command, offset) in self.transaction.take().unwrap_or_default().commands {
-                    visit.visit(command.as_args(), offset)?;
+                let mut parser = RecordParser::default();
+                for offset in self.transaction.take().unwrap_or_default() {
+                    let bytes = self.source.behind(offset);
+                    parser.parse(bytes);
+                    visit.visit(parser.args(bytes), offset)?;
                     self.commands += 1;
                 }
+                self.source.kept = None;
             }
-            (Some(transaction), ..) => transaction.commands.push((args.to_owned(), at)),
+            (Some(transaction), ..) => transaction.push(at),
             (None, ..) => {
                 visit.visit(args, at)?;
                 self.commands += 1;
