@@ -160,11 +160,69 @@ const EDITS: &[Edit] = &[
     (
         "lstring.c",
         "size_t step = (l>>5)+1;",
-        "size_t step = 1;\n  if (l >= 1024) luaM_work(L, l);\n  if (l >= 32) {\n    unsigned long long mix = h, word;\n    size_t at;\n    \
-         for (at = 0; at + 8 <= l; at += 8) {\n      memcpy(&word, str + at, 8);\n      \
-         mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n      mix ^= mix >> 32;\n    }\n    \
-         memcpy(&word, str + l - 8, 8);\n    mix = (mix ^ word) * 0x9E3779B97F4A7C15ull;\n    \
-         h = (unsigned int)(mix ^ (mix >> 32));\n    step = l + 1;\n  }",
+        "size_t step = 1;\n  if (l >= 1024) luaM_work(L, l);\n  if (l >= 32) {\n    h = hash_words(str, l);\n    step = l + 1;\n  }",
+    ),
+    (
+        "lstring.c",
+        "TString *luaS_newlstr (lua_State *L, const char *str, size_t l) {",
+        "static unsigned int hash_words (const char *str, size_t l) {\n  \
+         unsigned long long mix[4] = {l, l + 1, l + 2, l + 3}, words[4];\n  size_t at = 0;\n  int i;\n  \
+         for (;;) {\n    memcpy(words, str + at, 32);\n    for (i = 0; i < 4; i++) {\n      \
+         mix[i] = (mix[i] ^ words[i]) * 0x9E3779B97F4A7C15ull;\n      mix[i] ^= mix[i] >> 32;\n    }\n    \
+         if (at == l - 32) break;\n    at = at + 64 <= l ? at + 32 : l - 32;\n  }\n  \
+         for (i = 1; i < 4; i++) {\n    mix[0] = (mix[0] ^ mix[i]) * 0x9E3779B97F4A7C15ull;\n    \
+         mix[0] ^= mix[0] >> 32;\n  }\n  return (unsigned int)(mix[0] ^ (mix[0] >> 32));\n}\n\n\
+         static TString *interned (lua_State *L, const char *str, size_t l, TString *made) {",
+    ),
+    // A long string that is put together is built where it stays, instead of in a buffer first; and is not longer than may be copied
+    // without a stop: nobody can end a script meanwhile.
+    ("lstring.c", "  TString *ts;\n  stringtable *tb;\n", "  TString *ts;\n"),
+    (
+        "lstring.c",
+        "  ts->tsv.len = l;\n",
+        "  memcpy(ts+1, str, l*sizeof(char));\n  return linked(L, ts, l, h);\n}\n\n\
+         static TString *linked (lua_State *L, TString *ts, size_t l, unsigned int h) {\n  stringtable *tb;\n  \
+         ts->tsv.len = l;\n",
+    ),
+    ("lstring.c", "  memcpy(ts+1, str, l*sizeof(char));\n  ((char *)(ts+1))[l]", "  ((char *)(ts+1))[l]"),
+    (
+        "lstring.c",
+        "static TString *newlstr (",
+        "static TString *linked (lua_State *L, TString *ts, size_t l, unsigned int h);\n\nstatic TString *newlstr (",
+    ),
+    (
+        "lstring.c",
+        "changewhite(o);\n",
+        "changewhite(o);\n      if (made) luaM_freemem(L, made, sizestring(&made->tsv));\n",
+    ),
+    (
+        "lstring.c",
+        "return newlstr(L, str, l, h);  /* not found */\n}",
+        "return made ? linked(L, made, l, h) : newlstr(L, str, l, h);\n}\n\n\
+         TString *luaS_newlstr (lua_State *L, const char *str, size_t l) {\n  return interned(L, str, l, NULL);\n}\n\n\
+         TString *luaS_join (lua_State *L, const TValue *pieces, int n, size_t l) {\n  TString *ts;\n  char *to;\n  \
+         int i;\n  if (l > JOINED_MAX_BYTES) luaD_throw(L, LUA_ERRMEM);\n  \
+         ts = cast(TString *, luaM_malloc(L, (l+1)*sizeof(char)+sizeof(TString)));\n  ts->tsv.len = l;\n  \
+         to = (char *)(ts+1);\n  for (i = 0; i < n; i++) {\n    memcpy(to, svalue(pieces+i), tsvalue(pieces+i)->len);\n    \
+         to += tsvalue(pieces+i)->len;\n  }\n  return interned(L, (char *)(ts+1), l, ts);\n}",
+    ),
+    (
+        "lstring.c",
+        "#include \"lmem.h\"",
+        "#include \"ldo.h\"\n#include \"lmem.h\"\n\n#define JOINED_MAX_BYTES ((size_t)128 << 20)",
+    ),
+    (
+        "lstring.h",
+        "LUAI_FUNC void luaS_resize (lua_State *L, int newsize);",
+        "LUAI_FUNC void luaS_resize (lua_State *L, int newsize);\n\
+         LUAI_FUNC TString *luaS_join (lua_State *L, const TValue *pieces, int n, size_t l);",
+    ),
+    (
+        "lvm.c",
+        "buffer = luaZ_openspace(L, &G(L)->buff, tl);",
+        "if (tl >= 65536) {\n        setsvalue2s(L, top-n, luaS_join(L, top-n, n, tl));\n        \
+         total -= n-1;\n        last -= n-1;\n        continue;\n      }\n      \
+         buffer = luaZ_openspace(L, &G(L)->buff, tl);",
     ),
     // What functions in C do with many bytes counts as instructions, four bytes one: strings that are made, memory that is
     // taken, texts that go to our callbacks. So the hook is called soon behind them, at a place where it may be, and at once behind
@@ -187,6 +245,12 @@ const EDITS: &[Edit] = &[
         "lmem.c",
         "g->totalbytes = (g->totalbytes - osize) + nsize;",
         "g->totalbytes = (g->totalbytes - osize) + nsize;\n  if (nsize >= osize + 1024) luaM_work(L, nsize - osize);",
+    ),
+    // A call with thousands of arguments copies them, and then again.
+    (
+        "lvm.c",
+        "b = n;\n          L->top = ra + n;",
+        "b = n;\n          luaM_work(L, (size_t)n * 64);\n          L->top = ra + n;",
     ),
     // Collecting looks at all there is.
     ("lapi.c", "case LUA_GCCOLLECT: {", "case LUA_GCCOLLECT: {\n      luaM_work(L, g->totalbytes);"),

@@ -242,6 +242,22 @@ fn memory(wire: &mut Wire, field: &str) -> u64 {
     line.unwrap().parse().unwrap()
 }
 
+/// Long strings that are put together are the same as others of the same bytes, and bounded: copying can't be interrupted.
+#[test]
+fn strings_that_are_put_together_are_equal_and_bounded() {
+    let server = server(&[]);
+    let mut wire = connect(&server);
+    let same = "local half = string.rep('xy', 20000) local whole, parts = string.rep('xy', 40000), half .. half \
+                local other = half .. string.rep('xy', 19999) .. 'yx' local found = {[whole] = 1, [other] = 2} \
+                return {whole == parts, found[parts], found[half .. string.rep('xy', 19999) .. 'yx'], whole == other or 0}";
+    let ones = [1, 1, 2, 0].map(Reply::Integer).to_vec();
+    assert_eq!(wire.call(&["EVAL", same, "0"]), Reply::Array(ones));
+    let double = "local s = string.rep('x', 1024) for _ = 1, 17 do s = s .. s end ";
+    assert_eq!(wire.call(&["EVAL", &format!("{double} return #s"), "0"]), Reply::Integer(128 << 20));
+    let reply = wire.call(&["EVAL", &format!("{double} return #(s .. 'x')"), "0"]);
+    assert!(reply.error_text().contains("not enough memory"), "{reply:?}");
+}
+
 /// What wants more than there is gets an error, and the next script finds everything as it was.
 #[test]
 fn memory_and_depth_end_in_errors() {
