@@ -209,7 +209,7 @@ const EDITS: &[Edit] = &[
     (
         "lstring.c",
         "#include \"lmem.h\"",
-        "#include \"ldo.h\"\n#include \"lmem.h\"\n\n#define JOINED_MAX_BYTES ((size_t)128 << 20)",
+        "#include \"ldo.h\"\n#include \"lmem.h\"\n\n#define JOINED_MAX_BYTES ((size_t)64 << 20)",
     ),
     (
         "lstring.h",
