@@ -12,6 +12,8 @@
 //! REDIS_ORACLE=… DIFFERENTIAL_SECONDS=600 DIFFERENTIAL_GROUPS=hash,list SEED=7 cargo test --test differential -- --nocapture
 //! ```
 //!
+//! A schedule that differed is run again, on servers with other random seeds, by `SEED=… DIFFERENTIAL_FIRST=<its number>`.
+//!
 //! The real server is emptied again and again, and needs `--enable-debug-command yes`. Without `REDIS_ORACLE` nothing
 //! is compared.
 
@@ -87,7 +89,7 @@ fn clients_that_wait_for_each_other_hear_what_they_would_of_the_real_server() {
         return;
     }
     let (clock, seed, ours) = (duration(), seed(), pair.addr());
-    let (began, mut count) = (Instant::now(), 0);
+    let (began, mut count) = (Instant::now(), number("DIFFERENTIAL_FIRST").unwrap_or(0));
     while began.elapsed() < clock {
         let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(count));
         let steps = schedules::generate(&mut chance);

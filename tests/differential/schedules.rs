@@ -248,7 +248,7 @@ pub fn differs(ours: SocketAddr, theirs: SocketAddr, steps: &[Step]) -> Option<F
             continue;
         }
         let expected = in_order_of_patterns(theirs.rest(step));
-        if step.words[0] == "SWAPDB" && may_serve_in_any_order(&waiting, &theirs.waits) {
+        if may_swap(steps, index) && may_serve_in_any_order(&waiting, &theirs.waits) {
             return None;
         }
         ours.send(step);
@@ -258,6 +258,14 @@ pub fn differs(ours: SocketAddr, theirs: SocketAddr, steps: &[Step]) -> Option<F
         }
     }
     None
+}
+
+/// Whether a step swaps databases, or runs a transaction that may.
+fn may_swap(steps: &[Step], index: usize) -> bool {
+    let is_swap = |step: &&Step| step.words[0] == "SWAPDB";
+    let (before, step) = (&steps[..index], &steps[index]);
+    is_swap(&step)
+        || step.words[0] == "EXEC" && before.iter().filter(is_swap).any(|swap| swap.client == step.client)
 }
 
 /// Keys that came with a database are served in the order of a hash table with a random seed there.
