@@ -18,9 +18,43 @@ fn number(reply: &Reply) -> i64 {
     }
 }
 
-/// Money goes from account to account; readers of all accounts always see the same sum.
+/// One payment, which both accounts see at once.
+type Pay = fn(&mut Wire, &str, &str);
+
+fn by_multi(wire: &mut Wire, from: &str, to: &str) {
+    assert_eq!(wire.ask("MULTI"), Reply::ok());
+    wire.call(&["DECRBY", from, "5"]);
+    wire.call(&["INCRBY", to, "5"]);
+    assert!(matches!(wire.ask("EXEC"), Reply::Array(replies) if replies.len() == 2));
+}
+
+/// Reads both, and writes both back if nobody came in between, until that was so.
+fn by_watch(wire: &mut Wire, from: &str, to: &str) {
+    loop {
+        assert_eq!(wire.call(&["WATCH", from, to]), Reply::ok());
+        let Reply::Array(balances) = wire.call(&["MGET", from, to]) else { panic!("no balances") };
+        let paid = if from == to { 0 } else { 5 };
+        wire.ask("MULTI");
+        wire.call(&["SET", from, &(number(&balances[0]) - paid).to_string()]);
+        wire.call(&["SET", to, &(number(&balances[1]) + paid).to_string()]);
+        if let Reply::Array(_) = wire.ask("EXEC") {
+            return;
+        }
+    }
+}
+
 #[test]
 fn nobody_sees_half_a_transaction() {
+    pay_and_look(by_multi);
+}
+
+#[test]
+fn nobody_sees_half_an_optimistic_transaction() {
+    pay_and_look(by_watch);
+}
+
+/// Money goes from account to account; readers of all accounts always see the same sum.
+fn pay_and_look(pay: Pay) {
     let server = server(&["--io-threads", "4"]);
     let accounts: Vec<String> = (0..8).map(|index| format!("account{index}")).collect();
     let stop = AtomicBool::new(false);
@@ -32,10 +66,7 @@ fn nobody_sees_half_a_transaction() {
                     let mut wire = connect(server);
                     for round in 0..ROUNDS * effort() {
                         let (from, to) = ((round + payer) % 8, (round * 3 + payer + 1) % 8);
-                        assert_eq!(wire.ask("MULTI"), Reply::ok());
-                        wire.call(&["DECRBY", &accounts[from], "5"]);
-                        wire.call(&["INCRBY", &accounts[to], "5"]);
-                        assert!(matches!(wire.ask("EXEC"), Reply::Array(replies) if replies.len() == 2));
+                        pay(&mut wire, &accounts[from], &accounts[to]);
                     }
                 })
             })
