@@ -74,8 +74,6 @@ pub enum Feature {
     Replication,
     /// Slots and the cluster bus.
     Cluster,
-    /// Lua scripts and functions.
-    Scripting,
 }
 
 impl Feature {
@@ -84,7 +82,6 @@ impl Feature {
         match self {
             Self::Replication => "replication",
             Self::Cluster => "cluster",
-            Self::Scripting => "scripting",
         }
     }
 }
@@ -112,6 +109,8 @@ pub enum Topic {
     Types,
     /// Scripts.
     Scripting,
+    /// What only Valkey has.
+    Valkey,
 }
 
 impl Topic {
@@ -128,6 +127,7 @@ impl Topic {
             Self::Server => "Server",
             Self::Types => "Data types",
             Self::Scripting => "Scripting",
+            Self::Valkey => "Options of Valkey",
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::load::load;
+use super::table::IN_VALKEY;
 use super::*;
 
 fn from_text(text: &str) -> Result<Store, ConfigError> {
@@ -359,6 +360,28 @@ fn files_add_up_or_the_last_line_wins() {
     assert_eq!(config.declarations.renamed_commands, [(b"GET".to_vec(), Vec::new())]);
     assert_eq!(config.declarations.modules, [[b"/x.so".to_vec(), b"1".to_vec()]]);
     assert_eq!(store("replicaof no one").snapshot().replicaof, None);
+}
+
+/// What a configuration of Valkey 9.1 says as it comes and Redis 8.0 does not know, and what both call differently.
+#[test]
+fn files_of_valkey_are_read() {
+    let text = "rdb-version-check strict\ndual-channel-replication-enabled no\nlog-format legacy\n\
+                commandlog-execution-slower-than 7\ncommandlog-slow-execution-max-len 64\n\
+                commandlog-request-larger-than 1048576\ncommandlog-large-request-max-len 128\n\
+                commandlog-reply-larger-than 1048576\ncommandlog-large-reply-max-len 128\n\
+                primaryuser u\nprimaryauth p\nio-threads-do-reads yes";
+    let store = store(text);
+    let config = store.snapshot();
+    assert_eq!((config.slowlog_log_slower_than, config.slowlog_max_len), (7, 64));
+    assert_eq!((config.masteruser.as_deref(), config.masterauth.is_some()), (Some("u"), true));
+    assert_eq!(config.log_format, LogFormat::Redis);
+    assert_eq!(get(&store, "commandlog-slow-execution-max-len"), "64");
+    assert_eq!(get(&store, "rdb-version-check"), "strict");
+    assert!(names(&store, &["commandlog*", "primary*", "rdma*"]).is_empty());
+    for (other, name) in IN_VALKEY {
+        assert!(OPTIONS.iter().any(|spec| spec.name == name), "{name}");
+        assert!(OPTIONS.iter().all(|spec| spec.names().all(|known| known != other)), "{other}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::error::Place;
 use super::kind::Kind::{self, Bool, Octal, Special, Text};
 use super::kind::{COUNT, LONG, MEMORY_UNBOUNDED, PORT, TEXT, choice, clamped, int, memory};
-use super::spec::Feature::{Cluster, Replication, Scripting};
+use super::spec::Feature::{Cluster, Replication};
 use super::spec::State::{Accepted, Acts, ActsWith};
 use super::spec::{Flags, OptionSpec, State, Topic};
 use super::special;
@@ -35,6 +35,8 @@ mod server;
 mod types;
 #[macro_use]
 mod scripting;
+#[macro_use]
+mod valkey;
 
 const MUTABLE: Flags = Flags::MUTABLE;
 const IMMUTABLE: Flags = Flags::IMMUTABLE;
@@ -44,6 +46,8 @@ const SENSITIVE: Flags = Flags::SENSITIVE;
 const HIDDEN: Flags = Flags::HIDDEN;
 const FILE: Flags = Flags::NAMES_FILE;
 const NO_DEFRAG: State = Accepted("see activedefrag");
+const NO_LOG_OF_SIZES: State = Accepted("the log remembers slow commands, not big ones");
+const NO_RDMA: State = Accepted("there is no RDMA");
 const NO_PINNING: State = Accepted("threads run where the process may run; start it with taskset");
 
 macro_rules! build_table {
@@ -90,7 +94,7 @@ macro_rules! build_table {
 }
 
 network_options! { [security_options tls_options memory_options persistence_options replication_options
-cluster_options server_options types_options scripting_options build_table] }
+cluster_options server_options types_options scripting_options valkey_options build_table] }
 
 /// Directives of a file that are no options; CONFIG GET does not show them.
 #[derive(Clone, Default)]
@@ -132,8 +136,22 @@ pub fn lookup(name: &[u8]) -> Option<(&'static OptionSpec, &'static str)> {
     let found = |spec: &'static OptionSpec| {
         spec.names().find(|known| known.as_bytes().eq_ignore_ascii_case(name)).map(|known| (spec, known))
     };
-    OPTIONS.iter().find_map(found)
+    OPTIONS.iter().find_map(found).or_else(|| {
+        let &(other, name) =
+            IN_VALKEY.iter().find(|(other, _)| other.as_bytes().eq_ignore_ascii_case(name))?;
+        OPTIONS.iter().find(|spec| spec.name == name).map(|spec| (spec, other))
+    })
 }
+
+/// Options by their names in Valkey. They are no older names: patterns of CONFIG GET find what they find in Redis.
+pub(crate) const IN_VALKEY: [(&str, &str); 6] = [
+    ("commandlog-execution-slower-than", "slowlog-log-slower-than"),
+    ("commandlog-slow-execution-max-len", "slowlog-max-len"),
+    ("dual-channel-replication-enabled", "repl-rdb-channel"),
+    ("lua-enable-insecure-api", "lua-enable-deprecated-api"),
+    ("primaryauth", "masterauth"),
+    ("primaryuser", "masteruser"),
+];
 
 /// Directives that had a meaning once: taken with one value and forgotten.
 pub(crate) const RETIRED: [&str; 4] =

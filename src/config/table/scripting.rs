@@ -10,6 +10,7 @@ busy_reply_threshold: u64 = "busy-reply-threshold" ["lua-time-limit"], LONG, "50
 /// The default leaves room for one value of the greatest length (512 MB) and a copy of it.
 lua_memory_limit: u64 = "lua-memory-limit" [], memory(0), "1073741824", MUTABLE, Acts;
 /// Let scripts use what Redis 7 deprecated.
-lua_enable_deprecated_api: bool = "lua-enable-deprecated-api" [], Bool, "no", HIDDEN.and(IMMUTABLE), ActsWith(Scripting);
+lua_enable_deprecated_api: bool = "lua-enable-deprecated-api" [], Bool, "no", HIDDEN.and(IMMUTABLE),
+    Accepted("newproxy, getfenv and setfenv lead out of the sandbox");
     } } };
 }

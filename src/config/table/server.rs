@@ -14,8 +14,9 @@ supervised: Supervised = "supervised" [], choice(Supervised::NAMES), "no", IMMUT
 pidfile: Option<PathBuf> = "pidfile" [], TEXT, "", IMMUTABLE, Acts;
 /// The lowest level that is logged.
 loglevel: LogLevel = "loglevel" [], choice(LogLevel::NAMES), "notice", MUTABLE, Acts;
-/// The form of log lines: as Redis writes them, one JSON object a line, or key=value pairs.
-log_format: LogFormat = "log-format" [], choice(LogFormat::NAMES), "redis", MUTABLE, Acts;
+/// The form of log lines: as Redis writes them, one JSON object a line, or key=value pairs. Valkey says `legacy` for the first.
+log_format: LogFormat = "log-format" [],
+    Kind::Choice { names: &["redis", "json", "logfmt", "legacy"], same: &[("legacy", "redis")] }, "redis", MUTABLE, Acts;
 /// File to log to; empty for standard output. Set at run time it has to be a regular file.
 logfile: Option<PathBuf> = "logfile" [], TEXT, "", PROTECTED, Acts;
 /// Log to syslog as well.
