@@ -152,8 +152,8 @@ impl Time {
         Time::System(quanta::Clock::new())
     }
 
-    /// What the processor's counter says, to be compared by [`Time::ns_between`]: for whoever asks all the time, as a look at it costs
-    /// a third of one at the clock. Where there is no steady counter it is the clock.
+    /// What the processor's counter says, to be compared by [`Time::ns_between`]: for whoever asks all the time, as a look at it
+    /// costs less than half of one at the clock. Where there is no steady counter it is the clock.
     #[inline]
     pub fn ticks(&self) -> u64 {
         match self {

@@ -141,8 +141,7 @@ impl View<'_> {
 
     /// Notes a change of what is no key but is saved and journalled as keys are.
     pub fn change_beside_keys(&mut self) {
-        let (_, cx) = self.split_held();
-        cx.effects.changes += 1;
+        self.cx.effects.changes += 1;
     }
 
     /// SWAPDB.
@@ -166,10 +165,9 @@ impl View<'_> {
             let (shards, cx) = self.split_held();
             shards.for_each(|shard| shard.audience.stir_all(db, &mut cx.ready));
         }
-        let (_, cx) = self.split_held();
-        if cx.tells {
+        if self.cx.tells {
             for db in [one, other] {
-                cx.effects.record(db, b"", What::Flushed);
+                self.cx.effects.record(db, b"", What::Flushed);
             }
         }
     }

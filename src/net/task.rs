@@ -132,16 +132,19 @@ impl Served {
     fn see_to(self: &Rc<Self>, left: Option<Polled>) {
         match left {
             Some(Polled::Rests) => {}
-            Some(Polled::HasRequests | Polled::HasReplies) => {
-                self.place.set(Place::Joined);
-                self.worker.round.join(Rc::clone(self));
-            }
+            Some(Polled::HasRequests | Polled::HasReplies) => self.worker.round.join(self.to_join()),
             Some(Polled::NoRoom) => self.wake(),
             None => {
                 self.has_ended.set(true);
                 self.wake();
             }
         }
+    }
+
+    /// This, as a member of a round.
+    fn to_join(self: &Rc<Self>) -> Rc<Self> {
+        self.place.set(Place::Joined);
+        Rc::clone(self)
     }
 
     fn wake(&self) {
@@ -220,8 +223,7 @@ impl Future for Task {
             return Poll::Ready(());
         }
         if left == Some(Polled::HasRequests) && served.worker.round.is_unneeded() {
-            served.place.set(Place::Joined);
-            round::run_alone(&served.worker, Rc::clone(served), cx);
+            round::run_alone(&served.worker, served.to_join(), cx);
         } else {
             served.see_to(left);
         }

@@ -39,8 +39,8 @@ use crate::dispatch::stats::WorkerStats;
 use crate::script::{Functions, Scripts, interpreter, library};
 use crate::session::{Client, ClientId, Post, Session, Transport};
 
-/// Stacks of rounds, in which scripts run: room for the deepest nesting that Lua allows, 200 calls from C with buffers of 8 KB each. What is not
-/// touched takes no memory.
+/// Stacks of rounds, in which scripts run: room for the deepest nesting that Lua allows, 200 calls from C with buffers of 8 KB
+/// each. What is not touched takes no memory.
 const STACK_BYTES: usize = 8 << 20;
 /// Stacks kept for the next rounds: one runs at a time, and a script in the middle has another.
 const SPARE_STACKS: usize = 1;

@@ -30,6 +30,11 @@ fn error(wire: &mut Wire, script: &str) -> String {
     }
 }
 
+/// All scripts fail.
+fn all_fail(wire: &mut Wire, scripts: &[&str]) {
+    scripts.iter().for_each(|script| assert!(!error(wire, script).is_empty(), "{script}"));
+}
+
 /// RediShell: the name of a chunk goes while the chunk is parsed.
 #[test]
 fn cve_2025_49844() {
@@ -62,7 +67,7 @@ fn cve_2025_46817() {
 #[test]
 fn cve_2025_46818() {
     let (_server, mut one, mut other) = two_users();
-    for script in [
+    let scripts = [
         "getmetatable('').__index = function() return 'mine' end",
         "getmetatable('').__len = function() return 0 end",
         "getmetatable('').__eq = function() return true end",
@@ -70,9 +75,8 @@ fn cve_2025_46818() {
         "rawset(getmetatable(''), '__index', {})",
         "string.rep = nil",
         "getmetatable(redis).__index = nil",
-    ] {
-        assert!(!error(&mut one, script).is_empty());
-    }
+    ];
+    all_fail(&mut one, &scripts);
     assert_eq!(
         eval(
             &mut one,
@@ -99,7 +103,7 @@ fn cve_2025_46819() {
 #[test]
 fn cve_2022_24735() {
     let (_server, mut one, mut other) = two_users();
-    for script in [
+    let scripts = [
         "a = 10",
         "rawset(_G, 'a', 10)",
         "setmetatable(_G, {})",
@@ -116,9 +120,8 @@ fn cve_2022_24735() {
         "_G._G = nil",
         "bit.tohex = nil",
         "os.clock = nil",
-    ] {
-        assert!(!error(&mut one, script).is_empty());
-    }
+    ];
+    all_fail(&mut one, &scripts);
     assert_eq!(eval(&mut other, "return redis.call('PING')"), Reply::Status(b"PONG".to_vec()).clone());
     assert!(error(&mut other, "return a").contains("nonexistent global variable 'a'"));
 }
@@ -295,14 +298,13 @@ fn cve_2022_0543() {
 #[test]
 fn errors_are_looked_at_under_protection() {
     let (_server, mut one, _) = two_users();
-    for script in [
+    let scripts = [
         "error(setmetatable({}, {__index = function() error('mine') end}))",
         "setmetatable(ARGV, {__index = function() return redis.call() end}) error(ARGV)",
         "error(setmetatable({}, {__newindex = function() error('mine') end}))",
         "return {pcall(error, setmetatable({}, {__index = function() error('mine') end}))}",
-    ] {
-        assert!(!error(&mut one, script).is_empty(), "{script}");
-    }
+    ];
+    all_fail(&mut one, &scripts);
     assert_eq!(one.ask("PING"), Reply::Status(b"PONG".to_vec()));
 }
 

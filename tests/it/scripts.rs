@@ -1,6 +1,6 @@
 //! Scripts on several workers.
 
-use super::support::{connect, eventually, server};
+use super::support::{connect, effort, eventually, server};
 use super::wire::{Reply, Wire};
 
 const ENDLESS: &str = "while true do pcall(function() while true do end end) end";
@@ -206,7 +206,7 @@ fn undeclared_keys_are_changed_at_once() {
             let server = &server;
             scope.spawn(move || {
                 let mut wire = connect(server);
-                for round in 0..ROUNDS {
+                for round in 0..ROUNDS * effort() {
                     let (from, to) = ((round + payer) % 8, (round * 3 + payer + 1) % 8);
                     let reply = wire.call(&["EVAL", pay, "0", &from.to_string(), &to.to_string()]);
                     assert_eq!(reply, Reply::NilBulk);
@@ -216,7 +216,7 @@ fn undeclared_keys_are_changed_at_once() {
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut wire = connect(&server);
-                for _ in 0..ROUNDS {
+                for _ in 0..ROUNDS * effort() {
                     let names: Vec<String> = (0..8).map(|index| format!("account{index}")).collect();
                     let request: Vec<&str> =
                         ["MGET"].into_iter().chain(names.iter().map(String::as_str)).collect();
@@ -250,8 +250,8 @@ fn strings_that_are_put_together_are_equal_and_bounded() {
     let same = "local half = string.rep('xy', 20000) local whole, parts = string.rep('xy', 40000), half .. half \
                 local other = half .. string.rep('xy', 19999) .. 'yx' local found = {[whole] = 1, [other] = 2} \
                 return {whole == parts, found[parts], found[half .. string.rep('xy', 19999) .. 'yx'], whole == other or 0}";
-    let ones = [1, 1, 2, 0].map(Reply::Integer).to_vec();
-    assert_eq!(wire.call(&["EVAL", same, "0"]), Reply::Array(ones));
+    let counted = [1, 1, 2, 0].map(Reply::Integer).to_vec();
+    assert_eq!(wire.call(&["EVAL", same, "0"]), Reply::Array(counted));
     let double = "local s = string.rep('x', 1024) for _ = 1, 16 do s = s .. s end ";
     assert_eq!(wire.call(&["EVAL", &format!("{double} return #s"), "0"]), Reply::Integer(64 << 20));
     let reply = wire.call(&["EVAL", &format!("{double} return #(s .. 'x')"), "0"]);
