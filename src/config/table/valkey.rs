@@ -41,6 +41,9 @@ commandlog_large_request_max_len: u64 = "commandlog-large-request-max-len" [], L
 commandlog_reply_larger_than: i64 = "commandlog-reply-larger-than" [], int(-1, i64::MAX), "1048576", HIDDEN, NO_LOG_OF_SIZES;
 /// Bytes from which a request is remembered; -1 none.
 commandlog_request_larger_than: i64 = "commandlog-request-larger-than" [], int(-1, i64::MAX), "1048576", HIDDEN, NO_LOG_OF_SIZES;
+/// Let DEBUG ASSERT end the server.
+enable_debug_assert: bool = "enable-debug-assert" [], Bool, "no", HIDDEN.and(IMMUTABLE),
+    Accepted("there is no DEBUG ASSERT");
 /// Say that the server is Redis.
 extended_redis_compatibility: bool = "extended-redis-compatibility" [], Bool, "no", HIDDEN, Accepted("it always does");
 /// What the order of SCAN is made of.
