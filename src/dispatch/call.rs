@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::command::{Handler, Request, ScriptHandler, SessionHandler};
 use super::cx::{AdminCx, ReadCx, SessionCx, WriteCx};
 use super::error::CmdError;
-use super::exec::Executor;
+use super::exec::{Executor, HOLD_MAX_NS};
 use super::gates::is_exec;
 use super::redact::shown;
 use super::reply::ReplySlot;
@@ -31,8 +31,8 @@ use crate::tracking::OwnChanges;
 pub(super) struct Accounts {
     /// `latency-tracking`
     has_histogram: bool,
-    /// From here on, in ns, a request is one for the slow log, or a latency event.
-    slow_ns: u64,
+    /// From here on, in ns, there is more to do: locks are to go, it is one for the slow log, or a latency event.
+    long_ns: u64,
 }
 
 impl Accounts {
@@ -41,7 +41,10 @@ impl Accounts {
         let event_ms = Some(config.latency_monitor_threshold).filter(|&threshold_ms| threshold_ms > 0);
         let slowlog_ns = slowlog_us.map_or(u64::MAX, |us| us.saturating_mul(1000));
         let event_ns = event_ms.map_or(u64::MAX, |ms| ms.saturating_mul(1_000_000));
-        Accounts { has_histogram: config.latency_tracking, slow_ns: slowlog_ns.min(event_ns) }
+        Accounts {
+            has_histogram: config.latency_tracking,
+            long_ns: slowlog_ns.min(event_ns).min(HOLD_MAX_NS),
+        }
     }
 }
 
@@ -100,6 +103,7 @@ impl<'k> Executor<'k> {
     }
 
     fn call_admin(&mut self, session: &mut Session, request: &Request<'_>, out: &mut Output) {
+        self.count_lookups();
         let is_alone = self.gathered.is_none();
         if is_alone {
             // It may wait for locks itself, and nobody waits while holding. A transaction with such a command in it holds all
@@ -299,17 +303,22 @@ impl<'k> Executor<'k> {
         }
     }
 
+    /// Hits and misses are counted when there is more to say, or somebody may ask, or the batch ends.
+    pub(super) fn count_lookups(&mut self) {
+        let (hits, misses) = self.view.take_lookups();
+        bump(&self.stats.counters.keyspace_hits, hits);
+        bump(&self.stats.counters.keyspace_misses, misses);
+    }
+
     /// Hands the effects to whoever listens, while the locks are still held.
     #[inline(always)] // As above.
     fn finish(&mut self, session: &Session, request: &Request<'_>) {
-        let counters = &self.stats.counters;
-        let (hits, misses) = self.view.take_lookups();
-        bump(&counters.keyspace_hits, hits);
-        bump(&counters.keyspace_misses, misses);
-        let effects = self.view.effects();
-        if effects.is_empty() {
+        if self.view.effects().is_empty() {
             return;
         }
+        self.count_lookups();
+        let counters = &self.stats.counters;
+        let effects = self.view.effects();
         bump(&counters.expired_keys, effects.expired);
         bump(&counters.changes, effects.changes);
         // A change that nobody is told of still is journalled.
@@ -398,13 +407,14 @@ impl<'k> Executor<'k> {
         self.stats.ran(request.command.id, nanos, failed, accounts.has_histogram);
         bump(&self.stats.counters.commands, 1);
         bump(&session.shared.usage.commands, 1);
-        if nanos >= accounts.slow_ns {
-            self.note_slow(session, request, nanos);
+        if nanos >= accounts.long_ns {
+            self.note_long(session, request, nanos);
         }
     }
 
     #[cold]
-    fn note_slow(&self, session: &Session, request: &Request<'_>, nanos: u64) {
+    fn note_long(&mut self, session: &Session, request: &Request<'_>, nanos: u64) {
+        self.has_run_long |= nanos >= HOLD_MAX_NS;
         let config = self.engine.config.snapshot();
         let flags = request.command.command.spec.flags;
         let seconds = self.engine.time.now_ms().seconds();

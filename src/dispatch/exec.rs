@@ -39,8 +39,8 @@ const ATTEMPTS_MAX: u32 = 8;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// A request that took longer lets the shards go that are held for those behind it: others have waited long enough.
-const HOLD_MAX_NS: u64 = 50_000;
+/// A request that took so long lets the shards go that are held for those behind it: others have waited long enough.
+pub(super) const HOLD_MAX_NS: u64 = 50_000;
 
 /// Whether the request ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +157,8 @@ pub struct Executor<'k> {
     pub(super) ground: Ground<'k>,
     /// A script was told to stop because the server ends: nothing of it counts.
     pub(super) is_abandoned: bool,
+    /// The last request took longer than locks are held.
+    pub(super) has_run_long: bool,
     /// What a command about the server, or a script, found held for long.
     pub(super) obstacle: Option<Busy>,
     /// The command of the last request, and how it was spelled: of clients', and of scripts'.
@@ -174,6 +176,12 @@ pub struct Executor<'k> {
     pub(super) accounts: Accounts,
     /// Monotonic time at which the last request ended, in ns.
     pub(super) last_ns: u64,
+}
+
+impl Drop for Executor<'_> {
+    fn drop(&mut self) {
+        self.count_lookups();
+    }
 }
 
 impl<'k> Executor<'k> {
@@ -208,6 +216,7 @@ impl<'k> Executor<'k> {
             in_script: false,
             ground: Ground::Fixed,
             is_abandoned: false,
+            has_run_long: false,
             obstacle: None,
             last: Default::default(),
             recent: Default::default(),
@@ -335,7 +344,6 @@ impl<'k> Executor<'k> {
             Err(Step::Parked(place)) => return self.put_off(session, request.command, place, out),
             Err(step) => return step,
         }
-        let began_ns = self.last_ns;
         // The gates may have looked again.
         if self.is_clear {
             self.view.go_on(self.now);
@@ -355,7 +363,7 @@ impl<'k> Executor<'k> {
             self.serve(attempts);
             self.is_clear = false;
         }
-        if self.last_ns - began_ns > HOLD_MAX_NS {
+        if std::mem::take(&mut self.has_run_long) {
             self.view.release();
         }
         if session.waiting.is_some() { Step::Waits } else { Step::Done }
@@ -563,7 +571,9 @@ impl<'k> Executor<'k> {
         let (keyspace, mut keys) = (&self.engine.keyspace, Keys::new());
         match command.only_key {
             Some(position) => keys.push(keyspace.key_again(args.at(position), queued.key_hash)),
-            None => push_keys(keyspace, command, &args, &mut keys),
+            None => {
+                push_keys(keyspace, command, &args, &mut keys);
+            }
         }
         if session.tracking.is_some() && command.full_name == "client|tracking" {
             self.tell_own(session.id());

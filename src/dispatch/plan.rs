@@ -81,17 +81,16 @@ impl<'k> Executor<'k> {
         self.is_clear = false;
         for args in requests {
             let command = self.find(args.at(0)).and_then(|found| admit(found, &args));
-            let keys_before = plan.keys.len();
-            if let Some(command) = command {
-                push_keys(&self.engine.keyspace, command, &args, &mut plan.keys);
-            }
-            let keys = plan.keys.len() - keys_before;
+            let keys = match command {
+                Some(command) => push_keys(&self.engine.keyspace, command, &args, &mut plan.keys),
+                None => 0,
+            };
             plan.requests.push(Understood { args, command, keys });
         }
     }
 }
 
-/// Appends the keys of a request. Where they can't be told (a number of keys that is none) there are none: the command says in
+/// Appends the keys of a request; returns how many they are. Where they can't be told (a number of keys that is none) there are none: the command says in
 /// its own words what is wrong.
 #[inline(always)] // All but its usual branch is elsewhere.
 pub(super) fn push_keys<'a>(
@@ -99,19 +98,28 @@ pub(super) fn push_keys<'a>(
     registered: &Registered,
     args: &Args<'a>,
     keys: &mut Keys<'a>,
-) {
+) -> usize {
     match registered.only_key.and_then(|position| args.get(position)) {
         // Nearly all requests have one key at a fixed place.
-        Some(name) => keys.push(keyspace.key(name)),
+        Some(name) => {
+            keys.push(keyspace.key(name));
+            1
+        }
         None => push_walked(keyspace, registered, args, keys),
     }
 }
 
 #[inline(never)] // As it is much longer.
-fn push_walked<'a>(keyspace: &Keyspace, registered: &Registered, args: &Args<'a>, keys: &mut Keys<'a>) {
+fn push_walked<'a>(
+    keyspace: &Keyspace,
+    registered: &Registered,
+    args: &Args<'a>,
+    keys: &mut Keys<'a>,
+) -> usize {
     let before = keys.len();
     let walked = registered.command.walk_keys(args, |position, _| keys.push(keyspace.key(args.at(position))));
     if walked.is_err() {
         keys.truncate(before);
     }
+    keys.len() - before
 }
