@@ -16,12 +16,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use ochre::keyspace::DbIndex;
-use ochre::keyspace::lock::ParkingMutex;
+use ochre::keyspace::lock::{ParkingMutex, release_all};
 use ochre::keyspace::waiters::{Ending, Pending, Served, Wait, Waiter, Wanted};
 use ochre::resp::{OwnedArgs, Proto};
 use ochre::value::Kind;
 use shuttle::future;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use smallvec::SmallVec;
 
 /// Schedules of each kind; each test ends within seconds.
 const SCHEDULES: usize = 3_000;
@@ -122,11 +123,14 @@ fn who_waits_for_several_locks_without_holding_gets_them() {
             shuttle::thread::spawn(move || {
                 future::block_on(poll_fn(|cx| {
                     loop {
-                        // Like a view: all or nothing, and parked at the one that was busy.
+                        // Like a view: all or nothing, let go together, and parked at the one that was busy.
                         let mut busy = order[0];
-                        if let Some(mut first) = locks[order[0]].try_lock() {
-                            if let Some(mut second) = locks[order[1]].try_lock() {
-                                (*first, *second) = (*first + 1, *second + 1);
+                        if let Some(first) = locks[order[0]].try_lock() {
+                            if let Some(second) = locks[order[1]].try_lock() {
+                                let mut held: SmallVec<[_; 2]> =
+                                    [(0, first), (1, second)].into_iter().collect();
+                                held.iter_mut().for_each(|(_, value)| **value += 1);
+                                release_all(&mut held);
                                 return Poll::Ready(());
                             }
                             busy = order[1];

@@ -5,7 +5,7 @@
 //! elements that requests look up in big collections.
 //!
 //! A table can't be looked at without its lock. With one shard that is held for the batch anyway. With several the
-//! shards of all the requests are taken at once, when that are few and all of them free: the requests then find them
+//! shards of all the requests are taken at once, when they are few, but those that others hold: the requests then find them
 //! held. Otherwise each request takes its own, and one with many keys fetches for itself.
 
 use smallvec::SmallVec;
@@ -28,14 +28,12 @@ impl Executor<'_> {
     pub fn prefetch(&mut self, db: DbIndex, plan: &Plan<'_>) {
         let keyspace = &self.engine.keyspace;
         let keys = plan.keys();
-        let locks = if keyspace.shard_count() == 1 {
-            LockSet::One(ShardId(0))
-        } else if keys.len() > KEYS_AHEAD_MAX {
-            return;
-        } else {
-            LockSet::of(keys.iter().map(|key| keyspace.shard_of(key.hash())))
-        };
-        if self.view.lock(&locks).is_err() {
+        if keyspace.shard_count() > 1 {
+            if keys.len() > KEYS_AHEAD_MAX {
+                return;
+            }
+            self.view.lock_free_ones(keys);
+        } else if self.view.lock(&LockSet::One(ShardId(0))).is_err() {
             return;
         }
         if self.view.is_beyond_caches(db) {

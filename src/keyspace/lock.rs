@@ -16,7 +16,10 @@
 //! waiters after unlocking, both sequentially consistent: one of them sees the other. `tests/shuttle.rs`
 //! lets a model checker search for a schedule that breaks this.
 
+use std::sync::atomic::AtomicU16;
 use std::task::Waker;
+
+use smallvec::{Array, SmallVec};
 
 use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
 
@@ -36,6 +39,8 @@ pub struct ParkingMutex<T> {
     waiting: AtomicUsize,
     /// The holder keeps it for long.
     held_long: AtomicBool,
+    /// See [`ParkingMutex::place`].
+    place: AtomicU16,
     parked: Mutex<Vec<Waker>>,
 }
 
@@ -52,6 +57,7 @@ impl<T> ParkingMutex<T> {
             value: Mutex::new(value),
             waiting: AtomicUsize::new(0),
             held_long: AtomicBool::new(false),
+            place: AtomicU16::new(0),
             parked: Mutex::new(Vec::new()),
         }
     }
@@ -59,21 +65,27 @@ impl<T> ParkingMutex<T> {
     /// The lock, if nobody holds it for longer than a short spin.
     #[inline]
     pub fn try_lock(&self) -> Option<ParkingGuard<'_, T>> {
-        match self.value.try_lock() {
-            Some(guard) => Some(ParkingGuard { guard: Some(guard), mutex: self }),
-            None => self.spin(),
-        }
+        self.try_lock_at_once().or_else(|| self.spin())
+    }
+
+    /// The lock, if nobody holds it.
+    #[inline]
+    pub fn try_lock_at_once(&self) -> Option<ParkingGuard<'_, T>> {
+        self.value.try_lock().map(|guard| ParkingGuard { guard: Some(guard), mutex: self })
     }
 
     #[cold]
     fn spin(&self) -> Option<ParkingGuard<'_, T>> {
-        for _ in 0..SPINS {
+        (0..SPINS).find_map(|_| {
             std::hint::spin_loop();
-            if let Some(guard) = self.value.try_lock() {
-                return Some(ParkingGuard { guard: Some(guard), mutex: self });
-            }
-        }
-        None
+            self.try_lock_at_once()
+        })
+    }
+
+    /// What its holder has said last ([`ParkingGuard::note_place`]), or anything for whoever does not hold it.
+    #[inline]
+    pub fn place(&self) -> usize {
+        self.place.load(Ordering::Relaxed).into()
     }
 
     /// The lock, blocking this thread. For threads without connections, and for a waiter that has
@@ -132,6 +144,21 @@ impl<T> ParkingMutex<T> {
 }
 
 impl<T> ParkingGuard<'_, T> {
+    /// Notes where the holder keeps this guard among others, so that it finds it again without a search.
+    #[inline]
+    pub fn note_place(&self, place: usize) {
+        self.mutex.place.store(place as u16, Ordering::Relaxed);
+    }
+
+    /// The first half of letting it go; a fence and a look at who waits are to follow.
+    #[inline]
+    fn unlock(&mut self) {
+        if self.mutex.is_held_long() {
+            self.mutex.held_long.store(false, Ordering::Relaxed);
+        }
+        self.guard = None;
+    }
+
     /// Whether somebody has parked meanwhile.
     pub fn is_wanted(&self) -> bool {
         self.mutex.waiting.load(Ordering::Relaxed) > 0
@@ -176,13 +203,26 @@ impl<T> std::ops::DerefMut for ParkingGuard<'_, T> {
 impl<T> Drop for ParkingGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.mutex.is_held_long() {
-            self.mutex.held_long.store(false, Ordering::Relaxed);
+        if self.guard.is_some() {
+            self.unlock();
+            fence(Ordering::SeqCst);
         }
-        self.guard = None;
-        fence(Ordering::SeqCst);
         if self.mutex.waiting.load(Ordering::Relaxed) > 0 {
             self.mutex.wake_parked();
         }
+    }
+}
+
+/// Drops the guards; one fence does for all of them.
+#[inline]
+pub fn release_all<'m, I, T: 'm, A>(guards: &mut SmallVec<A>)
+where
+    A: Array<Item = (I, ParkingGuard<'m, T>)>,
+{
+    if !guards.is_empty() {
+        guards.iter_mut().for_each(|(_, guard)| guard.unlock());
+        fence(Ordering::SeqCst);
+        // Each looks who waits.
+        guards.clear();
     }
 }

@@ -29,7 +29,7 @@ use super::audit::{Access, Audit};
 use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
-use super::lock::ParkingGuard;
+use super::lock::{ParkingGuard, release_all};
 use super::sizes::Place;
 use super::unlogged::Unlogged;
 use super::waiters::{ReadyKey, Waiter};
@@ -40,6 +40,9 @@ use super::{
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::ds::table::{Arriving, Touch};
+
+/// More than that are let go before a request takes the one that it needs besides.
+const HELD_FEW: usize = 16;
 
 /// Distinct shards in ascending order.
 pub type ShardSet = SmallVec<[ShardId; 16]>;
@@ -72,7 +75,7 @@ impl LockSet {
 /// Locked shards and the circumstances of the command that runs on them.
 pub struct View<'k> {
     keyspace: &'k Keyspace,
-    /// Ascending by shard.
+    /// Each where its lock says ([`ParkingGuard::note_place`]); ascending by shard when all are held.
     guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
     script_guard: Option<ParkingGuard<'k, ()>>,
     /// The last write of any shard that was held.
@@ -260,6 +263,11 @@ impl<'k> View<'k> {
     }
 
     fn lock_afresh(&mut self, set: &LockSet) -> Result<(), Busy> {
+        if let LockSet::One(id) = *set
+            && self.try_one_more(id)
+        {
+            return Ok(());
+        }
         self.release();
         let keyspace = self.keyspace;
         let locked = match set {
@@ -270,6 +278,32 @@ impl<'k> View<'k> {
         };
         self.read_settings();
         locked
+    }
+
+    /// Holds the shards of `keys`, but those that others hold.
+    pub fn lock_free_ones(&mut self, keys: &[Key<'_>]) {
+        let keyspace = self.keyspace;
+        self.release();
+        self.guards.reserve(keys.len());
+        for key in keys {
+            let id = keyspace.shard_of(key.hash());
+            if self.position(id).is_none()
+                && let Some(guard) = keyspace.shard(id).try_lock_at_once()
+            {
+                self.hold(id, guard);
+            }
+        }
+        self.read_settings();
+    }
+
+    /// Holds a shard besides the few that are held, if it is free.
+    fn try_one_more(&mut self, id: ShardId) -> bool {
+        if !(1..HELD_FEW).contains(&self.guards.len()) || self.script_guard.is_some() {
+            return false;
+        }
+        let Some(guard) = self.keyspace.shard(id).try_lock_at_once() else { return false };
+        self.hold(id, guard);
+        true
     }
 
     /// Holds `set` after waiting for it in order; the script mutex can be busy, or a shard that is held for long.
@@ -288,7 +322,7 @@ impl<'k> View<'k> {
                 self.release();
                 return Err(Busy::Shard(id));
             };
-            self.guards.push((id, guard));
+            self.hold(id, guard);
         }
         self.read_settings();
         Ok(())
@@ -301,7 +335,7 @@ impl<'k> View<'k> {
     pub fn lock_patiently(&mut self, set: &LockSet) -> Result<(), Busy> {
         if let LockSet::One(id) = *set {
             self.release();
-            self.guards.push((id, self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?));
+            self.hold(id, self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?);
             self.read_settings();
             return Ok(());
         }
@@ -332,7 +366,7 @@ impl<'k> View<'k> {
         if let LockSet::One(id) = *set {
             // Waiting for one while holding none needs no order.
             self.release();
-            self.guards.push((id, self.keyspace.shard(id).lock_blocking()));
+            self.hold(id, self.keyspace.shard(id).lock_blocking());
             return self.read_settings();
         }
         while let Err(busy) = self.lock_in_order(set) {
@@ -358,7 +392,7 @@ impl<'k> View<'k> {
         for (_, guard) in &self.guards {
             self.seen = self.seen.max(guard.last_write);
         }
-        self.guards.clear();
+        release_all(&mut self.guards);
         self.script_guard = None;
     }
 
@@ -378,7 +412,7 @@ impl<'k> View<'k> {
             taken.push((id, guard));
         }
         self.guards.extend(taken);
-        self.guards.sort_unstable_by_key(|(id, _)| *id);
+        self.sort_held();
         true
     }
 
@@ -411,11 +445,14 @@ impl<'k> View<'k> {
         };
         for &id in wanted {
             if self.position(id).is_none() {
-                let guard = self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?;
-                self.guards.push((id, guard));
-                self.guards.sort_unstable_by_key(|(id, _)| *id);
+                let Some(guard) = self.keyspace.shard(id).lock_unless_long() else {
+                    self.sort_held();
+                    return Err(Busy::Shard(id));
+                };
+                self.hold(id, guard);
             }
         }
+        self.sort_held();
         Ok(())
     }
 
@@ -455,7 +492,7 @@ impl<'k> View<'k> {
     fn try_shard(&mut self, id: ShardId) -> Result<(), Busy> {
         match self.keyspace.shard(id).try_lock() {
             Some(guard) => {
-                self.guards.push((id, guard));
+                self.hold(id, guard);
                 Ok(())
             }
             None => {
@@ -466,11 +503,21 @@ impl<'k> View<'k> {
     }
 
     #[inline]
+    fn hold(&mut self, id: ShardId, guard: ParkingGuard<'k, Shard>) {
+        guard.note_place(self.guards.len());
+        self.guards.push((id, guard));
+    }
+
+    fn sort_held(&mut self) {
+        self.guards.sort_unstable_by_key(|(id, _)| *id);
+        self.guards.iter().enumerate().for_each(|(place, (_, guard))| guard.note_place(place));
+    }
+
+    /// Where the guard of a shard is, if it is held. Its lock says where; if somebody else holds it, another shard's guard is there.
+    #[inline]
     fn position(&self, id: ShardId) -> Option<usize> {
-        if self.guards.len() == 1 {
-            return (self.guards[0].0 == id).then_some(0);
-        }
-        self.guards.binary_search_by_key(&id, |(held, _)| *held).ok()
+        let place = self.keyspace.shard(id).place();
+        self.guards.get(place).is_some_and(|(held, _)| *held == id).then_some(place)
     }
 
     /// The shard of `key` and, beside it, the circumstances.
