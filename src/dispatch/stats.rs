@@ -97,7 +97,7 @@ pub struct CommandTotals {
 #[repr(align(128))]
 pub struct WorkerStats {
     pub counters: Counters,
-    /// Bytes of reply buffers that are nobody's or lent for a short while.
+    /// Bytes of reply buffers that are nobody's or lent for a short while, but for the first one.
     pub buffer_bytes: AtomicUsize,
     commands: Box<[CommandCell]>,
 }
@@ -158,7 +158,7 @@ impl Stats {
         &self.workers[index]
     }
 
-    /// Bytes of the workers' reply buffers that are nobody's or lent for a short while.
+    /// Bytes of the workers' reply buffers that are nobody's or lent for a short while, but for each one's first.
     pub fn buffer_bytes(&self) -> usize {
         self.workers.iter().map(|worker| worker.buffer_bytes.load(Ordering::Relaxed)).sum()
     }

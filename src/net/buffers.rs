@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Many are lent at a time, because replies wait for the other connections that are ready. What is pooled or lent belongs to no
-//! client and is no data, so `maxmemory` does not count it; what became a connection's own counts as its.
+//! client and is no data, so `maxmemory` does not count it, but for one of each worker; what became a connection's own counts as its.
 //!
 //! **Invariant:** a lent buffer counts as [`BUFFER_BYTES`], a pooled one as its capacity.
 

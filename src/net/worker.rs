@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::buffers::Buffers;
+use super::buffers::{BUFFER_BYTES, Buffers};
 use super::connection::Connection;
 use super::courtesy::Courtesy;
 use super::postman;
@@ -180,7 +180,9 @@ impl Worker {
     }
 
     fn tell_buffers(&self) {
-        self.stats().buffer_bytes.store(self.buffers.bytes(), Ordering::Relaxed);
+        // One is always there: it is a part of the server.
+        let bytes = self.buffers.bytes().saturating_sub(BUFFER_BYTES);
+        self.stats().buffer_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// A connection ended.

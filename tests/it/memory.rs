@@ -69,6 +69,21 @@ fn memory_stays_within_the_limit_under_every_policy() {
     }
 }
 
+/// A limit hardly above an empty server: the buffer that a worker always has is a part of it.
+#[test]
+fn a_small_limit_is_kept_to_the_page() {
+    let (_process, port) = started(&["--save", "", "--io-threads", "1", "--maxmemory-policy", "allkeys-random"]);
+    let mut wire = Wire::connect(at(port));
+    let limit = number(&mut wire, "used_memory") + 100 * 1024;
+    assert_eq!(wire.ask(&format!("CONFIG SET maxmemory {limit}")), Reply::ok());
+    for count in 0..6_000 {
+        assert_eq!(wire.ask(&format!("SET key:{count} x")), Reply::ok());
+    }
+    let used = number(&mut wire, "used_memory");
+    assert!(used < limit + 4096, "{used} of {limit}");
+    assert!(number(&mut wire, "evicted_keys") > 0);
+}
+
 #[test]
 fn without_a_policy_writes_are_refused_and_nothing_goes() {
     let (_process, mut wire, limit) = limited("noeviction", 4 << 20);
