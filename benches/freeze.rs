@@ -135,7 +135,7 @@ impl Collection for List {
 
     fn insert(&mut self, number: u64) {
         let name = name(number);
-        self.grow(list::Limits { max_listpack_size: -2 }, name.len(), 1);
+        self.grow(list::Limits { max_listpack_size: -2 }, || name.len(), 1);
         self.push(End::Back, &name);
     }
 

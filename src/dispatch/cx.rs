@@ -148,6 +148,13 @@ impl WriteCx<'_, '_> {
         self.read.view.edit(self.read.session.db, key, change)
     }
 
+    /// Whether the string under the key already is what the command would make it; see [`View::suffices`].
+    #[inline(always)] // As there.
+    pub fn string_suffices(&mut self, key: Key<'_>, suffices: impl FnOnce(&[u8]) -> bool) -> bool {
+        let suffices = |entry: &Entry| string_of(entry).is_some_and(|string| suffices(string.bytes()));
+        self.read.view.suffices(self.read.session.db, key, suffices)
+    }
+
     /// As [`WriteCx::edit`], in another database.
     pub fn edit_in<R>(
         &mut self,

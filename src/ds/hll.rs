@@ -60,9 +60,14 @@ pub struct Corrupted;
 /// The encoding by header and length; `None` when the string is no HyperLogLog.
 #[inline]
 pub fn encoding_of(bytes: &[u8]) -> Option<Encoding> {
-    match bytes.get(..HEADER_BYTES)? {
-        [b'H', b'Y', b'L', b'L', 0, ..] if bytes.len() == DENSE_BYTES => Some(Encoding::Dense),
-        [b'H', b'Y', b'L', b'L', 1, ..] => Some(Encoding::Sparse),
+    let (magic, rest) = bytes.get(..HEADER_BYTES)?.split_first_chunk()?;
+    // At once, not byte by byte.
+    if magic != MAGIC {
+        return None;
+    }
+    match rest {
+        [0, ..] if bytes.len() == DENSE_BYTES => Some(Encoding::Dense),
+        [1, ..] => Some(Encoding::Sparse),
         _ => None,
     }
 }
@@ -125,9 +130,15 @@ pub fn forget_count(bytes: &mut [u8]) {
     }
 }
 
+/// Whether it is a dense one in which none of these would raise a register.
+#[inline]
+pub fn has_dense(bytes: &[u8], mut traces: impl Iterator<Item = Trace>) -> bool {
+    encoding_of(bytes) == Some(Encoding::Dense) && !traces.any(|trace| raises_dense(bytes, trace))
+}
+
 /// Whether a register of a dense one would rise.
 #[inline]
-pub fn raises_dense(bytes: &[u8], trace: Trace) -> bool {
+fn raises_dense(bytes: &[u8], trace: Trace) -> bool {
     dense::get(bytes, trace.register) < trace.rank
 }
 

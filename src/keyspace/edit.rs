@@ -84,7 +84,9 @@ impl<'k> View<'k> {
         {
             discard(gone);
         }
-        db.volatile = db.volatile + usize::from(closed.has_deadline) - usize::from(closed.had_deadline);
+        if closed.has_deadline != closed.had_deadline {
+            db.volatile = db.volatile + usize::from(closed.has_deadline) - usize::from(closed.had_deadline);
+        }
         db.sizes.shift(closed.places.0, closed.places.1);
         if let Some(when) = closed.new_deadline {
             db.table.note_deadline(key.hash(), when);

@@ -12,6 +12,7 @@
 
 use super::entry::Entry;
 use crate::ds::blob::Payload;
+use crate::value::hash::Hash;
 use crate::value::{Facts, Value};
 use std::num::NonZeroU16;
 
@@ -44,9 +45,14 @@ impl Place {
             Value::List(list) => Place::at(1, list.len(), false),
             Value::Set(set) => Place::at(2, set.len(), false),
             Value::SortedSet(zset) => Place::at(3, zset.len(), false),
-            Value::Hash(hash) => Place::at(4, hash.len(), hash.due().is_some()),
+            Value::Hash(hash) => Place::of_hash(hash),
             Value::Stream(_) => Place::STREAM,
         }
+    }
+
+    #[inline(never)] // The others need no calls, so no room for what these leave behind.
+    fn of_hash(hash: &Hash) -> Place {
+        Place::at(4, hash.len(), hash.due().is_some())
     }
 
     #[inline]

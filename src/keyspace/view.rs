@@ -572,6 +572,22 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Whether the entry of `key` is there and `suffices` for a command that would have changed it otherwise. That is its use
+    /// then, neither hit nor miss; if not, nothing has happened, and an edit follows.
+    #[inline(always)] // As above.
+    pub fn suffices(&mut self, db: DbIndex, key: Key<'_>, suffices: impl FnOnce(&Entry) -> bool) -> bool {
+        let (shard, cx) = self.split(key);
+        let now = cx.now;
+        let wants = |entry: &Entry| !is_expired(entry, now) && suffices(entry);
+        let Touch::Found(entry) = shard.db_mut(db).table.find_touch(key.hash(), key.bytes(), wants) else {
+            return false;
+        };
+        if !cx.no_touch {
+            cx.touch(entry);
+        }
+        true
+    }
+
     /// The entry of `key` for commands about the key (TTL, TYPE): counts, but is no use of the value.
     pub fn inspect(&mut self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         let (shard, cx) = self.split(key);

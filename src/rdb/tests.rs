@@ -26,7 +26,7 @@ fn list(elements: impl Iterator<Item = String>) -> List {
     let limits = Limits::default().list;
     let mut list = List::default();
     for element in elements {
-        list.grow(limits, element.len(), 1);
+        list.grow(limits, || element.len(), 1);
         list.push(End::Back, element.as_bytes());
     }
     list

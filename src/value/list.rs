@@ -53,11 +53,11 @@ impl List {
         }
     }
 
-    /// Gets ready for `count` more elements of `bytes` in all.
-    #[inline]
-    pub fn grow(&mut self, limits: Limits, bytes: usize, count: usize) {
+    /// Gets ready for `count` more elements of `bytes` in all; asks for them only while they matter.
+    #[inline(always)] // Long lists only pass by.
+    pub fn grow(&mut self, limits: Limits, bytes: impl FnOnce() -> usize, count: usize) {
         if let List::Packed(pack) = self
-            && limits.node().is_exceeded_by(pack.byte_len() + bytes, pack.len() + count)
+            && limits.node().is_exceeded_by(pack.byte_len() + bytes(), pack.len() + count)
         {
             *self = List::Quick(Box::new(QuickList::of_pack(limits.node(), std::mem::take(pack))));
         }

@@ -450,7 +450,7 @@ fn sort(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
         return Ok(reply.count(0));
     }
     let mut list = List::default();
-    list.grow(limits, values.total_bytes(), values.len());
+    list.grow(limits, || values.total_bytes(), values.len());
     values.iter().for_each(|value| list.push(End::Back, value));
     cx.edit(destination, |entry| {
         entry.set_value(list, Ttl::Clear);

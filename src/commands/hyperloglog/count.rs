@@ -55,17 +55,31 @@ pub const COMMANDS: &[Command] = &[
 const ADDED: Effect = Effect::event(EventClass::String, "pfadd");
 
 fn pfadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
-    let max_bytes = sparse_max_bytes(cx);
+    let key = req.key(0)?;
     let traces = || (2..req.len()).map(|index| Trace::of(req.arg(index)));
-    let changes = cx.edit(req.key(0)?, |entry| {
+    // Most elements change nothing: nothing is opened, let alone copied, for them.
+    if cx.string_suffices(key, |bytes| hll::has_dense(bytes, traces())) {
+        return Ok(reply.flag(false));
+    }
+    let changes = add_elements(cx, key, traces())?;
+    Ok(reply.flag(changes > 0))
+}
+
+/// Adds, whatever is there; how many registers rose, and one if there was nothing.
+#[inline(never)] // What it needs room for is not made for those that change nothing.
+fn add_elements(
+    cx: &mut WriteCx<'_, '_>,
+    key: Key<'_>,
+    traces: impl Iterator<Item = Trace>,
+) -> Result<u32, CmdError> {
+    let max_bytes = sparse_max_bytes(cx);
+    cx.edit(key, |entry| {
         let found = entry.string()?.map(inspect).transpose()?;
         let changes = match found {
-            // Most elements change nothing, and a string that somebody shares need not be copied for them.
-            Some((bytes, Encoding::Dense)) if !traces().any(|trace| hll::raises_dense(bytes, trace)) => 0,
-            Some((_, Encoding::Dense)) => add_in_place(entry, traces())?,
+            Some((_, Encoding::Dense)) => add_in_place(entry, traces)?,
             Some((bytes, Encoding::Sparse)) => {
                 let mut bytes = Cow::Borrowed(bytes);
-                let changes = add_all(&mut bytes, traces(), max_bytes)?;
+                let changes = add_all(&mut bytes, traces, max_bytes)?;
                 match bytes {
                     Cow::Owned(bytes) => entry.set_string_owned(bytes, Ttl::Keep),
                     // As in Redis the string is `raw` from then on.
@@ -77,7 +91,7 @@ fn pfadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
             }
             None => {
                 let mut bytes = Cow::Owned(hll::empty());
-                let changes = add_all(&mut bytes, traces(), max_bytes)?;
+                let changes = add_all(&mut bytes, traces, max_bytes)?;
                 let mut bytes = bytes.into_owned();
                 hll::forget_count(&mut bytes);
                 entry.set_string_owned(bytes, Ttl::Clear);
@@ -85,8 +99,7 @@ fn pfadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> O
             }
         };
         Ok((changes, if changes > 0 { ADDED.changes(changes) } else { Effect::NONE }))
-    })?;
-    Ok(reply.flag(changes > 0))
+    })
 }
 
 /// Adds to a dense one; how many registers rose.

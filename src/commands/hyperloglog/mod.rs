@@ -17,7 +17,11 @@ use crate::keyspace::entry::StringRef;
 fn inspect(string: StringRef<'_>) -> Result<(&[u8], Encoding), CmdError> {
     const NO_HLL: CmdError = CmdError::text("WRONGTYPE Key is not a valid HyperLogLog string value.");
     let bytes = string.bytes();
-    Ok((bytes, hll::encoding_of(bytes).ok_or(NO_HLL)?))
+    match hll::encoding_of(bytes) {
+        Some(encoding) => Ok((bytes, encoding)),
+        // Not `ok_or`: the error would be made, and dropped, each time.
+        None => Err(NO_HLL),
+    }
 }
 
 fn corrupted(_: Corrupted) -> CmdError {

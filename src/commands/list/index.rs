@@ -81,7 +81,7 @@ fn lset(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Ou
         let index = int(req.arg(2))?;
         let Some(list) = entry.value_mut::<List>()? else { return Err(CmdError::NoSuchKey) };
         // As Redis: the form changes before the index is looked at.
-        list.grow(limits, element.len(), 1);
+        list.grow(limits, || element.len(), 1);
         let is_set = index_in(index, list.len()).is_some_and(|index| list.set(index, element));
         if !is_set {
             return Ok((false, Effect::NONE));
@@ -103,7 +103,7 @@ fn linsert(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) ->
     let len = cx.edit(req.key(0)?, |entry| {
         let Some(list) = entry.value_mut::<List>()? else { return Ok((0, Effect::NONE)) };
         // As Redis: the form changes whether or not the pivot is found.
-        list.grow(limits, element.len(), 1);
+        list.grow(limits, || element.len(), 1);
         let Some(index) = position(list, pivot) else { return Ok((-1, Effect::NONE)) };
         list.insert(index, behind, element);
         Ok((list.len() as i64, Effect::event(EventClass::List, "linsert")))

@@ -83,7 +83,7 @@ pub(super) fn move_element(
     }
     cx.edit(destination, |entry| {
         let list = entry.value_or_default::<List>()?;
-        list.grow(limits, element.grows_by(), 1);
+        list.grow(limits, || element.grows_by(), 1);
         list.push(to, &element.bytes);
         // Both halves together are one change.
         Ok(((), pushed(to).changes(0)))
@@ -135,7 +135,7 @@ fn rotate(
     cx.edit(key, |entry| {
         if let Some(list) = entry.value_mut::<List>()? {
             list.take(from, |_| ());
-            list.grow(limits, element.grows_by(), 1);
+            list.grow(limits, || element.grows_by(), 1);
             list.push(to, &element.bytes);
             list.shrink(limits);
         }

@@ -23,9 +23,12 @@ pub(super) fn get(bytes: &[u8], register: usize) -> u8 {
 #[inline]
 fn read(registers: &[u8], register: usize) -> u8 {
     let (at, shift) = (register * 6 / 8, register * 6 % 8);
-    let low = registers.get(at).copied().unwrap_or(0);
-    let high = registers.get(at + 1).copied().unwrap_or(0);
-    (u16::from_le_bytes([low, high]) >> shift) as u8 & 0x3f
+    let pair = match registers.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(pair) => *pair,
+        // The last register ends in the last byte.
+        None => [registers.get(at).copied().unwrap_or(0), 0],
+    };
+    (u16::from_le_bytes(pair) >> shift) as u8 & 0x3f
 }
 
 /// Sets a register to `rank` if that is more; whether it was.

@@ -40,7 +40,7 @@ fn put(view: &mut View<'_>, db: u16, name: &str, number: u64) {
                 let mut list = List::default();
                 let limits = crate::rdb::read::Limits::default().list;
                 for _ in 0..300 {
-                    list.grow(limits, text.len(), 1);
+                    list.grow(limits, || text.len(), 1);
                     list.push(End::Back, text.as_bytes());
                 }
                 entry.set_value(list, Ttl::Clear);
