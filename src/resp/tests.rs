@@ -267,6 +267,18 @@ fn snapshot(out: &Output) -> Vec<u8> {
 }
 
 #[test]
+fn numbers_of_every_length() {
+    let powers = (0..19).map(|exponent| 10_i64.pow(exponent));
+    let edges = powers.flat_map(|power| [power - 1, power, power + 1, power.saturating_mul(9)]);
+    for value in edges.chain([i64::MAX - 1, i64::MAX]) {
+        for value in [value, -value, !value] {
+            let line = format!(":{value}\r\n");
+            assert_eq!(encoded(Proto::Resp2, |writer| writer.int(value)), line.as_bytes());
+        }
+    }
+}
+
+#[test]
 fn an_output_is_produced_up_to_its_limit() {
     let value = [b'v'; 1_000];
     let mut output = Output::default();

@@ -72,7 +72,8 @@ fn memory_stays_within_the_limit_under_every_policy() {
 /// A limit hardly above an empty server: the buffer that a worker always has is a part of it.
 #[test]
 fn a_small_limit_is_kept_to_the_page() {
-    let (_process, port) = started(&["--save", "", "--io-threads", "1", "--maxmemory-policy", "allkeys-random"]);
+    let (_process, port) =
+        started(&["--save", "", "--io-threads", "1", "--maxmemory-policy", "allkeys-random"]);
     let mut wire = Wire::connect(at(port));
     let limit = number(&mut wire, "used_memory") + 100 * 1024;
     assert_eq!(wire.ask(&format!("CONFIG SET maxmemory {limit}")), Reply::ok());
