@@ -17,7 +17,7 @@
 //! for a while. So two groups of clients that take turns become one, and a lone client waits for nobody. How long is a
 //! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
-//! *Once a second* (`everysec`). Written about every five milliseconds, synced when a second has passed since the last
+//! *Once a second* (`everysec`). Written about every ten milliseconds, synced when a second has passed since the last
 //! sync began; what is appended meanwhile waits in the journal's queue.
 //!
 //! **Invariant:** a commit is called durable only after a sync of the file that it is in, begun after it was written
@@ -37,7 +37,7 @@ use crate::keyspace::JournalOffset;
 use crate::persist::storage::File;
 
 /// Pause between writes that need not be durable at once: long enough to make them few, short against a second.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// Bound of the whole wait for more commits under `always`.
 const GROUP_MAX_NS: u64 = 20_000_000;
 /// Between two tries after a failure.
@@ -46,8 +46,6 @@ const RETRY_NS: u64 = 100_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// A sync that takes longer is counted as a delay.
 const DELAYED_NS: u64 = 2_000_000_000;
-/// Longer records are written beside their checksum line instead of behind a copy of it.
-const COPY_MAX_BYTES: usize = 4 << 10;
 
 /// A file that is open for appending.
 pub struct OpenLog {
@@ -387,26 +385,18 @@ impl Writer {
             stamp = format!("#TS:{unix_seconds}\r\n");
         }
         self.buffer.clear();
-        let is_small = records.bytes.len() <= COPY_MAX_BYTES;
         if self.log.is_covered {
-            let at = self.log.len;
+            let (at, synced) = (self.log.len, self.synced_len);
             if stamp.is_empty() {
-                self.buffer.extend(checksum::block_line(at, self.synced_len, &records.bytes));
+                self.buffer.extend(checksum::block_line(at, synced, &records.bytes));
             } else {
                 let block = [stamp.as_bytes(), &records.bytes].concat();
-                self.buffer.extend(checksum::block_line(at, self.synced_len, &block));
+                self.buffer.extend(checksum::block_line(at, synced, &block));
             }
         }
         self.buffer.extend_from_slice(stamp.as_bytes());
-        if is_small {
-            self.buffer.extend_from_slice(&records.bytes);
-        }
-        let mut len = self.log.len + self.buffer.len() as u64;
-        self.log.file.write_all(&self.buffer)?;
-        if !is_small {
-            self.log.file.write_all(&records.bytes)?;
-            len += records.bytes.len() as u64;
-        }
+        self.log.file.write_both(&self.buffer, &records.bytes)?;
+        let len = self.log.len + (self.buffer.len() + records.bytes.len()) as u64;
         self.log.len = len;
         self.stamped = unix_seconds;
         self.status.current_bytes.store(len, Ordering::Relaxed);
