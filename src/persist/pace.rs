@@ -20,7 +20,7 @@ use std::time::Duration;
 /// The longest rest: shorter than what a client would call a stall.
 const REST_MAX: Duration = Duration::from_millis(4);
 /// Chunks behind which it rests once it knows that others want the processor.
-const RESTS: u32 = 4;
+const RESTS: u32 = 16;
 
 /// How long this thread ran and how long it waited for a processor, in ns since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,8 +121,8 @@ mod tests {
         for chunk in 1..=u64::from(RESTS) {
             assert_eq!(pace.rest(spent(10 + chunk, 7)), Duration::from_millis(2));
         }
-        assert_eq!(pace.rest(spent(20, 7)), Duration::ZERO);
-        assert_eq!(pace.rest(spent(30, 12)), REST_MAX);
+        assert_eq!(pace.rest(spent(40, 7)), Duration::ZERO);
+        assert_eq!(pace.rest(spent(50, 12)), REST_MAX);
     }
 
     #[test]
