@@ -17,7 +17,7 @@
 //! for a while. So two groups of clients that take turns become one, and a lone client waits for nobody. How long is a
 //! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
-//! *Once a second* (`everysec`). Written about every ten milliseconds, synced when a second has passed since the last
+//! *Once a second* (`everysec`). Written about every five milliseconds, synced when a second has passed since the last
 //! sync began; what is appended meanwhile waits in the journal's queue.
 //!
 //! **Invariant:** a commit is called durable only after a sync of the file that it is in, begun after it was written
@@ -37,7 +37,7 @@ use crate::keyspace::JournalOffset;
 use crate::persist::storage::File;
 
 /// Pause between writes that need not be durable at once: long enough to make them few, short against a second.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(5);
 /// Bound of the whole wait for more commits under `always`.
 const GROUP_MAX_NS: u64 = 20_000_000;
 /// Between two tries after a failure.
