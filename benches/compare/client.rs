@@ -64,6 +64,15 @@ impl Connection {
         memchr::memchr_iter(b'\n', &self.buffer[..read]).count()
     }
 
+    /// Whether the server answers PING, and not that it still loads.
+    pub fn is_served(&mut self) -> bool {
+        self.send(&request(&["PING"]));
+        let read = self.stream.read(&mut self.buffer).unwrap();
+        let text = String::from_utf8_lossy(&self.buffer[..read]);
+        assert!(text.starts_with("+PONG") || text.starts_with("-LOADING"), "the server answered {text}");
+        text.starts_with('+')
+    }
+
     /// Whether something can be read.
     pub fn has_input(&self) -> bool {
         self.stream.set_nonblocking(true).unwrap();
@@ -143,8 +152,28 @@ impl Chance {
 
 /// Several connections, all of which always have a batch under way.
 pub struct Load {
-    connections: Vec<Connection>,
+    connections: Vec<Busy>,
     chance: Chance,
+    longest: Duration,
+}
+
+/// A connection and when its batch was sent.
+struct Busy {
+    connection: Connection,
+    sent: Instant,
+}
+
+impl Busy {
+    fn send(&mut self, batch: &Batch) {
+        self.sent = Instant::now();
+        self.connection.send(&batch.bytes);
+    }
+
+    /// Waits for the replies; how long they took.
+    fn receive(&mut self, batch: &Batch) -> Duration {
+        self.connection.skip_lines(batch.reply_lines);
+        self.sent.elapsed()
+    }
 }
 
 impl Load {
@@ -154,8 +183,15 @@ impl Load {
 
     /// Connections to several servers, in turn.
     pub fn spread(addrs: &[SocketAddr], connections: usize) -> Load {
-        let connections = addrs.iter().cycle().take(connections).map(|addr| Connection::to(*addr)).collect();
-        Load { connections, chance: Chance::new(1) }
+        let addrs = addrs.iter().cycle().take(connections);
+        let connections = addrs.map(|addr| Busy { connection: Connection::to(*addr), sent: Instant::now() });
+        Load { connections: connections.collect(), chance: Chance::new(1), longest: Duration::ZERO }
+    }
+
+    /// The longest that a batch has taken since this was asked last. With every connection waiting for its turn that is more than
+    /// a client alone would wait.
+    pub fn take_longest(&mut self) -> Duration {
+        std::mem::take(&mut self.longest)
     }
 
     /// Sends batches with random keys for that time; returns the number of requests answered.
@@ -169,24 +205,24 @@ impl Load {
         let mut done = 0;
         self.send_all(batch, keys);
         while began.elapsed() < time && done < most {
-            for connection in &mut self.connections {
-                connection.skip_lines(batch.reply_lines);
+            for busy in &mut self.connections {
+                self.longest = self.longest.max(busy.receive(batch));
                 done += batch.requests as u64;
                 batch.patch(|| self.chance.below(keys));
-                connection.send(&batch.bytes);
+                busy.send(batch);
             }
         }
-        for connection in &mut self.connections {
-            connection.skip_lines(batch.reply_lines);
+        for busy in &mut self.connections {
+            self.longest = self.longest.max(busy.receive(batch));
             done += batch.requests as u64;
         }
         done
     }
 
     fn send_all(&mut self, batch: &mut Batch, keys: u64) {
-        for connection in &mut self.connections {
+        for busy in &mut self.connections {
             batch.patch(|| self.chance.below(keys));
-            connection.send(&batch.bytes);
+            busy.send(batch);
         }
     }
 }

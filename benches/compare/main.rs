@@ -7,7 +7,8 @@
 //!   --running NAME=HOST:PORT:PID                      a server that runs already; FLUSHALL is sent to it
 //!   --only WORD                                       throughput, memory, idle, growth, workers,
 //!                                                     types, elements, algebra, scripts, stall,
-//!                                                     durability, waiting, tls, guards, hits or soak
+//!                                                     durability, snapshots (its second half), waiting, tls,
+//!                                                     guards, hits or soak
 //!   --minutes N                                       length of the soak test
 //!   --seconds N                                       length of a round
 //! ```
@@ -159,6 +160,8 @@ fn main() {
     }
     if plan.does("durability") {
         durability::run(&plan);
+    }
+    if plan.does("durability") || plan.does("snapshots") {
         snapshots::run(&plan);
     }
     if plan.does("waiting") {

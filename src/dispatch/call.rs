@@ -333,25 +333,31 @@ impl<'k> Executor<'k> {
         self.view.set_unfinished(self.gathered.is_some());
     }
 
+    #[inline(always)] // As above.
     fn commit(&mut self, session: &Session, request: &Request<'_>) {
         let effects = self.view.effects();
+        let repeats_itself = effects.is_repeated() && self.rewrites.is_empty() && self.gathered.is_none();
+        let is_write = matches!(request.command.command.handler, Handler::Write(_));
+        if !repeats_itself || !is_write || !effects.records.is_empty() || self.engine.sinks.any() {
+            return self.commit_thoroughly(session, request, repeats_itself);
+        }
+        debug_assert!(!request.command.command.must_rewrite, "{}", request.command.full_name);
+        // The usual case of a server with an append-only file: nobody else is told, and the locks that are held stand for
+        // what the reply depends on. A shorter way to the same.
+        self.view.forget_effects();
+        if self.engine.journal.is_on() {
+            journal::push_request(self.view.unlogged(&self.engine.journal, session.db), &request.args);
+        }
+    }
+
+    #[inline(never)]
+    fn commit_thoroughly(&mut self, session: &Session, request: &Request<'_>, repeats_itself: bool) {
+        let effects = self.view.take_effects();
         debug_assert!(
             !effects.is_repeated() || !request.command.command.must_rewrite || !self.rewrites.is_empty(),
             "{} changed something that its repetition would not repeat, and gave no other form",
             request.command.full_name
         );
-        let repeats_itself = effects.is_repeated() && self.rewrites.is_empty() && self.gathered.is_none();
-        let is_write = matches!(request.command.command.handler, Handler::Write(_));
-        if repeats_itself && is_write && effects.records.is_empty() && !self.engine.sinks.any() {
-            // The usual case of a server with an append-only file: nobody else is told, and the locks that are held stand for
-            // what the reply depends on. A shorter way to the same.
-            self.view.forget_effects();
-            if self.engine.journal.is_on() {
-                journal::push_request(self.view.unlogged(&self.engine.journal, session.db), &request.args);
-            }
-            return;
-        }
-        let effects = self.view.take_effects();
         if repeats_itself {
             let commands = [(session.db, request.args)];
             return self.publish(&Commit::new(&commands, &effects, Some(session.id())));

@@ -294,6 +294,11 @@ impl Cut {
         }
     }
 
+    /// Whether writers put down more than is taken: so that they will have to wait if that goes on.
+    pub fn is_behind(&self) -> bool {
+        self.shared.queue.lock().bytes > QUEUE_MAX_BYTES / 4
+    }
+
     /// Takes a draft that was written, for its room.
     pub fn give_back(&mut self, draft: Draft) {
         let mut queue = self.shared.queue.lock();

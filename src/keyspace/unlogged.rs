@@ -41,14 +41,18 @@ impl<'k> View<'k> {
     /// Where the record of one more commit is to be appended: a command for `db` that has changed what is held.
     #[inline]
     pub fn unlogged(&mut self, log: &'k dyn Log, db: DbIndex) -> &mut Vec<u8> {
-        if self.unlogged.commits == 0 {
-            self.unlogged = Unlogged { log: Some(log), db, records: SPARE.take(), commits: 0 };
-        } else if self.unlogged.db != db || self.unlogged.records.len() >= WAITING_MAX_BYTES {
-            self.log_all();
-            return self.unlogged(log, db);
+        let Unlogged { commits, db: last, records, .. } = &self.unlogged;
+        if *commits == 0 || *last != db || records.len() >= WAITING_MAX_BYTES {
+            self.log_what_follows(log, db);
         }
         self.unlogged.commits += 1;
         &mut self.unlogged.records
+    }
+
+    #[inline(never)] // As below.
+    fn log_what_follows(&mut self, log: &'k dyn Log, db: DbIndex) {
+        self.log_all();
+        self.unlogged = Unlogged { log: Some(log), db, records: SPARE.take(), commits: 0 };
     }
 
     /// Tells the log what it has not heard of.

@@ -11,6 +11,7 @@ use crate::script::Functions;
 
 pub mod aof;
 pub mod exit;
+mod pace;
 pub mod progress;
 pub mod rdb;
 pub mod snapshot;

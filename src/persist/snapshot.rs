@@ -6,13 +6,16 @@
 //! ```
 //!
 //! What the file holds is the data at the cut, whatever happens while it is written (see [`crate::keyspace::snapshot`]).
-//! Databases may come in several parts: each is preceded by its number.
+//! Databases may come in several parts: each is preceded by its number. Where others want the processor too, the writing rests
+//! now and then ([`super::pace`]).
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::pace::Paced;
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
@@ -178,10 +181,11 @@ impl Snapshot {
     /// See [`WriteError`]; nothing of what was written is of use then.
     pub fn write<W: Write>(mut self, to: W) -> Result<Written, WriteError> {
         let told = self.style.told_version.max(self.style.format.version);
-        let mut out = Stream::new(to, self.style.compresses, self.style.sums_up);
+        let in_hurry = Cell::new(false);
+        let mut out = Stream::new(Paced::new(to, &in_hurry), self.style.compresses, self.style.sums_up);
         out.bytes().extend_from_slice(&file::magic(told));
         self.push_head(&mut out);
-        let version = self.push_keys(&mut out, told)?;
+        let version = self.push_keys(&mut out, told, &in_hurry)?;
         file::push_end_mark(out.bytes());
         let checksum = out.flush()?.unwrap_or(0);
         file::push_end(out.bytes(), checksum);
@@ -199,7 +203,12 @@ impl Snapshot {
     }
 
     /// The version that the keys need, no later than `told`.
-    fn push_keys<W: Write>(&mut self, out: &mut Stream<W>, told: u32) -> Result<u32, WriteError> {
+    fn push_keys<W: Write>(
+        &mut self,
+        out: &mut Stream<W>,
+        told: u32,
+        in_hurry: &Cell<bool>,
+    ) -> Result<u32, WriteError> {
         let mut version = self.style.format.version;
         let Some(cut) = &mut self.cut else { return Ok(version) };
         let mut parts = Parts { selected: None, unsized_dbs: cut.sizes().to_vec() };
@@ -211,6 +220,7 @@ impl Snapshot {
             }
             huge.extend(draft.take_huge().into_iter().map(|draft| (db, draft)));
             let keys = draft.keys() as u64;
+            in_hurry.set(cut.is_behind());
             let written = parts.push(db, &mut draft, out);
             cut.give_back(draft);
             written?;
@@ -222,6 +232,7 @@ impl Snapshot {
                 out.flush()?;
             }
         }
+        in_hurry.set(false);
         // Behind all others: while one of these is written, nobody empties the queue that requests which write may wait for.
         for (db, mut draft) in huge {
             parts.push(db, &mut draft, out)?;

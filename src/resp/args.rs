@@ -6,6 +6,35 @@
 /// What stands before the first argument of most requests.
 const HEAD_BYTES: usize = b"*3\r\n$3\r\n".len();
 
+/// What stands between two arguments, as eight bytes in memory's order, of which not all count.
+struct Between {
+    wanted: u64,
+    mask: u64,
+    len: usize,
+}
+
+impl Between {
+    /// Before an argument with a length of one digit, of two, of more: any digits.
+    const SHORT: Between = Between::new(b"\r\n$0\r\n");
+    const LONGER: Between = Between::new(b"\r\n$00\r\n");
+    const LONG: Between = Between::new(b"\r\n$");
+
+    const fn new(text: &[u8]) -> Between {
+        let (mut wanted, mut mask, mut at) = (0, 0, text.len());
+        while at > 0 {
+            at -= 1;
+            let byte = if text[at] == b'0' { 0 } else { text[at] };
+            (wanted, mask) = (wanted << 8 | byte as u64, mask << 8 | if byte == 0 { 0 } else { 0xff });
+        }
+        Between { wanted, mask, len: text.len() }
+    }
+
+    #[inline]
+    const fn is_it(&self, bytes: u64) -> bool {
+        bytes & self.mask == self.wanted
+    }
+}
+
 /// Start and length of one argument inside the request's bytes.
 ///
 /// 32 bits each: a request is bounded by `client-query-buffer-limit`, and the decoder refuses one that
@@ -73,7 +102,8 @@ impl<'a> Args<'a> {
     /// The bytes that the arguments lie in, if these are a command as [`push_record`](super::push_record) writes it: what
     /// came as an array from a client that wastes no digits. Then copying them is the same as writing them anew.
     ///
-    /// What the decoder read as a number with as many digits as it needs has no other form, so that only places are compared.
+    /// The decoder takes the length's word for where an argument ends, and any byte behind a CR: so everything between the
+    /// arguments is compared but the digits of lengths, of which there are as many as the number needs.
     /// Commands whose first two numbers have more than one digit are not looked at: their arguments outweigh the saving.
     #[inline]
     pub fn as_record(&self) -> Option<&'a [u8]> {
@@ -89,18 +119,20 @@ impl<'a> Args<'a> {
         }
         let mut end = first.start as usize + first.len as usize;
         for span in rest {
-            let digits = match span.len {
-                0..10 => 1,
-                10..100 => 2,
-                100..1000 => 3,
-                longer => longer.ilog10() as usize + 1,
+            let between = u64::from_le_bytes(*self.bytes.get(end..)?.first_chunk()?);
+            let (len, is_right) = match span.len {
+                0..10 => (Between::SHORT.len, Between::SHORT.is_it(between)),
+                10..100 => (Between::LONGER.len, Between::LONGER.is_it(between)),
+                longer => {
+                    let behind = (span.start as usize).checked_sub(b"\r\n".len())?;
+                    let ends = self.bytes.get(behind..)?.starts_with(b"\r\n");
+                    (6 + longer.ilog10() as usize, ends && Between::LONG.is_it(between))
+                }
             };
-            let start = end + b"\r\n$".len() + digits + b"\r\n".len();
-            // An array's argument has its `$` where its digits begin; the words of a line have no line ends between them.
-            if span.start as usize != start || self.bytes.get(end..)?.first_chunk()? != b"\r\n" {
+            if span.start as usize != end + len || !is_right {
                 return None;
             }
-            end = start + span.len as usize;
+            end = span.start as usize + span.len as usize;
         }
         let whole = self.bytes.get(begin..end + 2)?;
         whole.ends_with(b"\r\n").then_some(whole)

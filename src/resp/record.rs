@@ -172,6 +172,29 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_lenient_reader_takes_is_no_record_unless_it_is_one() {
+        let limits = Limits { bulk_max_bytes: 1 << 20, unauthenticated: false };
+        let long = [b'v'; 120];
+        for args in [&[b"SET".as_slice(), b"k", b"0123456789abcdef"][..], &[b"SET", &long, b"", b"PX", b"1"]]
+        {
+            let whole = encode(args);
+            for (at, byte) in (0..whole.len()).flat_map(|at| b"\r\n$*019x ".map(|byte| (at, byte))) {
+                let mut bytes = whole.clone();
+                bytes[at] = byte;
+                bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
+                let (mut decoder, mut parser) = (Decoder::default(), RecordParser::default());
+                decoder.decode(&bytes, &limits, 1);
+                for args in decoder.requests(&bytes) {
+                    let Some(record) = args.as_record() else { continue };
+                    let shown = bytes.escape_ascii();
+                    assert_eq!(parser.parse(record), Record::Complete(record.len()), "{shown}");
+                    assert!(parser.args(record).iter().eq(args.iter()), "{shown}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_prefix_is_cut_off() {
         let mut parser = RecordParser::default();
         let bytes = encode(&[b"SET", b"key", &[b'v'; 120]]);

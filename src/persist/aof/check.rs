@@ -10,6 +10,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::load::may_be_torn;
 use super::manifest::{MANIFEST_MAX_BYTES, Manifest};
 use super::read::{LogReader, Stop, Verdict};
 use crate::base::clock::Clock;
@@ -80,12 +81,12 @@ impl Check<'_> {
         };
         let folder = folder_of(path);
         let place = |name: &str| -> PathBuf { folder.join(name) };
-        // The one that a writer was in when it stopped: behind it there is nothing.
-        let has_bytes = |name: &str| self.storage.len(&place(name)).is_ok_and(|len| len > 0);
-        let last = manifest.files().rev().find(|part| has_bytes(&part.name)).map(|part| part.name.clone());
+        // A file that is missing is told where its turn is.
+        let may_be_torn = may_be_torn(self.storage, &manifest, place).unwrap_or_default();
+        let mut may_be_torn = may_be_torn.into_iter().chain(std::iter::repeat(false));
         if let Some(base) = &manifest.base {
             writeln!(self.out, "Start to check BASE AOF.")?;
-            if !self.file(&place(&base.name), "BASE AOF", last.as_ref() == Some(&base.name))? {
+            if !self.file(&place(&base.name), "BASE AOF", may_be_torn.next() == Some(true))? {
                 return Ok(false);
             }
         }
@@ -93,7 +94,7 @@ impl Check<'_> {
             writeln!(self.out, "Start to check INCR files.")?;
         }
         for part in &manifest.increments {
-            if !self.file(&place(&part.name), "INCR AOF", last.as_ref() == Some(&part.name))? {
+            if !self.file(&place(&part.name), "INCR AOF", may_be_torn.next() == Some(true))? {
                 return Ok(false);
             }
         }

@@ -184,19 +184,19 @@ pub fn load(
         };
         sizes.push(storage.len(&names.path(&part.name)).map_err(missing)?);
     }
+    let may_be_torn =
+        may_be_torn(storage, &manifest, |name| names.path(name)).map_err(LoadError::disk(&names.folder))?;
     let total: u64 = sizes.iter().sum();
     engine.gauges.loading_total_bytes.store(total, Ordering::Relaxed);
     engine.gauges.loading_loaded_bytes.store(0, Ordering::Relaxed);
     let began_ns = engine.time.monotonic_ns();
     let mut loaded = Loaded { was_there: true, ..Loaded::default() };
-    // Behind it there is nothing: where the writer was when the power failed.
-    let last_used = sizes.iter().rposition(|&len| len > 0);
     let mut loading = Loading::new(engine, config);
-    for (index, part) in manifest.files().enumerate() {
+    for (part, is_last) in manifest.files().zip(may_be_torn) {
         let path = names.path(&part.name);
         let file_began_ns = engine.time.monotonic_ns();
         let verdict = loading.file(storage, &path, part.role == Role::Base)?;
-        let len = settle(storage, names, &path, &verdict, last_used == Some(index), config)?;
+        let len = settle(storage, names, &path, &verdict, is_last, config)?;
         loading.done_bytes += len;
         loaded.earlier_bytes += std::mem::replace(&mut loaded.last_bytes, len);
         loaded.is_covered = verdict.is_covered && len > 0;
@@ -216,6 +216,35 @@ pub fn load(
     report(engine, total, commands, failures, began_ns);
     loaded.manifest = manifest;
     Ok(loaded)
+}
+
+/// Which files the writer may have been in when the power failed, so that they may end anywhere: those behind which there are no
+/// commands. An increment has the lines that it begins with before the one before it gets its last commands. A base is whole
+/// before there is anything behind it.
+pub(super) fn may_be_torn(
+    storage: &dyn Storage,
+    manifest: &Manifest,
+    place: impl Fn(&str) -> PathBuf,
+) -> io::Result<Vec<bool>> {
+    let (mut bytes_follow, mut commands_follow, mut may) = (false, false, Vec::new());
+    for part in manifest.files().rev() {
+        let path = place(&part.name);
+        may.push(if part.role == Role::Base { !bytes_follow } else { !commands_follow });
+        bytes_follow |= storage.len(&path)? > 0;
+        commands_follow |= holds_commands(storage, &path)?;
+    }
+    may.reverse();
+    Ok(may)
+}
+
+/// Whether anything but annotations was written to a log.
+fn holds_commands(storage: &dyn Storage, path: &Path) -> io::Result<bool> {
+    const HEAD_MAX_BYTES: u64 = 2 * checksum::LINE_MAX_BYTES as u64;
+    if storage.len(path)? > HEAD_MAX_BYTES {
+        return Ok(true);
+    }
+    let head = storage.read(path, HEAD_MAX_BYTES)?;
+    Ok(head.split(|&byte| byte == b'\n').any(|line| !line.is_empty() && !line.starts_with(b"#")))
 }
 
 fn report(engine: &Engine, total: u64, commands: u64, failures: u64, began_ns: u64) {

@@ -46,8 +46,6 @@ const RETRY_NS: u64 = 100_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /// A sync that takes longer is counted as a delay.
 const DELAYED_NS: u64 = 2_000_000_000;
-/// Longer records are written beside their checksum line instead of behind a copy of it.
-const COPY_MAX_BYTES: usize = 4 << 10;
 
 /// A file that is open for appending.
 pub struct OpenLog {
@@ -387,26 +385,18 @@ impl Writer {
             stamp = format!("#TS:{unix_seconds}\r\n");
         }
         self.buffer.clear();
-        let is_small = records.bytes.len() <= COPY_MAX_BYTES;
         if self.log.is_covered {
-            let at = self.log.len;
+            let (at, synced) = (self.log.len, self.synced_len);
             if stamp.is_empty() {
-                self.buffer.extend(checksum::block_line(at, self.synced_len, &records.bytes));
+                self.buffer.extend(checksum::block_line(at, synced, &records.bytes));
             } else {
                 let block = [stamp.as_bytes(), &records.bytes].concat();
-                self.buffer.extend(checksum::block_line(at, self.synced_len, &block));
+                self.buffer.extend(checksum::block_line(at, synced, &block));
             }
         }
         self.buffer.extend_from_slice(stamp.as_bytes());
-        if is_small {
-            self.buffer.extend_from_slice(&records.bytes);
-        }
-        let mut len = self.log.len + self.buffer.len() as u64;
-        self.log.file.write_all(&self.buffer)?;
-        if !is_small {
-            self.log.file.write_all(&records.bytes)?;
-            len += records.bytes.len() as u64;
-        }
+        self.log.file.write_both(&self.buffer, &records.bytes)?;
+        let len = self.log.len + (self.buffer.len() + records.bytes.len()) as u64;
         self.log.len = len;
         self.stamped = unix_seconds;
         self.status.current_bytes.store(len, Ordering::Relaxed);

@@ -61,6 +61,15 @@ pub trait File: Send {
         }
         Ok(())
     }
+
+    /// Writes all of `head` and all of `body`, at once where the system can.
+    ///
+    /// # Errors
+    /// As [`File::write`].
+    fn write_both(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        self.write_all(head)?;
+        self.write_all(body)
+    }
 }
 
 /// Files by name. Paths are relative to the server's working directory or absolute.

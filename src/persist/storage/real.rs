@@ -1,7 +1,7 @@
 //! The disk itself.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::{File, Storage};
@@ -13,6 +13,16 @@ pub struct Real;
 impl File for fs::File {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Write::write(self, bytes)
+    }
+
+    fn write_both(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
+        let written = match self.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            written => written?,
+        };
+        // What is missing goes the long way, which also finds out why.
+        File::write_all(self, head.get(written..).unwrap_or_default())?;
+        File::write_all(self, body.get(written.saturating_sub(head.len())..).unwrap_or_default())
     }
 
     fn sync(&mut self) -> io::Result<()> {
