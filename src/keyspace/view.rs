@@ -227,7 +227,9 @@ impl<'k> View<'k> {
     #[inline]
     pub fn forget_effects(&mut self) {
         let effects = &mut self.cx.effects;
-        effects.records.clear();
+        if !effects.records.is_empty() {
+            effects.records.clear();
+        }
         (effects.changes, effects.hits, effects.misses) = (0, 0, 0);
         (effects.expired, effects.expired_elements) = (0, 0);
         effects.is_forced = false;
