@@ -4,6 +4,9 @@
 //! then the same keys again. What is measured is the CPU time of the thread: not what other processes took of the wall's, but
 //! page faults and whatever a virtual machine was kept waiting for. (`compare --only growth` has the wait of another client.)
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A measurement that fails has nothing else to do than to stop.
+
+#[path = "inprocess/mod.rs"]
 #[allow(dead_code)] // Pipelines are for benchmarks that know their keys before.
 mod inprocess;
 
