@@ -90,8 +90,8 @@ impl<'k> Executor<'k> {
     }
 }
 
-/// Appends the keys of a request; returns how many they are. Where they can't be told (a number of keys that is none) there are none: the command says in
-/// its own words what is wrong.
+/// Appends the keys of a request; returns how many they are. Where they can't be told (a number of keys that is none) there are
+/// none: the command says in its own words what is wrong.
 #[inline(always)] // All but its usual branch is elsewhere.
 pub(super) fn push_keys<'a>(
     keyspace: &Keyspace,
