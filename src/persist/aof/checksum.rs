@@ -63,25 +63,11 @@ pub fn start_line(offset: u64) -> Vec<u8> {
 
 /// The line before `block`, at `offset` of the file, of which everything up to `synced` is on the disk.
 pub fn block_line(offset: u64, synced: u64, block: &[u8]) -> Vec<u8> {
-    let mut line = Vec::with_capacity(LINE_MAX_BYTES);
-    line.extend_from_slice(BLOCK);
-    for number in [block.len() as u64, offset.saturating_sub(synced)] {
-        push_hex(&mut line, number, 1);
-        line.push(b',');
-    }
+    let mut line = BLOCK.to_vec();
+    line.extend_from_slice(format!("{:x},{:x},", block.len(), offset.saturating_sub(synced)).as_bytes());
     let checksum = crc64(crc64(crc64(0, &offset.to_le_bytes()), &line), block);
-    push_hex(&mut line, checksum, 16);
-    line.extend_from_slice(b"\r\n");
+    line.extend_from_slice(format!("{checksum:016x}\r\n").as_bytes());
     line
-}
-
-/// Appends a number in so many digits or more.
-fn push_hex(out: &mut Vec<u8>, number: u64, at_least: u32) {
-    let needed = (u64::BITS - number.leading_zeros()).div_ceil(4);
-    for place in (0..needed.max(at_least)).rev() {
-        let digit = (number >> (4 * place)) as u8 & 0xf;
-        out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
-    }
 }
 
 /// Looks for a line of ours at `offset` of the file.
@@ -154,17 +140,6 @@ pub fn synced_according_to_rest(bytes: &[u8], base: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_no_more_digits_than_they_need() {
-        for number in [0, 1, 9, 0xa, 0xf, 0x10, 0xff, 0x0123_4567_89ab_cdef, u64::MAX] {
-            let (mut short, mut long) = (Vec::new(), Vec::new());
-            push_hex(&mut short, number, 1);
-            push_hex(&mut long, number, 16);
-            assert_eq!(short, format!("{number:x}").as_bytes());
-            assert_eq!(long, format!("{number:016x}").as_bytes());
-        }
-    }
 
     #[test]
     fn what_is_written_is_read() {
