@@ -228,6 +228,7 @@ impl<'k> View<'k> {
     pub fn forget_effects(&mut self) {
         let effects = &mut self.cx.effects;
         if !effects.records.is_empty() {
+            // Asked before, as also to drop none would be a call.
             effects.records.clear();
         }
         (effects.changes, effects.hits, effects.misses) = (0, 0, 0);

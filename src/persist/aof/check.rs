@@ -102,7 +102,7 @@ impl Check<'_> {
         Ok(true)
     }
 
-    fn file(&mut self, path: &Path, kind: &str, is_last: bool) -> io::Result<bool> {
+    fn file(&mut self, path: &Path, kind: &str, may_be_torn: bool) -> io::Result<bool> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut reader = match self.storage.open(path) {
             Ok(reader) => reader,
@@ -152,7 +152,7 @@ impl Check<'_> {
             writeln!(self.out, "{kind} {name} is not valid. Use the --fix option to try fixing it.")?;
             return Ok(false);
         }
-        if !is_last {
+        if !may_be_torn {
             writeln!(self.out, "Failed to truncate AOF {name} because it is not the last file")?;
             return Ok(false);
         }

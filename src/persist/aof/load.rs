@@ -192,11 +192,11 @@ pub fn load(
     let began_ns = engine.time.monotonic_ns();
     let mut loaded = Loaded { was_there: true, ..Loaded::default() };
     let mut loading = Loading::new(engine, config);
-    for (part, is_last) in manifest.files().zip(may_be_torn) {
+    for (part, may_be_torn) in manifest.files().zip(may_be_torn) {
         let path = names.path(&part.name);
         let file_began_ns = engine.time.monotonic_ns();
         let verdict = loading.file(storage, &path, part.role == Role::Base)?;
-        let len = settle(storage, names, &path, &verdict, is_last, config)?;
+        let len = settle(storage, names, &path, &verdict, may_be_torn, config)?;
         loading.done_bytes += len;
         loaded.earlier_bytes += std::mem::replace(&mut loaded.last_bytes, len);
         loaded.is_covered = verdict.is_covered && len > 0;
@@ -270,14 +270,14 @@ pub(super) fn settle(
     names: &Names,
     path: &Path,
     verdict: &Verdict,
-    is_last: bool,
+    may_be_torn: bool,
     config: &Config,
 ) -> Result<u64, LoadError> {
     let dropped = verdict.file_bytes - verdict.valid_bytes;
     let (manifest, offset) = (names.manifest(), verdict.stopped_at);
     match verdict.stop {
         Stop::End => return Ok(verdict.file_bytes),
-        Stop::CutOff if is_last && verdict.is_torn && config.aof_load_truncated => {
+        Stop::CutOff if may_be_torn && verdict.is_torn && config.aof_load_truncated => {
             tracing::warn!("!!! Warning: short read while loading the AOF file {}!!!", path.display());
             tracing::warn!("AOF {} loaded anyway because aof-load-truncated is enabled", path.display());
         }
@@ -289,7 +289,7 @@ pub(super) fn settle(
         Stop::Broken(what) => {
             let may_drop = verdict.is_torn && config.aof_load_truncated
                 || dropped <= config.aof_load_corrupt_tail_max_size && !verdict.is_covered;
-            if !is_last || !may_drop {
+            if !may_be_torn || !may_drop {
                 return Err(LoadError::Broken { path: path.into(), manifest, offset, what });
             }
             let side = PathBuf::from(format!("{}.dropped-{}", path.display(), verdict.valid_bytes));
