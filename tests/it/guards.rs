@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 
-use super::process::{at, free_port, started};
+use super::process::{at, free_port, hold_starts, started};
 use super::wire::{Reply, Wire};
 
 /// This machine as others see it. Nothing is sent: connecting a datagram socket only asks the system for a route.
@@ -105,7 +105,9 @@ fn the_log_goes_to_regular_files_only() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     let pipe = pipe.to_str().unwrap();
+    let starting = hold_starts();
     assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    drop(starting);
     let (_process, port) = started(&["--enable-protected-configs", "yes"]);
     let mut wire = Wire::connect(at(port));
     for path in [pipe, folder.path().to_str().unwrap()] {

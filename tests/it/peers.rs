@@ -4,10 +4,11 @@
 //! MIGRATE_PEERS="127.0.0.1:7000 127.0.0.1:7001" cargo test --test it peers      they are emptied
 //! ```
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use super::process::{at, free_port, hold_starts};
 use super::support::{connect, eventually, server};
 use super::wire::{Reply, Wire};
 
@@ -42,8 +43,9 @@ fn peers() -> Vec<Peer> {
 }
 
 fn start(program: &str) -> Peer {
-    let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let addr = at(free_port());
     let folder = tempfile::tempdir().unwrap();
+    let starting = hold_starts();
     let child = Command::new(program)
         .args(["--bind", "127.0.0.1", "--port", &addr.port().to_string(), "--save", ""])
         .args(["--enable-debug-command", "yes"])
@@ -51,6 +53,7 @@ fn start(program: &str) -> Peer {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    drop(starting);
     eventually("the real server listens", || Wire::try_connect(addr).is_ok());
     Peer { addr, child: Some(child), _folder: Some(folder) }
 }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// process, which keeps ports occupied that were given back.
 static STARTING: Mutex<()> = Mutex::new(());
 
-fn hold_starts() -> MutexGuard<'static, ()> {
+pub(super) fn hold_starts() -> MutexGuard<'static, ()> {
     STARTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
