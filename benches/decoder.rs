@@ -8,7 +8,6 @@ use criterion::{Criterion, Throughput};
 use ochre::resp::{Decoded, Decoder, Limits};
 
 #[path = "inprocess/mod.rs"]
-#[allow(dead_code)] // Only its requests are wanted here.
 mod inprocess;
 
 use inprocess::request;

@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A measurement that fails has nothing else to do than to stop.
 
 #[path = "inprocess/mod.rs"]
-#[allow(dead_code)] // Pipelines are for benchmarks that know their keys before.
 mod inprocess;
 
 use inprocess::{InProcess, key, request};

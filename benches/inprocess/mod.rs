@@ -1,5 +1,7 @@
 //! The way of a request without sockets: decoder, executor and output as a connection uses them.
 
+#![allow(dead_code)] // No benchmark needs all of it.
+
 use std::ffi::OsString;
 use std::sync::Arc;
 
@@ -13,10 +15,11 @@ use ochre::session::{Client, Session, Transport};
 /// Requests decoded before they run, as in `src/net/connection.rs`.
 const AHEAD: usize = 16;
 
-/// An engine with one client.
+/// A client of an engine, and the worker that serves it.
 pub struct InProcess {
     engine: Arc<Engine>,
     config: Arc<Config>,
+    worker: usize,
     session: Session,
     decoder: Decoder,
     attempts: Attempts,
@@ -25,16 +28,32 @@ pub struct InProcess {
 }
 
 impl InProcess {
+    /// An engine with one client.
     pub fn new() -> InProcess {
-        let options = ["--port", "0", "--io-threads", "1"].map(OsString::from);
+        InProcess::with_workers(1)
+    }
+
+    /// An engine for so many workers, with a client of the first one.
+    pub fn with_workers(workers: usize) -> InProcess {
+        let options = ["--port", "0", "--io-threads", &workers.to_string()].map(OsString::from);
         let store = Startup::from_args(options.into_iter()).and_then(Store::load).expect("plain options");
         let engine = ochre::server::boot::engine(store, Time::system()).expect("an engine");
+        InProcess::of(engine, 0)
+    }
+
+    /// A client of another worker of the same engine.
+    pub fn beside(&self, worker: usize) -> InProcess {
+        InProcess::of(Arc::clone(&self.engine), worker)
+    }
+
+    fn of(engine: Arc<Engine>, worker: usize) -> InProcess {
         let names = ("127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
         let client = Client::new(engine.clients.next_id(), Transport::Tcp, names, -1, 0, 0);
         let session = Session::new(Arc::new(client), &engine.acl);
         InProcess {
             config: engine.config.snapshot(),
             engine,
+            worker,
             session,
             decoder: Decoder::default(),
             attempts: Attempts::default(),
@@ -47,30 +66,42 @@ impl InProcess {
     pub fn run(&mut self, bytes: &[u8]) -> usize {
         self.output.write_into(std::mem::take(&mut self.spare));
         let limits = Limits { bulk_max_bytes: self.config.proto_max_bulk_len, unauthenticated: false };
-        let mut executor = Executor::new(&self.engine, &self.config, self.engine.stats.worker(0), 1);
         let mut consumed = 0;
-        loop {
-            let rest = &bytes[consumed..];
-            let decoded = self.decoder.decode(rest, &limits, AHEAD);
-            let count = self.decoder.len();
-            let mut plan = Plan::default();
-            executor.plan(self.decoder.requests(rest), &mut plan);
-            executor.prefetch(self.session.db, &plan);
-            for planned in plan.iter() {
-                let step = executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output);
-                assert_eq!(step, Step::Done);
-            }
-            drop(plan);
-            consumed += self.decoder.consume(count);
-            if decoded != Decoded::Full {
-                break;
-            }
+        while consumed < bytes.len() {
+            consumed += self.run_batch(&bytes[consumed..], &limits);
         }
-        assert_eq!(consumed, bytes.len());
         let replied = self.output.len();
         self.output.advance(replied);
         self.spare = self.output.take_buffer();
         replied
+    }
+
+    /// Runs requests up to the first that finds a shard locked by another worker; returns their bytes.
+    fn run_batch(&mut self, bytes: &[u8], limits: &Limits) -> usize {
+        let stats = self.engine.stats.worker(self.worker);
+        let mut executor = Executor::new(&self.engine, &self.config, stats, 1);
+        let mut consumed = 0;
+        loop {
+            let rest = &bytes[consumed..];
+            let decoded = self.decoder.decode(rest, limits, AHEAD);
+            let count = self.decoder.len();
+            let mut plan = Plan::default();
+            executor.plan(self.decoder.requests(rest), &mut plan);
+            executor.prefetch(self.session.db, &plan);
+            let mut ran = 0;
+            for planned in plan.iter() {
+                match executor.run(&mut self.session, &planned, &mut self.attempts, &mut self.output) {
+                    Step::Done => ran += 1,
+                    Step::Parked(_) => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            drop(plan);
+            consumed += self.decoder.consume(ran);
+            if ran < count || decoded != Decoded::Full {
+                return consumed;
+            }
+        }
     }
 }
 
