@@ -32,12 +32,11 @@ impl Executor<'_> {
             if keys.len() > KEYS_AHEAD_MAX {
                 return;
             }
-            self.view.lock_free_ones(keys);
-        } else if self.view.lock(&LockSet::One(ShardId(0))).is_err() {
-            return;
-        }
-        if self.view.is_beyond_caches(db) {
+            self.view.look_ahead(db, keys);
+        } else if self.view.lock(&LockSet::One(ShardId(0))).is_ok() {
             self.view.prefetch(db, keys);
+        } else {
+            return;
         }
         // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
         if plan.iter().next().is_some_and(|first| self.element_of(db, &first, &mut None).is_some()) {
@@ -48,7 +47,7 @@ impl Executor<'_> {
     /// Fetches for one request whose shards have just been locked, when there are several keys and shards.
     #[inline]
     pub(super) fn prefetch_own(&self, db: DbIndex, keys: &[Key<'_>]) {
-        if keys.len() > 1 && self.engine.keyspace.shard_count() > 1 && self.view.is_beyond_caches(db) {
+        if keys.len() > 1 && self.engine.keyspace.shard_count() > 1 {
             self.view.prefetch(db, keys);
         }
     }

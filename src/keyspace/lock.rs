@@ -31,16 +31,18 @@ const SPINS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
 const PATIENCE: std::time::Duration = std::time::Duration::from_micros(500);
 
 /// A value behind a lock with parked waiters. Aligned so that two locks share no cache line (nor the pair of lines that
-/// processors fetch together): workers on different shards must not feel each other.
-#[repr(align(128))]
+/// processors fetch together): workers on different shards must not feel each other. In this order, so that what taking and
+/// releasing it touches is in one line, with the beginning of the value: another worker may have written it last, and
+/// then it comes from that one's cache.
+#[repr(C, align(128))]
 pub struct ParkingMutex<T> {
-    value: Mutex<T>,
     /// Number of wakers in `parked`, readable without its lock.
     waiting: AtomicUsize,
     /// The holder keeps it for long.
     held_long: AtomicBool,
     /// See [`ParkingMutex::place`].
     place: AtomicU16,
+    value: Mutex<T>,
     parked: Mutex<Vec<Waker>>,
 }
 
@@ -150,7 +152,7 @@ impl<T> ParkingGuard<'_, T> {
         self.mutex.place.store(place as u16, Ordering::Relaxed);
     }
 
-    /// The first half of letting it go; a fence and a look at who waits are to follow.
+    /// The first half of letting it go; a fence and [`ParkingGuard::wake_waiting`] are to follow.
     #[inline]
     fn unlock(&mut self) {
         if self.mutex.is_held_long() {
@@ -159,7 +161,16 @@ impl<T> ParkingGuard<'_, T> {
         self.guard = None;
     }
 
+    /// The second half.
+    #[inline]
+    fn wake_waiting(&self) {
+        if self.is_wanted() {
+            self.mutex.wake_parked();
+        }
+    }
+
     /// Whether somebody has parked meanwhile.
+    #[inline]
     pub fn is_wanted(&self) -> bool {
         self.mutex.waiting.load(Ordering::Relaxed) > 0
     }
@@ -172,9 +183,7 @@ impl<T> ParkingGuard<'_, T> {
     /// Wakes who has parked, although it is not free: there is something new to know about it.
     pub fn rouse(&self) {
         fence(Ordering::SeqCst);
-        if self.is_wanted() {
-            self.mutex.wake_parked();
-        }
+        self.wake_waiting();
     }
 }
 
@@ -206,9 +215,7 @@ impl<T> Drop for ParkingGuard<'_, T> {
         if self.guard.is_some() {
             self.unlock();
             fence(Ordering::SeqCst);
-        }
-        if self.mutex.waiting.load(Ordering::Relaxed) > 0 {
-            self.mutex.wake_parked();
+            self.wake_waiting();
         }
     }
 }
@@ -222,7 +229,7 @@ where
     if !guards.is_empty() {
         guards.iter_mut().for_each(|(_, guard)| guard.unlock());
         fence(Ordering::SeqCst);
-        // Each looks who waits.
+        guards.iter().for_each(|(_, guard)| guard.wake_waiting());
         guards.clear();
     }
 }

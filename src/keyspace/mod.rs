@@ -27,6 +27,7 @@ pub mod entry;
 pub mod evict;
 pub mod expire;
 pub mod freeze;
+mod held;
 pub mod load;
 pub mod lock;
 pub mod reclaim;
@@ -168,6 +169,20 @@ impl Keyspace {
     pub fn shard_of(&self, hash: u64) -> ShardId {
         // Two shifts, because with one shard there are no bits to take, and shifting by 64 is not defined.
         ShardId((hash >> 1).wrapping_shr(63_u32.wrapping_sub(self.shard_bits)) as u16)
+    }
+
+    fn shard_ids(&self) -> impl Iterator<Item = ShardId> {
+        (0..self.shards.len()).map(|id| ShardId(id as u16))
+    }
+
+    /// The shards of a set, which may name some more than once.
+    fn shards_of(&self, set: &LockSet) -> ShardSet {
+        match set {
+            LockSet::Nothing => ShardSet::new(),
+            LockSet::One(id) => [*id].into_iter().collect(),
+            LockSet::Many(ids) => ids.clone(),
+            LockSet::All => self.shard_ids().collect(),
+        }
     }
 
     pub fn shard_count(&self) -> usize {

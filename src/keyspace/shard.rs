@@ -9,6 +9,7 @@ use crate::keyspace::sizes::{Place, Sizes};
 use crate::keyspace::{DbIndex, JournalOffset, Key};
 
 /// A shard's part of one database.
+#[repr(C)]
 pub struct Db {
     pub(super) table: Table<Entry>,
     /// Entries with a deadline.
@@ -16,39 +17,49 @@ pub struct Db {
     pub(super) sizes: Sizes,
 }
 
-/// What one lock protects.
+/// What one lock protects. It lies beside the lock, and so does the database that nearly everybody uses: all shards together
+/// take few pages, and a lookup follows no pointer to get at its table.
+#[repr(C)]
 pub struct Shard {
-    dbs: Box<[Db]>,
-    pub(super) audience: Audience,
     /// Behind the last change of this shard in the journal.
     pub(super) last_write: JournalOffset,
+    dbs: Dbs,
+    pub(super) audience: Audience,
+}
+
+/// A shard's part of all databases.
+#[repr(C)]
+struct Dbs {
+    /// Database 0.
+    first: Db,
+    rest: Box<[Db]>,
 }
 
 impl Shard {
     pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
         let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0, sizes: Sizes::default() };
         Shard {
-            dbs: (0..databases).map(db).collect(),
-            audience: Audience::default(),
             last_write: JournalOffset(0),
+            dbs: Dbs { first: db(0), rest: (1..databases).map(db).collect() },
+            audience: Audience::default(),
         }
     }
 
     /// The database; its index was checked when it was selected.
     #[inline]
     pub fn db(&self, index: DbIndex) -> &Db {
-        &self.dbs[index.as_usize()]
+        self.dbs.get(index)
     }
 
     #[inline]
     pub(super) fn db_mut(&mut self, index: DbIndex) -> &mut Db {
-        &mut self.dbs[index.as_usize()]
+        self.dbs.get_mut(index)
     }
 
     /// The database and the audience of its keys.
     #[inline]
     pub(super) fn parts_mut(&mut self, index: DbIndex) -> (&mut Db, &mut Audience) {
-        (&mut self.dbs[index.as_usize()], &mut self.audience)
+        (self.dbs.get_mut(index), &mut self.audience)
     }
 
     /// Tells the watchers of `db`, which is emptied, or swapped with `other`.
@@ -56,7 +67,7 @@ impl Shard {
         let Shard { dbs, audience, .. } = self;
         audience.watchers.touch_where(db, |key| {
             let holds = |index: DbIndex| {
-                let table = &dbs[index.as_usize()].table;
+                let table = &dbs.get(index).table;
                 table.find(table.seed().hash(key), key).is_some()
             };
             holds(db) || other.is_some_and(holds)
@@ -67,7 +78,7 @@ impl Shard {
     /// missing key is not to be told of one that comes and has expired.
     pub(super) fn expire_before_swap(&mut self, db: DbIndex, other: DbIndex, cx: &mut Circumstances) {
         let Shard { dbs, audience, .. } = self;
-        let table = &mut dbs[other.as_usize()];
+        let table = dbs.get_mut(other);
         let expired = |key: &&[u8]| {
             let found = table.table.find(table.table.seed().hash(key), key);
             found.is_some_and(|entry| is_expired(entry, cx.now))
@@ -84,16 +95,46 @@ impl Shard {
     }
 
     pub(super) fn databases(&self) -> u16 {
-        self.dbs.len() as u16
+        1 + self.dbs.rest.len() as u16
     }
 
     pub(super) fn swap(&mut self, one: DbIndex, other: DbIndex) {
-        self.dbs.swap(one.as_usize(), other.as_usize());
+        self.dbs.swap(one, other);
     }
 
     /// A lower bound of the earliest deadline in the shard, unix ms.
     pub(super) fn next_deadline(&self) -> Option<u64> {
         self.dbs.iter().filter_map(|db| db.table.next_deadline()).min()
+    }
+}
+
+impl Dbs {
+    #[inline]
+    fn get(&self, index: DbIndex) -> &Db {
+        match index.as_usize().checked_sub(1) {
+            None => &self.first,
+            Some(index) => &self.rest[index],
+        }
+    }
+
+    #[inline]
+    fn get_mut(&mut self, index: DbIndex) -> &mut Db {
+        match index.as_usize().checked_sub(1) {
+            None => &mut self.first,
+            Some(index) => &mut self.rest[index],
+        }
+    }
+
+    fn swap(&mut self, one: DbIndex, other: DbIndex) {
+        match (one.as_usize().checked_sub(1), other.as_usize().checked_sub(1)) {
+            (None, None) => {}
+            (None, Some(rest)) | (Some(rest), None) => std::mem::swap(&mut self.first, &mut self.rest[rest]),
+            (Some(one), Some(other)) => self.rest.swap(one, other),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Db> {
+        std::iter::once(&self.first).chain(&self.rest)
     }
 }
 

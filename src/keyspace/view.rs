@@ -29,7 +29,8 @@ use super::audit::{Access, Audit};
 use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
-use super::lock::{ParkingGuard, release_all};
+use super::held::Held;
+use super::lock::ParkingGuard;
 use super::sizes::Place;
 use super::unlogged::Unlogged;
 use super::waiters::{ReadyKey, Waiter};
@@ -44,7 +45,7 @@ use crate::ds::table::{Arriving, Touch};
 /// More than that are let go before a request takes the one that it needs besides.
 const HELD_FEW: usize = 16;
 
-/// Distinct shards in ascending order.
+/// Shards in any order, some perhaps more than once.
 pub type ShardSet = SmallVec<[ShardId; 16]>;
 
 /// Which shards a command needs.
@@ -59,14 +60,10 @@ pub enum LockSet {
 impl LockSet {
     /// The set that holds all `shards`.
     pub fn of(shards: impl IntoIterator<Item = ShardId>) -> LockSet {
-        let mut set: ShardSet = shards.into_iter().collect();
-        if set.len() > 1 {
-            set.sort_unstable();
-            set.dedup();
-        }
+        let set: ShardSet = shards.into_iter().collect();
         match set.as_slice() {
             [] => LockSet::Nothing,
-            [one] => LockSet::One(*one),
+            [one, others @ ..] if others.iter().all(|other| other == one) => LockSet::One(*one),
             _ => LockSet::Many(set),
         }
     }
@@ -75,8 +72,7 @@ impl LockSet {
 /// Locked shards and the circumstances of the command that runs on them.
 pub struct View<'k> {
     keyspace: &'k Keyspace,
-    /// Each where its lock says ([`ParkingGuard::note_place`]); ascending by shard when all are held.
-    guards: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 1]>,
+    held: Held<'k>,
     script_guard: Option<ParkingGuard<'k, ()>>,
     /// The last write of any shard that was held.
     pub(super) seen: JournalOffset,
@@ -116,7 +112,7 @@ impl<'k> View<'k> {
     pub fn new(keyspace: &'k Keyspace, seed: u64) -> View<'k> {
         View {
             keyspace,
-            guards: SmallVec::new(),
+            held: Held::new(&keyspace.shards),
             script_guard: None,
             seen: JournalOffset(0),
             unlogged: Unlogged::default(),
@@ -256,13 +252,13 @@ impl<'k> View<'k> {
     /// Whether a shard is held.
     #[inline]
     pub fn holds(&self, shard: ShardId) -> bool {
-        self.guards.len() == self.keyspace.shards.len() || self.position(shard).is_some()
+        self.held.holds_all() || self.held.place(shard).is_some()
     }
 
     /// Whether all there is is one shard, and it is held.
     #[inline]
     pub fn holds_the_one(&self) -> bool {
-        self.guards.len() == 1 && self.keyspace.shards.len() == 1
+        self.held.len() == 1 && self.keyspace.shards.len() == 1
     }
 
     fn lock_afresh(&mut self, set: &LockSet) -> Result<(), Busy> {
@@ -277,36 +273,29 @@ impl<'k> View<'k> {
             LockSet::Nothing => Ok(()),
             LockSet::One(id) => self.try_shard(*id),
             LockSet::Many(ids) => ids.iter().try_for_each(|&id| self.try_shard(id)),
-            LockSet::All => (0..keyspace.shards.len()).try_for_each(|id| self.try_shard(ShardId(id as u16))),
+            LockSet::All => keyspace.shard_ids().try_for_each(|id| self.try_shard(id)),
         };
         self.read_settings();
         locked
     }
 
-    /// Holds the shards of `keys`, but those that others hold.
-    pub fn lock_free_ones(&mut self, keys: &[Key<'_>]) {
+    /// Holds the shards of `keys`, but those that others hold, and asks for what their lookups will need ([`View::prefetch`]).
+    pub fn look_ahead(&mut self, db: DbIndex, keys: &[Key<'_>]) {
         let keyspace = self.keyspace;
         self.release();
-        self.guards.reserve(keys.len());
+        self.held.reserve(keys.len());
         for key in keys {
-            let id = keyspace.shard_of(key.hash());
-            if self.position(id).is_none()
-                && let Some(guard) = keyspace.shard(id).try_lock_at_once()
-            {
-                self.hold(id, guard);
-            }
+            self.held.try_take_at_once(keyspace.shard_of(key.hash()));
         }
         self.read_settings();
+        self.prefetch(db, keys);
     }
 
     /// Holds a shard besides the few that are held, if it is free.
     fn try_one_more(&mut self, id: ShardId) -> bool {
-        if !(1..HELD_FEW).contains(&self.guards.len()) || self.script_guard.is_some() {
-            return false;
-        }
-        let Some(guard) = self.keyspace.shard(id).try_lock_at_once() else { return false };
-        self.hold(id, guard);
-        true
+        (1..HELD_FEW).contains(&self.held.len())
+            && self.script_guard.is_none()
+            && self.held.try_take_at_once(id)
     }
 
     /// Holds `set` after waiting for it in order; the script mutex can be busy, or a shard that is held for long.
@@ -314,18 +303,15 @@ impl<'k> View<'k> {
         self.release();
         let keyspace = self.keyspace;
         self.script_guard = Some(keyspace.script_mutex.try_lock().ok_or(Busy::ScriptMutex)?);
-        let ids: ShardSet = match set {
-            LockSet::Nothing => ShardSet::new(),
-            LockSet::One(id) => [*id].into_iter().collect(),
-            LockSet::Many(ids) => ids.clone(),
-            LockSet::All => (0..keyspace.shards.len()).map(|id| ShardId(id as u16)).collect(),
-        };
+        let mut ids = keyspace.shards_of(set);
+        ids.sort_unstable();
+        ids.dedup();
         for id in ids {
             let Some(guard) = keyspace.shard(id).lock_unless_long() else {
                 self.release();
                 return Err(Busy::Shard(id));
             };
-            self.hold(id, guard);
+            self.held.take(id, guard);
         }
         self.read_settings();
         Ok(())
@@ -338,7 +324,7 @@ impl<'k> View<'k> {
     pub fn lock_patiently(&mut self, set: &LockSet) -> Result<(), Busy> {
         if let LockSet::One(id) = *set {
             self.release();
-            self.hold(id, self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?);
+            self.held.take(id, self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?);
             self.read_settings();
             return Ok(());
         }
@@ -354,13 +340,13 @@ impl<'k> View<'k> {
 
     /// Says that what is held will be held for long.
     pub fn hold_long(&self) {
-        self.guards.iter().for_each(|(_, guard)| guard.hold_long());
+        self.held.guards().for_each(ParkingGuard::hold_long);
         self.script_guard.iter().for_each(ParkingGuard::hold_long);
     }
 
     /// Wakes who waits for what is held, to look again whether to go on waiting.
     pub fn rouse(&self) {
-        self.guards.iter().for_each(|(_, guard)| guard.rouse());
+        self.held.guards().for_each(ParkingGuard::rouse);
         self.script_guard.iter().for_each(ParkingGuard::rouse);
     }
 
@@ -369,7 +355,7 @@ impl<'k> View<'k> {
         if let LockSet::One(id) = *set {
             // Waiting for one while holding none needs no order.
             self.release();
-            self.hold(id, self.keyspace.shard(id).lock_blocking());
+            self.held.take(id, self.keyspace.shard(id).lock_blocking());
             return self.read_settings();
         }
         while let Err(busy) = self.lock_in_order(set) {
@@ -392,36 +378,27 @@ impl<'k> View<'k> {
     #[inline]
     pub fn release(&mut self) {
         self.log_all();
-        for (_, guard) in &self.guards {
-            self.seen = self.seen.max(guard.last_write);
-        }
-        release_all(&mut self.guards);
+        self.seen = self.seen.max(self.held.release());
         self.script_guard = None;
     }
 
     /// Takes the shards of `set` to those that are held, if all of them are free; never waits.
     pub fn try_extend(&mut self, set: &LockSet) -> bool {
-        let keyspace = self.keyspace;
-        let wanted: ShardSet = match set {
-            _ if self.covers(set) => return true,
-            LockSet::Nothing => return true,
-            LockSet::One(id) => [*id].into_iter().collect(),
-            LockSet::Many(ids) => ids.clone(),
-            LockSet::All => (0..keyspace.shards.len()).map(|id| ShardId(id as u16)).collect(),
-        };
-        let mut taken: SmallVec<[(ShardId, ParkingGuard<'k, Shard>); 4]> = SmallVec::new();
-        for id in wanted.into_iter().filter(|id| self.position(*id).is_none()) {
-            let Some(guard) = keyspace.shard(id).try_lock() else { return false };
-            taken.push((id, guard));
+        if self.covers(set) {
+            return true;
         }
-        self.guards.extend(taken);
-        self.sort_held();
-        true
+        let before = self.held.len();
+        let all_free = self.keyspace.shards_of(set).into_iter().all(|id| self.held.try_take(id));
+        if !all_free {
+            self.held.release_behind(before);
+        }
+        self.held.sort();
+        all_free
     }
 
     /// Whether this may wait for shards while it holds others.
     pub fn may_wait(&self) -> bool {
-        self.script_guard.is_some() || self.guards.is_empty()
+        self.script_guard.is_some() || self.held.len() == 0
     }
 
     /// Holds the shards of `set` besides those that are held, and waits for them a short while.
@@ -436,39 +413,29 @@ impl<'k> View<'k> {
             return Ok(());
         }
         assert!(self.may_wait(), "only the holder of the script mutex may wait while holding");
-        let all: ShardSet;
-        let wanted: &[ShardId] = match set {
-            LockSet::Nothing => &[],
-            LockSet::One(id) => std::slice::from_ref(id),
-            LockSet::Many(ids) => ids,
-            LockSet::All => {
-                all = (0..self.keyspace.shards.len()).map(|id| ShardId(id as u16)).collect();
-                &all
-            }
-        };
-        for &id in wanted {
-            if self.position(id).is_none() {
+        for id in self.keyspace.shards_of(set) {
+            if self.held.place(id).is_none() {
                 let Some(guard) = self.keyspace.shard(id).lock_unless_long() else {
-                    self.sort_held();
+                    self.held.sort();
                     return Err(Busy::Shard(id));
                 };
-                self.hold(id, guard);
+                self.held.take(id, guard);
             }
         }
-        self.sort_held();
+        self.held.sort();
         Ok(())
     }
 
     /// The held shards have been changed, and the journal says so up to `offset`.
     #[inline]
     pub fn note_write(&mut self, offset: JournalOffset) {
-        self.guards.iter_mut().for_each(|(_, guard)| guard.last_write = offset);
+        self.held.shards_mut().for_each(|shard| shard.last_write = offset);
     }
 
     /// Up to where the journal holds the changes of the held shards.
     pub fn written(&mut self) -> JournalOffset {
         self.log_all();
-        self.guards.iter().map(|(_, guard)| guard.last_write).max().unwrap_or_default()
+        self.shards().map(|shard| shard.last_write).max().unwrap_or_default()
     }
 
     /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
@@ -487,40 +454,18 @@ impl<'k> View<'k> {
             LockSet::Nothing => true,
             LockSet::One(id) => self.holds(*id),
             _ if self.holds_all() => true,
-            LockSet::Many(ids) => ids.iter().all(|&id| self.position(id).is_some()),
+            LockSet::Many(ids) => ids.iter().all(|&id| self.held.place(id).is_some()),
             LockSet::All => false,
         }
     }
 
+    #[inline]
     fn try_shard(&mut self, id: ShardId) -> Result<(), Busy> {
-        match self.keyspace.shard(id).try_lock() {
-            Some(guard) => {
-                self.hold(id, guard);
-                Ok(())
-            }
-            None => {
-                self.release();
-                Err(Busy::Shard(id))
-            }
+        if self.held.try_take(id) {
+            return Ok(());
         }
-    }
-
-    #[inline]
-    fn hold(&mut self, id: ShardId, guard: ParkingGuard<'k, Shard>) {
-        guard.note_place(self.guards.len());
-        self.guards.push((id, guard));
-    }
-
-    fn sort_held(&mut self) {
-        self.guards.sort_unstable_by_key(|(id, _)| *id);
-        self.guards.iter().enumerate().for_each(|(place, (_, guard))| guard.note_place(place));
-    }
-
-    /// Where the guard of a shard is, if it is held. Its lock says where; if somebody else holds it, another shard's guard is there.
-    #[inline]
-    fn position(&self, id: ShardId) -> Option<usize> {
-        let place = self.keyspace.shard(id).place();
-        self.guards.get(place).is_some_and(|(held, _)| *held == id).then_some(place)
+        self.release();
+        Err(Busy::Shard(id))
     }
 
     /// The shard of `key` and, beside it, the circumstances.
@@ -531,29 +476,25 @@ impl<'k> View<'k> {
     #[inline]
     pub(super) fn split(&mut self, key: Key<'_>) -> (&mut Shard, &mut Circumstances) {
         self.cx.audit.check(key.bytes(), Access::Read);
-        let position = match self.keyspace.shards.len() {
-            1 => Some(0),
-            _ => self.position(self.keyspace.shard_of(key.hash())),
-        };
-        match position.and_then(|at| self.guards.get_mut(at)) {
-            Some((_, guard)) => (guard, &mut self.cx),
+        match self.held.get_mut(self.keyspace.shard_of(key.hash())) {
+            Some(shard) => (shard, &mut self.cx),
             None => panic!("the shard of a key is not held"),
         }
     }
 
     /// The held shards and, beside them, the circumstances.
     pub(super) fn split_held(&mut self) -> (impl Iterator<Item = &mut Shard>, &mut Circumstances) {
-        (self.guards.iter_mut().map(|(_, guard)| &mut **guard), &mut self.cx)
+        (self.held.shards_mut(), &mut self.cx)
     }
 
-    /// The held shards, ascending.
+    /// The held shards; ascending when all are.
     pub fn shards(&self) -> impl DoubleEndedIterator<Item = &Shard> {
-        self.guards.iter().map(|(_, guard)| &**guard)
+        self.held.guards().map(|guard| &**guard)
     }
 
     /// Whether every shard is held.
     pub fn holds_all(&self) -> bool {
-        self.guards.len() == self.keyspace.shards.len()
+        self.held.holds_all()
     }
 
     /// The entry of `key` as a client's access: counts a hit or a miss and notes the use.
@@ -635,14 +576,14 @@ impl<'k> View<'k> {
     /// The entry of `key` by a shared borrow, so that several can be looked at at once; leaves no trace.
     pub fn look(&self, db: DbIndex, key: Key<'_>) -> Option<&Entry> {
         self.cx.audit.check(key.bytes(), Access::Read);
-        let position = self.position(self.keyspace.shard_of(key.hash()))?;
-        let entry = self.guards[position].1.db(db).table.find(key.hash(), key.bytes())?;
+        let shard = self.held.get(self.keyspace.shard_of(key.hash()))?;
+        let entry = shard.db(db).table.find(key.hash(), key.bytes())?;
         (!is_expired(entry, self.cx.now)).then_some(entry)
     }
 
     /// Whether the shard of `key` is held.
     pub fn is_held(&self, key: Key<'_>) -> bool {
-        self.position(self.keyspace.shard_of(key.hash())).is_some()
+        self.held.place(self.keyspace.shard_of(key.hash())).is_some()
     }
 
     /// Raises `flag` when `key` is changed from now on.
@@ -693,39 +634,38 @@ impl<'k> View<'k> {
         self.shards().flat_map(|shard| shard.audience.waiters.census())
     }
 
-    /// Whether the database is too big for the processor's caches, going by its part in the first held shard, so that
-    /// a prefetch pays.
-    #[inline]
-    pub fn is_beyond_caches(&self, db: DbIndex) -> bool {
-        const ENTRIES_IN_CACHES: usize = 20_000;
-        let shards = self.keyspace.shards.len();
-        self.guards.first().is_some_and(|(_, shard)| shard.db(db).len() > ENTRIES_IN_CACHES / shards)
-    }
-
     /// Tells the processor which line of the table an entry that is about to come will need.
     #[inline]
     pub(super) fn prefetch_bucket(&self, db: DbIndex, key: Key<'_>) {
-        if let Some(position) = self.position(self.keyspace.shard_of(key.hash())) {
-            self.guards[position].1.db(db).table.prefetch_bucket(key.hash());
+        if let Some(shard) = self.held.get(self.keyspace.shard_of(key.hash())) {
+            shard.db(db).table.prefetch_bucket(key.hash());
         }
     }
 
     /// Tells the processor which lines the next commands will need: the bucket line of each key, and when these have
-    /// arrived, the entries. Keys whose shard is not held are passed over.
+    /// arrived, the entries. Only of a database that is too big for its caches, going by the part in the first held shard; keys
+    /// whose shard is not held are passed over.
     #[inline]
     pub fn prefetch(&self, db: DbIndex, keys: &[Key<'_>]) {
-        match self.guards.as_slice() {
-            [(_, only)] if self.holds_all() => only.db(db).table.prefetch(keys.iter().map(Key::hash)),
-            _ => {
-                let bucket_of = |key: &Key<'_>| {
-                    let position = self.position(self.keyspace.shard_of(key.hash()))?;
-                    self.guards.get(position)?.1.db(db).table.prefetch_bucket(key.hash())
-                };
-                let mut arriving: SmallVec<[Arriving<'_>; 16]> = SmallVec::new();
-                arriving.extend(keys.iter().filter_map(bucket_of));
-                arriving.iter().for_each(Arriving::prefetch_entry);
+        const ENTRIES_IN_CACHES: usize = 20_000;
+        let shards = self.keyspace.shards.len();
+        let Some(first) =
+            self.shards().next().filter(|first| first.db(db).len() > ENTRIES_IN_CACHES / shards)
+        else {
+            return;
+        };
+        if shards == 1 {
+            return first.db(db).table.prefetch(keys.iter().map(Key::hash));
+        }
+        let mut arriving: SmallVec<[Arriving<'_>; HELD_FEW]> = SmallVec::new();
+        for key in keys {
+            if let Some(shard) = self.held.get(self.keyspace.shard_of(key.hash()))
+                && let Some(bucket) = shard.db(db).table.prefetch_bucket(key.hash())
+            {
+                arriving.push(bucket);
             }
         }
+        arriving.iter().for_each(Arriving::prefetch_entry);
     }
 }
 

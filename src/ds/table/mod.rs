@@ -87,19 +87,22 @@ pub unsafe trait Slot: Clone {
 }
 
 /// The hash table. It allocates nothing before the first insertion.
+///
+/// First what a lookup needs: where several tables lie beside their locks, that shares their first line of memory.
+#[repr(C)]
 pub struct Table<S: Slot> {
     /// Empty before the first insertion.
     directory: Directory,
-    segments: Slab,
-    /// Segments by earliest deadline: `(due, id)` for each with `due != u64::MAX`.
-    by_deadline: BTreeSet<(u64, SegmentId)>,
     seed: HashSeed,
+    skip: u8,
     len: usize,
     /// Bytes of buckets, children and deadline minima.
     bytes: usize,
+    segments: Slab,
+    /// Segments by earliest deadline: `(due, id)` for each with `due != u64::MAX`.
+    by_deadline: BTreeSet<(u64, SegmentId)>,
     /// Segments by depth; the last number is not 0.
     by_depth: Vec<u32>,
-    skip: u8,
     /// Who holds frozen copies, if somebody may; see [`frozen`].
     freezes: Option<Box<frozen::Freezes<S>>>,
     /// Who must see what changes before it does; see [`watch`].
