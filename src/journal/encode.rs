@@ -14,8 +14,15 @@ use crate::resp::{Args, push_record};
 pub fn push_request(out: &mut Vec<u8>, args: &Args<'_>) {
     match args.as_record() {
         Some(bytes) => out.extend_from_slice(bytes),
-        None => push_record(out, args.iter()),
+        None => push_anew(out, args),
     }
+}
+
+#[inline(never)] // Much longer than the usual case.
+fn push_anew(out: &mut Vec<u8>, args: &Args<'_>) {
+    // Once for all of it: what stands around an argument is seldom longer.
+    out.reserve(args.total_bytes() + 8 * (args.len() + 1));
+    push_record(out, args.iter());
 }
 
 /// Appends commands to a buffer.

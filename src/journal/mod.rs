@@ -40,8 +40,13 @@ use crate::resp::Args;
 
 /// Bytes that may wait for the writer before replies wait for it too.
 pub const BACKLOG_MAX_BYTES: u64 = 64 << 20;
-/// Records are handed to the writer in pieces of about this size.
-const PIECE_BYTES: usize = 1 << 20;
+/// Records are handed to the writer in pieces of about this size. What is written at once may cost the kernel several times as much
+/// per byte when it is 512 KB or more, and does no good.
+const PIECE_BYTES: usize = 256 << 10;
+/// A buffer that pieces are gathered in: the last batch of a piece fits too.
+const BUFFER_BYTES: usize = PIECE_BYTES + (32 << 10);
+/// Buffers that wait to be used again. Their memory is there already; that of a new one would be asked for under the locks.
+const SPARES: usize = 6;
 
 /// When replies may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +82,8 @@ pub enum Alarm {
     /// It is awake, or sleeps until its time.
     #[default]
     Never,
+    /// By so many bytes in full pieces.
+    Bytes(u64),
     /// By so many commits in the queue.
     Commits(u64),
 }
@@ -101,14 +108,15 @@ struct Queue {
     release: Release,
     written: u64,
     durable: u64,
-    /// An emptied buffer, to be used again.
-    spare: Vec<u8>,
+    /// Emptied buffers, to be used again.
+    spares: Vec<Vec<u8>>,
 }
 
 impl Queue {
     /// Takes away what is appended to; what comes next goes into another piece.
     fn close(&mut self) -> Records {
-        let bytes = std::mem::replace(&mut self.open.bytes, std::mem::take(&mut self.spare));
+        let next = self.spares.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
+        let bytes = std::mem::replace(&mut self.open.bytes, next);
         Records { bytes, commits: std::mem::take(&mut self.open.commits), end: JournalOffset(self.end) }
     }
 
@@ -118,6 +126,14 @@ impl Queue {
             let records = self.close();
             self.full_bytes += records.bytes.len() as u64;
             self.pieces.push_back(Piece::Records(records));
+        }
+    }
+
+    /// Keeps a buffer to be used again, if it is one of the usual ones.
+    fn keep(&mut self, mut spare: Vec<u8>) {
+        if self.spares.len() < SPARES && (BUFFER_BYTES..2 * BUFFER_BYTES).contains(&spare.capacity()) {
+            spare.clear();
+            self.spares.push(spare);
         }
     }
 
@@ -224,7 +240,10 @@ impl Journal {
         if queue.open.bytes.len() >= PIECE_BYTES {
             queue.push_open();
         }
-        let is_long = queue.full_bytes > BACKLOG_MAX_BYTES / 8;
+        let is_long = match queue.alarm {
+            Alarm::Bytes(much) => queue.full_bytes >= much,
+            _ => queue.full_bytes > BACKLOG_MAX_BYTES / 8,
+        };
         if queue.alarm != Alarm::Never && (is_enough || is_long) {
             queue.alarm = Alarm::Never;
             self.writer.notify_one();
@@ -275,10 +294,7 @@ impl Journal {
     /// For the writer: the next piece, if there is one. `spare` is a buffer to be used again.
     pub fn take(&self, spare: Vec<u8>) -> Option<Piece> {
         let mut queue = self.queue.lock();
-        if queue.spare.capacity() == 0 && spare.capacity() <= 2 * PIECE_BYTES {
-            queue.spare = spare;
-            queue.spare.clear();
-        }
+        queue.keep(spare);
         let piece = match queue.pieces.pop_front() {
             Some(piece) => {
                 let records = if let Piece::Records(records) = &piece { records.bytes.len() } else { 0 };
@@ -305,6 +321,7 @@ impl Journal {
         let is_due = |queue: &Queue| match alarm {
             _ if queue.is_called => true,
             Alarm::Never => false,
+            Alarm::Bytes(much) => queue.full_bytes >= much,
             Alarm::Commits(enough) => queue.commits >= enough.max(1),
         };
         if !is_due(&queue) {

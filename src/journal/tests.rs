@@ -155,3 +155,33 @@ fn the_writer_sleeps_until_it_has_a_reason_not_to() {
     });
     assert_eq!(journal.waiting_commits(), 3);
 }
+
+#[test]
+fn full_pieces_call_for_the_writer() {
+    let journal = on();
+    let big = "x".repeat(PIECE_BYTES / 2);
+    append(&journal, 0, &format!("SET a {big}"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| journal.sleep(Alarm::Bytes(PIECE_BYTES as u64), None));
+        append(&journal, 0, &format!("SET b {big}"));
+    });
+    // One that is full already does too.
+    journal.sleep(Alarm::Bytes(PIECE_BYTES as u64), None);
+    let Some(Piece::Records(records)) = journal.take(Vec::new()) else { panic!("a piece") };
+    assert_eq!((records.commits, records.end), (2, journal.end()));
+    assert_eq!(journal.take(Vec::new()), None);
+}
+
+#[test]
+fn buffers_are_used_again_unless_they_are_too_long() {
+    let journal = on();
+    let next_capacity = |spare: Vec<u8>| {
+        append(&journal, 0, "SET a 1");
+        let Some(Piece::Records(records)) = journal.take(spare) else { panic!("a piece") };
+        records.bytes.capacity()
+    };
+    let marked = BUFFER_BYTES + 100;
+    next_capacity(Vec::with_capacity(marked));
+    assert_eq!(next_capacity(Vec::with_capacity(2 * BUFFER_BYTES)), marked);
+    assert_eq!(next_capacity(Vec::new()), BUFFER_BYTES);
+}

@@ -3,38 +3,6 @@
 //! `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n` becomes two spans, `(8,3)` and `(17,1)`; nothing is copied. A request
 //! that must outlive its bytes (a MULTI queue, a rewritten command) is an [`OwnedArgs`].
 
-/// What stands before the first argument of most requests.
-const HEAD_BYTES: usize = b"*3\r\n$3\r\n".len();
-
-/// What stands between two arguments, as eight bytes in memory's order, of which not all count.
-struct Between {
-    wanted: u64,
-    mask: u64,
-    len: usize,
-}
-
-impl Between {
-    /// Before an argument with a length of one digit, of two, of more: any digits.
-    const SHORT: Between = Between::new(b"\r\n$0\r\n");
-    const LONGER: Between = Between::new(b"\r\n$00\r\n");
-    const LONG: Between = Between::new(b"\r\n$");
-
-    const fn new(text: &[u8]) -> Between {
-        let (mut wanted, mut mask, mut at) = (0, 0, text.len());
-        while at > 0 {
-            at -= 1;
-            let byte = if text[at] == b'0' { 0 } else { text[at] };
-            (wanted, mask) = (wanted << 8 | byte as u64, mask << 8 | if byte == 0 { 0 } else { 0xff });
-        }
-        Between { wanted, mask, len: text.len() }
-    }
-
-    #[inline]
-    const fn is_it(&self, bytes: u64) -> bool {
-        bytes & self.mask == self.wanted
-    }
-}
-
 /// Start and length of one argument inside the request's bytes.
 ///
 /// 32 bits each: a request is bounded by `client-query-buffer-limit`, and the decoder refuses one that
@@ -45,7 +13,20 @@ pub(super) struct Span {
     pub len: u32,
 }
 
+impl Span {
+    /// Offset behind the argument.
+    #[inline]
+    pub fn end(&self) -> usize {
+        self.start as usize + self.len as usize
+    }
+}
+
 /// A borrowed request. `args.at(0)` is the command's name as the client wrote it.
+///
+/// ```text
+/// *2\r\n$3\r\nGET\r\n$1\r\nk\r\n    a record, as a log has it: `bytes` end behind the last line
+/// *2\r\n$3\r\nGET\r\n$1\rxk        anything else: they end with the last argument
+/// ```
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
     bytes: &'a [u8],
@@ -53,6 +34,8 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
+    /// Arguments in `bytes`, which end as above.
+    #[inline]
     pub(super) fn new(bytes: &'a [u8], spans: &'a [Span]) -> Self {
         Args { bytes, spans }
     }
@@ -99,54 +82,27 @@ impl<'a> Args<'a> {
         owned
     }
 
-    /// The bytes that the arguments lie in, if these are a command as [`push_record`](super::push_record) writes it: what
-    /// came as an array from a client that wastes no digits. Then copying them is the same as writing them anew.
-    ///
-    /// The decoder takes the length's word for where an argument ends, and any byte behind a CR: so everything between the
-    /// arguments is compared but the digits of lengths, of which there are as many as the number needs.
-    /// Commands whose first two numbers have more than one digit are not looked at: their arguments outweigh the saving.
+    /// The bytes that the arguments lie in, if these are a command as [`push_record`](super::push_record) writes it. Then copying
+    /// them is the same as writing them anew.
     #[inline]
     pub fn as_record(&self) -> Option<&'a [u8]> {
-        let (first, rest) = self.spans.split_first()?;
-        let (count, len) = (u8::try_from(self.spans.len()).ok()?, u8::try_from(first.len).ok()?);
-        if count > 9 || len > 9 {
+        let (first, last) = (self.spans.first()?, self.spans.last()?);
+        if self.bytes.len() == last.end() {
             return None;
         }
-        let begin = (first.start as usize).checked_sub(HEAD_BYTES)?;
-        let head = [b'*', b'0' + count, b'\r', b'\n', b'$', b'0' + len, b'\r', b'\n'];
-        if *self.bytes.get(begin..)?.first_chunk()? != head {
-            return None;
-        }
-        let mut end = first.start as usize + first.len as usize;
-        for span in rest {
-            let between = u64::from_le_bytes(*self.bytes.get(end..)?.first_chunk()?);
-            let (len, is_right) = match span.len {
-                0..10 => (Between::SHORT.len, Between::SHORT.is_it(between)),
-                10..100 => (Between::LONGER.len, Between::LONGER.is_it(between)),
-                longer => {
-                    let behind = (span.start as usize).checked_sub(b"\r\n".len())?;
-                    let ends = self.bytes.get(behind..)?.starts_with(b"\r\n");
-                    (6 + longer.ilog10() as usize, ends && Between::LONG.is_it(between))
-                }
-            };
-            if span.start as usize != end + len || !is_right {
-                return None;
-            }
-            end = span.start as usize + span.len as usize;
-        }
-        let whole = self.bytes.get(begin..end + 2)?;
-        whole.ends_with(b"\r\n").then_some(whole)
+        let count = self.spans.len();
+        let digits = usize::from(count >= 10) + usize::from(first.len >= 10) + usize::from(first.len >= 100);
+        let begin = (first.start as usize).checked_sub(b"*1\r\n$4\r\n".len() + digits)?;
+        self.bytes.get(begin..)
     }
 
-    /// The bytes from the first argument to the last with what stands between and around them, and where these begin.
+    /// The bytes from the first argument to the last with what stands between them, of a record all of it, and where these begin.
     /// Arguments lie in the order in which they are counted, so copying this is one copy for all of them.
     #[inline]
     fn lying(&self) -> (u32, &'a [u8]) {
-        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else { return (0, &[]) };
-        let from = first.start.saturating_sub(HEAD_BYTES as u32);
-        let end = last.start as usize + last.len as usize;
-        let behind = self.bytes.len().min(end + b"\r\n".len());
-        (from, self.bytes.get(from as usize..behind).unwrap_or_default())
+        let from = self.spans.first().map_or(0, |first| first.start);
+        let bytes = self.as_record().or_else(|| self.bytes.get(from as usize..)).unwrap_or_default();
+        ((self.bytes.len() - bytes.len()) as u32, bytes)
     }
 
     /// Bytes of all arguments together, for limits and statistics.
@@ -231,10 +187,11 @@ impl OwnedRequests {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Args<'_>> {
-        let ends = self.begins.iter().skip(1).map(|(_, spans)| *spans).chain([self.spans.len()]);
-        self.begins.iter().zip(ends).map(|((bytes, begin), end)| {
-            let spans = self.spans.get(*begin..end).unwrap_or_default();
-            Args::new(self.bytes.get(*bytes..).unwrap_or_default(), spans)
+        let end = (self.bytes.len(), self.spans.len());
+        let ends = self.begins.iter().skip(1).copied().chain([end]);
+        self.begins.iter().zip(ends).map(|(begin, end)| {
+            let spans = self.spans.get(begin.1..end.1).unwrap_or_default();
+            Args::new(self.bytes.get(begin.0..end.0).unwrap_or_default(), spans)
         })
     }
 

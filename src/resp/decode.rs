@@ -93,9 +93,12 @@ impl ProtocolError {
 struct Complete {
     /// How many arguments it has; they lie behind those of the request before.
     arguments: u32,
+    /// Its arguments are words of a line.
+    is_inline: bool,
     /// Offset of the first byte behind it.
     end: usize,
-    is_inline: bool,
+    /// Where the bytes end that its arguments lie in, as [`Args`] wants them.
+    lying_end: usize,
 }
 
 /// The decoder of one connection.
@@ -135,7 +138,6 @@ impl Decoder {
         while self.complete.len() < most {
             let begins = self.missing.is_none();
             if begins && may_be_plain && self.decode_plain(bytes) {
-                self.complete_request(false);
                 continue;
             }
             let is_inline = begins && bytes.get(self.position).is_some_and(|&byte| byte != b'*');
@@ -167,7 +169,7 @@ impl Decoder {
         while self.position < part.end {
             let is_whole = self.complete.len() - before < most
                 && (self.decode_plain(bytes) || self.decode_whole_thoroughly(bytes, limits));
-            let is_first = self.complete.len() == before;
+            let is_first = self.complete.len() == before + 1;
             if !is_whole || is_first && part.len() > most * (self.position - part.start) {
                 self.complete.truncate(before);
                 self.spans.truncate(spans_before);
@@ -175,13 +177,17 @@ impl Decoder {
                 (self.missing, self.bulk_len) = (None, None);
                 return None;
             }
-            self.complete_request(false);
         }
         Some(self.complete.len() - before)
     }
 
     fn decode_whole_thoroughly(&mut self, bytes: &[u8], limits: &Limits) -> bool {
-        bytes.get(self.position) == Some(&b'*') && matches!(self.decode_multibulk(bytes, limits), Ok(true))
+        let is_whole = bytes.get(self.position) == Some(&b'*')
+            && matches!(self.decode_multibulk(bytes, limits), Ok(true));
+        if is_whole {
+            self.complete_request(false);
+        }
+        is_whole
     }
 
     /// Forgets all requests.
@@ -192,32 +198,44 @@ impl Decoder {
         (self.complete_spans, self.position, self.missing, self.bulk_len) = (0, 0, None, None);
     }
 
+    /// The request that was read is no record.
     fn complete_request(&mut self, is_inline: bool) {
         self.missing = None;
-        let arguments = (self.spans.len() - self.complete_spans) as u32;
+        let spans = self.spans.get(self.complete_spans..).unwrap_or_default();
+        let (arguments, lying_end) = (spans.len() as u32, spans.last().map_or(0, Span::end));
         self.complete_spans = self.spans.len();
-        self.complete.push(Complete { arguments, end: self.position, is_inline });
+        self.complete.push(Complete { arguments, is_inline, end: self.position, lying_end });
     }
 
-    /// Reads a request of the usual kind: all there, at most nine arguments of at most 99 bytes. Anything else is
-    /// left as it was, for the thorough way.
+    /// Reads a request of the usual kind: all there, at most 99 arguments of at most 999 bytes, every byte between them as a log
+    /// has it. Anything else is left as it was, for the thorough way.
     #[inline(always)] // For each of two loops.
     fn decode_plain(&mut self, bytes: &[u8]) -> bool {
-        let rest = bytes.get(self.position..).unwrap_or_default();
-        let Some((count @ 1..=9, head)) = short_line(rest, b'*') else { return false };
-        let mut rest = rest.get(head..).unwrap_or_default();
-        for _ in 0..count {
-            let bulk = short_line(rest, b'$');
-            let Some((len, head, behind)) =
-                bulk.and_then(|(len, head)| Some((len, head, rest.get(head + len as usize + 2..)?)))
-            else {
+        let head = bytes.get(self.position..).unwrap_or_default();
+        let (arguments, digits) = match head {
+            [b'*', one @ b'1'..=b'9', b'\r', ..] => (one - b'0', 1),
+            [b'*', ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', ..] => ((ten - b'0') * 10 + one - b'0', 2),
+            _ => return false,
+        };
+        let mut at = self.position + 1 + digits;
+        for _ in 0..arguments {
+            let line = bytes.get(at..at + 8).and_then(|line| line.first_chunk());
+            let Some((len, head)) = line.and_then(|line| short_line(u64::from_le_bytes(*line))) else {
                 self.spans.truncate(self.complete_spans);
                 return false;
             };
-            self.spans.push(Span { start: (bytes.len() - rest.len() + head) as u32, len });
-            rest = behind;
+            at += head;
+            self.spans.push(Span { start: at as u32, len });
+            at += len as usize;
         }
-        self.position = bytes.len() - rest.len();
+        if bytes.get(at..at + 2) != Some(b"\r\n") {
+            self.spans.truncate(self.complete_spans);
+            return false;
+        }
+        self.position = at + 2;
+        self.complete_spans = self.spans.len();
+        let (arguments, end) = (u32::from(arguments), self.position);
+        self.complete.push(Complete { arguments, is_inline: false, end, lying_end: end });
         true
     }
 
@@ -238,7 +256,8 @@ impl Decoder {
         self.complete.iter().map(move |complete| {
             let (own, behind) = spans.split_at_checked(complete.arguments as usize).unwrap_or_default();
             spans = behind;
-            Args::new(if complete.is_inline { &self.inline } else { bytes }, own)
+            let lying_in = if complete.is_inline { &self.inline } else { bytes };
+            Args::new(lying_in.get(..complete.lying_end).unwrap_or_default(), own)
         })
     }
 
@@ -387,20 +406,29 @@ impl Decoder {
     }
 }
 
-/// The number in a line of `marker` and one digit or two, and how long the line is: four bytes are compared at once. All of a
-/// shorter line is there, all but the last byte of a longer one.
+/// The length in the line before an argument, from eight bytes that begin with the end of the line before it, and how far from
+/// there the argument is. Such eight there are before any argument of a whole request.
+///
+/// ```text
+/// \r\n$3\r\n     \r\n$16\r\n     \r\n$120\r\n
+/// ```
 #[inline]
-fn short_line(line: &[u8], marker: u8) -> Option<(u32, usize)> {
-    let head = u32::from_le_bytes(*line.first_chunk::<4>()?);
-    // Equal bytes become 0, and a digit its value.
-    let one = head ^ u32::from_le_bytes([marker, b'0', b'\r', b'\n']);
-    if one & 0xffff_00ff == 0 && one < 10 << 8 {
-        return Some((one >> 8, 4));
+fn short_line(bytes: u64) -> Option<(u32, usize)> {
+    // Equal bytes become 0, and digits their value; shifted and turned so that the digits are the lowest bytes, any other
+    // difference makes a number that is too big.
+    let one = ((bytes ^ u64::from_le_bytes(*b"\r\n$0\r\n\0\0")) << 16).rotate_right(40);
+    if one < 10 {
+        return Some((one as u32, b"\r\n$0\r\n".len()));
     }
-    let two = head ^ u32::from_le_bytes([marker, b'0', b'0', b'\r']);
-    let (ten, one) = (two >> 8 & 0xff, two >> 16 & 0xff);
-    let is_short = two & 0xff00_00ff == 0 && (1..10).contains(&ten) && one < 10;
-    is_short.then_some((ten * 10 + one, 5))
+    let two = ((bytes ^ u64::from_le_bytes(*b"\r\n$00\r\n\0")) << 8).rotate_right(32);
+    let (tens, ones) = (two as u8, (two >> 8) as u32);
+    if two < 10 << 8 && (1..10).contains(&tens) {
+        return Some((u32::from(tens) * 10 + ones, b"\r\n$00\r\n".len()));
+    }
+    let three = (bytes ^ u64::from_le_bytes(*b"\r\n$000\r\n")).rotate_right(24);
+    let (hundreds, tens, ones) = (three as u8, (three >> 8) as u8, (three >> 16) as u32);
+    let is_short = three < 10 << 16 && (1..10).contains(&hundreds) && tens < 10;
+    is_short.then_some((u32::from(hundreds) * 100 + u32::from(tens) * 10 + ones, b"\r\n$000\r\n".len()))
 }
 
 /// Reads the decimal number that begins at `from` and ends with CR, plus one byte behind the CR.

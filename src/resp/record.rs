@@ -83,7 +83,8 @@ impl RecordParser {
 
     /// The arguments of the command that was just read from `bytes`.
     pub fn args<'a>(&'a self, bytes: &'a [u8]) -> Args<'a> {
-        Args::new(bytes, &self.spans)
+        let end = self.spans.last().map_or(0, Span::end);
+        Args::new(bytes.get(..end).unwrap_or_default(), &self.spans)
     }
 }
 
@@ -119,7 +120,7 @@ fn line(bytes: &[u8], at: usize, marker: u8) -> Number {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resp::{Decoder, Limits};
+    use crate::resp::{Decoder, Limits, OwnedRequests};
 
     fn encode(args: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -141,17 +142,38 @@ mod tests {
 
     #[test]
     fn what_came_as_it_is_written_is_known() {
-        let mut parser = RecordParser::default();
-        for args in [&[b"PING".as_slice()][..], &[b"SET", b"", b"\r\n$3\r\n"], &[b"SET", b"k", &[b'x'; 2000]]]
-        {
-            let bytes = [encode(args), b"*1\r\n".to_vec()].concat();
-            let Record::Complete(len) = parser.parse(&bytes) else { panic!("{}", bytes.escape_ascii()) };
-            assert_eq!(parser.args(&bytes).as_record(), bytes.get(..len));
+        let limits = Limits { bulk_max_bytes: 1 << 20, unauthenticated: false };
+        let long = [b'x'; 999];
+        let cases: [&[&[u8]]; 8] = [
+            &[b"PING"],
+            &[b"SET", b"", b"\r\n$3\r\n"],
+            &[b"SET", b"k", &long],
+            &[b"ZREMRANGEBYRANK", b"k", b"0", &long[..100], &long[..99]],
+            &[&long[..100]],
+            &[b"x".as_slice(); 9],
+            &[b"x".as_slice(); 10],
+            &[b"INCRBYFLOAT".as_slice(); 99],
+        ];
+        for args in cases {
+            let record = encode(args);
+            let bytes = [b"PING\r\n", record.as_slice(), b"*1\r\n"].concat();
+            let mut decoder = Decoder::default();
+            decoder.decode(&bytes, &limits, 4);
+            let mut queued = OwnedRequests::default();
+            decoder.requests(&bytes).for_each(|args| queued.push(&args));
+            for read in [decoder.requests(&bytes).nth(1), queued.iter().nth(1)].into_iter().flatten() {
+                assert!(read.iter().eq(args.iter().copied()));
+                assert_eq!(read.as_record(), Some(record.as_slice()));
+            }
+            assert_eq!(queued.len(), 2);
         }
-        // Longer commands are written anew.
-        let bytes = encode(&[b"x".as_slice(); 10]);
-        parser.parse(&bytes);
-        assert_eq!(parser.args(&bytes).as_record(), None);
+        // What is longer is written anew.
+        for args in [&[b"x".as_slice(); 100][..], &[b"SET", b"k", &[b'x'; 1000]]] {
+            let bytes = encode(args);
+            let mut decoder = Decoder::default();
+            decoder.decode(&bytes, &limits, 1);
+            assert_eq!(decoder.requests(&bytes).next().unwrap().as_record(), None);
+        }
     }
 
     #[test]

@@ -390,6 +390,23 @@ fn once_a_second_means_a_second() {
     assert_eq!(bench.acknowledged(), 2);
 }
 
+#[test]
+fn what_is_much_is_synced_before_the_second_is_over() {
+    let mut bench = Bench::new(Arc::new(Simulated::new()), AppendFsync::Everysec);
+    bench.now_ns.set(5_000_000_000);
+    bench.commit(&["SET a 1".into()]);
+    bench.turn();
+    assert_eq!(bench.acknowledged(), 1);
+    for number in 0..9 {
+        bench.commit(&[format!("SET k{number} {}", "x".repeat(1 << 20))]);
+    }
+    bench.settle();
+    assert_eq!(bench.acknowledged(), 10);
+    bench.commit(&["SET b 2".into()]);
+    bench.settle();
+    assert_eq!(bench.acknowledged(), 10);
+}
+
 /// Blocks end where commits do, but a file from elsewhere may hold others under right checksums: what stays of such a block gets a
 /// line of its own, so that the file can be written on.
 #[test]
