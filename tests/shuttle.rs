@@ -15,14 +15,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
+use ochre::ds::owned::{Owner, Taken};
 use ochre::keyspace::DbIndex;
-use ochre::keyspace::lock::{ParkingMutex, release_all};
+use ochre::keyspace::lock::ParkingMutex;
 use ochre::keyspace::waiters::{Ending, Pending, Served, Wait, Waiter, Wanted};
 use ochre::resp::{OwnedArgs, Proto};
 use ochre::value::Kind;
 use shuttle::future;
 use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use smallvec::SmallVec;
 
 /// Schedules of each kind; each test ends within seconds.
 const SCHEDULES: usize = 3_000;
@@ -37,9 +37,10 @@ fn check(test: impl Fn() + Send + Sync + Clone + 'static) {
 /// Takes the lock as a connection does: tries, parks, tries again when woken.
 async fn with_lock<T, R>(mutex: &ParkingMutex<T>, mut run: impl FnMut(&mut T) -> R) -> R {
     poll_fn(|cx| {
+        let mut owner = Owner::new();
         loop {
-            if let Some(mut guard) = mutex.try_lock() {
-                return Poll::Ready(run(&mut guard));
+            if mutex.try_lock(&owner) == Taken::Now {
+                return Poll::Ready(run_and_unlock(mutex, &mut owner, &mut run));
             }
             if mutex.park(cx.waker()) {
                 return Poll::Pending;
@@ -47,6 +48,19 @@ async fn with_lock<T, R>(mutex: &ParkingMutex<T>, mut run: impl FnMut(&mut T) ->
         }
     })
     .await
+}
+
+/// Takes the lock as a thread without connections does.
+fn with_lock_blocking<T, R>(mutex: &ParkingMutex<T>, run: impl FnOnce(&mut T) -> R) -> R {
+    let mut owner = Owner::new();
+    assert_eq!(mutex.lock_blocking(&owner), Taken::Now);
+    run_and_unlock(mutex, &mut owner, run)
+}
+
+fn run_and_unlock<T, R>(mutex: &ParkingMutex<T>, owner: &mut Owner, run: impl FnOnce(&mut T) -> R) -> R {
+    let result = run(mutex.value().get_mut(owner).unwrap());
+    mutex.unlock(owner);
+    result
 }
 
 /// Adds one in two steps, between which others may run, and notes when they do so inside.
@@ -78,7 +92,7 @@ fn whoever_parks_is_woken_and_nobody_shares_the_lock() {
         for task in tasks {
             task.join().unwrap();
         }
-        assert_eq!(*mutex.lock_blocking(), 6);
+        with_lock_blocking(&mutex, |value| assert_eq!(*value, 6));
     });
 }
 
@@ -89,9 +103,10 @@ fn parked_connections_of_one_thread_are_all_woken() {
         let holder = {
             let mutex = Arc::clone(&mutex);
             shuttle::thread::spawn(move || {
-                let mut value = mutex.lock_blocking();
-                shuttle::thread::yield_now();
-                *value += 1;
+                with_lock_blocking(&mutex, |value| {
+                    shuttle::thread::yield_now();
+                    *value += 1;
+                });
             })
         };
         let done = Arc::new(AtomicUsize::new(0));
@@ -110,7 +125,8 @@ fn parked_connections_of_one_thread_are_all_woken() {
             }
         });
         holder.join().unwrap();
-        assert_eq!((*mutex.lock_blocking(), done.load(Ordering::SeqCst)), (4, 3));
+        let value = with_lock_blocking(&mutex, |value| *value);
+        assert_eq!((value, done.load(Ordering::SeqCst)), (4, 3));
     });
 }
 
@@ -122,17 +138,20 @@ fn who_waits_for_several_locks_without_holding_gets_them() {
             let locks = Arc::clone(&locks);
             shuttle::thread::spawn(move || {
                 future::block_on(poll_fn(|cx| {
+                    let mut owner = Owner::new();
                     loop {
                         // Like a view: all or nothing, let go together, and parked at the one that was busy.
                         let mut busy = order[0];
-                        if let Some(first) = locks[order[0]].try_lock() {
-                            if let Some(second) = locks[order[1]].try_lock() {
-                                let mut held: SmallVec<[_; 2]> =
-                                    [(0, first), (1, second)].into_iter().collect();
-                                held.iter_mut().for_each(|(_, value)| **value += 1);
-                                release_all(&mut held);
+                        let [first, second] = order.map(|index| &locks[index]);
+                        if first.try_lock(&owner) == Taken::Now {
+                            if second.try_lock(&owner) == Taken::Now {
+                                for lock in [first, second] {
+                                    *lock.value().get_mut(&mut owner).unwrap() += 1;
+                                }
+                                ParkingMutex::unlock_all(&[first, second], &mut owner);
                                 return Poll::Ready(());
                             }
+                            first.unlock(&mut owner);
                             busy = order[1];
                         }
                         if locks[busy].park(cx.waker()) {
@@ -146,7 +165,33 @@ fn who_waits_for_several_locks_without_holding_gets_them() {
         for task in tasks {
             task.join().unwrap();
         }
-        assert_eq!((*locks[0].lock_blocking(), *locks[1].lock_blocking()), (3, 3));
+        locks.iter().for_each(|lock| with_lock_blocking(lock, |value| assert_eq!(*value, 3)));
+    });
+}
+
+#[test]
+fn threads_that_block_and_connections_that_park_are_both_woken() {
+    check(|| {
+        let mutex = Arc::new(ParkingMutex::new(0));
+        let inside = Arc::new(AtomicBool::new(false));
+        let threads: Vec<_> = (0..3)
+            .map(|index| {
+                let (mutex, inside) = (Arc::clone(&mutex), Arc::clone(&inside));
+                shuttle::thread::spawn(move || {
+                    for _ in 0..2 {
+                        if index == 0 {
+                            future::block_on(with_lock(&mutex, |value| increment(value, &inside)));
+                        } else {
+                            with_lock_blocking(&mutex, |value| increment(value, &inside));
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        with_lock_blocking(&mutex, |value| assert_eq!(*value, 6));
     });
 }
 
@@ -173,12 +218,12 @@ fn a_wait_ends_once_and_its_connection_is_woken() {
                 shuttle::thread::spawn(move || timer.end(Ending::TimedOut));
                 for _ in 0..2 {
                     let (waiter, queue) = (Arc::clone(&waiter), Arc::clone(&queue));
-                    shuttle::thread::spawn(move || serve(&waiter, &mut queue.lock_blocking()));
+                    shuttle::thread::spawn(move || with_lock_blocking(&queue, |queue| serve(&waiter, queue)));
                 }
                 poll_fn(|_| waiter.take_ending().map_or(Poll::Pending, Poll::Ready)).await
             }
         });
-        let left = queue.lock_blocking().len();
+        let left = with_lock_blocking(&queue, |queue| queue.len());
         match ending {
             Ending::Served(..) => assert_eq!(left, 0, "served with nothing"),
             Ending::TimedOut => assert_eq!(left, 1, "taken for somebody who was not there any more"),

@@ -19,5 +19,6 @@ pub mod machine;
 pub mod num;
 pub mod rng;
 pub mod sha1;
+pub mod sync;
 pub mod text;
 pub mod words;

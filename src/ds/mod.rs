@@ -12,6 +12,7 @@ pub mod hll;
 pub mod intset;
 pub mod listpack;
 pub mod member;
+pub mod owned;
 pub mod prefetch;
 pub mod quicklist;
 pub mod shared_vec;

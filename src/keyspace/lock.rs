@@ -2,33 +2,36 @@
 //!
 //! Workers take a shard with [`ParkingMutex::try_lock`]; when it is busy they spin briefly (a command
 //! takes about a microsecond) and then [`park`](ParkingMutex::park) the waker of the connection, so the
-//! worker goes on with its other connections. Whoever unlocks wakes the parked.
+//! worker goes on with its other connections. Whoever unlocks wakes the parked. A thread without connections parks itself
+//! ([`ParkingMutex::lock_blocking`]).
 //!
 //! ```text
-//! waiter: waiting += 1 ─▶ try_lock again ─▶ sleep      holder: unlock ─▶ fence ─▶ waiting? ─▶ wake
+//! waiter: waiting += 1 ─▶ free? try_lock again : sleep      holder: unlock ─▶ fence ─▶ waiting? ─▶ wake
 //! ```
 //!
-//! A holder that will keep the lock for long (a script) says so with [`ParkingGuard::hold_long`]: from then on nobody
+//! Who holds it stands in the lock ([`crate::ds::owned`]): an [`Owner`] may hold many, and reaches what is behind each.
+//!
+//! A holder that will keep the lock for long (a script) says so with [`ParkingMutex::hold_long`]: from then on nobody
 //! blocks a thread for it ([`ParkingMutex::lock_unless_long`]), because that thread may be the one that the holder needs to
 //! go on.
 //!
-//! **Invariant:** no wake-up is lost. The waiter announces itself before its last try, the holder looks for
+//! **Invariant:** no wake-up is lost. The waiter announces itself before it looks whether the lock is free, the holder looks for
 //! waiters after unlocking, both sequentially consistent: one of them sees the other. `tests/shuttle.rs`
 //! lets a model checker search for a schedule that breaks this.
 
-use std::sync::atomic::AtomicU16;
-use std::task::Waker;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
 
-use smallvec::{Array, SmallVec};
-
-use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
+use crate::base::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence, thread};
+use crate::ds::owned::{OwnedLock, Owner, Taken};
 
 /// Tries before a busy lock is given up for now: some 300 ns, less than it takes to park and wake. The model
 /// checker is to look at parking, not at spinning.
 const SPINS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
 
-/// Between two looks whether the holder has said that it keeps the lock for long.
-const PATIENCE: std::time::Duration = std::time::Duration::from_micros(500);
+/// Between two looks of a thread whether the holder has said that it keeps the lock for long.
+const PATIENCE: Duration = Duration::from_micros(500);
 
 /// A value behind a lock with parked waiters. Aligned so that two locks share no cache line (nor the pair of lines that
 /// processors fetch together): workers on different shards must not feel each other. In this order, so that what taking and
@@ -40,70 +43,77 @@ pub struct ParkingMutex<T> {
     waiting: AtomicUsize,
     /// The holder keeps it for long.
     held_long: AtomicBool,
-    /// See [`ParkingMutex::place`].
-    place: AtomicU16,
-    value: Mutex<T>,
+    value: OwnedLock<T>,
     parked: Mutex<Vec<Waker>>,
-}
-
-/// Access to the value; unlocks and wakes the parked when dropped.
-pub struct ParkingGuard<'m, T> {
-    // `Option` so that `drop` can unlock before it looks for waiters.
-    guard: Option<MutexGuard<'m, T>>,
-    mutex: &'m ParkingMutex<T>,
 }
 
 impl<T> ParkingMutex<T> {
     pub fn new(value: T) -> Self {
         ParkingMutex {
-            value: Mutex::new(value),
+            value: OwnedLock::new(value),
             waiting: AtomicUsize::new(0),
             held_long: AtomicBool::new(false),
-            place: AtomicU16::new(0),
             parked: Mutex::new(Vec::new()),
         }
     }
 
-    /// The lock, if nobody holds it for longer than a short spin.
+    /// The value behind its lock, for whoever holds it.
     #[inline]
-    pub fn try_lock(&self) -> Option<ParkingGuard<'_, T>> {
-        self.try_lock_at_once().or_else(|| self.spin())
+    pub fn value(&self) -> &OwnedLock<T> {
+        &self.value
     }
 
-    /// The lock, if nobody holds it.
+    /// Takes the lock, if nobody else holds it for longer than a short spin.
     #[inline]
-    pub fn try_lock_at_once(&self) -> Option<ParkingGuard<'_, T>> {
-        self.value.try_lock().map(|guard| ParkingGuard { guard: Some(guard), mutex: self })
+    pub fn try_lock(&self, owner: &Owner) -> Taken {
+        match self.value.take(owner) {
+            Taken::Not => self.spin(owner),
+            taken => taken,
+        }
+    }
+
+    /// Takes the lock, if nobody else holds it.
+    #[inline]
+    pub fn try_lock_at_once(&self, owner: &Owner) -> Taken {
+        self.value.take(owner)
     }
 
     #[cold]
-    fn spin(&self) -> Option<ParkingGuard<'_, T>> {
-        (0..SPINS).find_map(|_| {
+    fn spin(&self, owner: &Owner) -> Taken {
+        let tries = (0..SPINS).map(|_| {
             std::hint::spin_loop();
-            self.try_lock_at_once()
+            self.value.take(owner)
+        });
+        tries.into_iter().find(|taken| *taken != Taken::Not).unwrap_or(Taken::Not)
+    }
+
+    /// Takes the lock, blocking this thread. For threads without connections.
+    pub fn lock_blocking(&self, owner: &Owner) -> Taken {
+        self.wait(owner, || {
+            thread::park();
+            false
         })
     }
 
-    /// What its holder has said last ([`ParkingGuard::note_place`]), or anything for whoever does not hold it.
-    #[inline]
-    pub fn place(&self) -> usize {
-        self.place.load(Ordering::Relaxed).into()
+    /// Takes the lock, blocking this thread while its holder does not keep it for long; [`Taken::Not`] when it does.
+    pub fn lock_unless_long(&self, owner: &Owner) -> Taken {
+        self.wait(owner, || {
+            thread::park_timeout(PATIENCE);
+            self.is_held_long()
+        })
     }
 
-    /// The lock, blocking this thread. For threads without connections, and for a waiter that has
-    /// escalated (see [`super::view`]).
-    pub fn lock_blocking(&self) -> ParkingGuard<'_, T> {
-        ParkingGuard { guard: Some(self.value.lock()), mutex: self }
-    }
-
-    /// The lock, blocking this thread while its holder does not keep it for long; `None` when it does.
-    pub fn lock_unless_long(&self) -> Option<ParkingGuard<'_, T>> {
+    /// Takes the lock, or sleeps, again and again, until it has it or `sleep` says that it is enough.
+    fn wait(&self, owner: &Owner, sleep: impl Fn() -> bool) -> Taken {
+        let mut waker = None;
         loop {
-            if let Some(guard) = self.value.try_lock_for(PATIENCE) {
-                return Some(ParkingGuard { guard: Some(guard), mutex: self });
+            match self.try_lock(owner) {
+                Taken::Not => {}
+                taken => return taken,
             }
-            if self.is_held_long() {
-                return None;
+            let waker = waker.get_or_insert_with(|| Waker::from(Arc::new(Unpark(thread::current()))));
+            if self.park(waker) && sleep() {
+                return Taken::Not;
             }
         }
     }
@@ -124,14 +134,12 @@ impl<T> ParkingMutex<T> {
             self.waiting.store(parked.len(), Ordering::SeqCst);
         }
         fence(Ordering::SeqCst);
-        // Free: take and drop the lock, which wakes everyone parked, this waker included.
-        match self.value.try_lock() {
-            Some(guard) => {
-                drop(ParkingGuard { guard: Some(guard), mutex: self });
-                false
-            }
-            None => true,
+        let is_free = self.value.is_free();
+        if is_free {
+            // Everyone, this waker included.
+            self.wake_parked();
         }
+        !is_free
     }
 
     #[cold]
@@ -143,41 +151,38 @@ impl<T> ParkingMutex<T> {
         };
         parked.into_iter().for_each(Waker::wake);
     }
-}
 
-impl<T> ParkingGuard<'_, T> {
-    /// Notes where the holder keeps this guard among others, so that it finds it again without a search.
-    #[inline]
-    pub fn note_place(&self, place: usize) {
-        self.mutex.place.store(place as u16, Ordering::Relaxed);
+    /// Lets it go, if it is the owner's.
+    pub fn unlock(&self, owner: &mut Owner) {
+        ParkingMutex::unlock_all(&[self], owner);
     }
 
-    /// The first half of letting it go; a fence and [`ParkingGuard::wake_waiting`] are to follow.
+    /// Lets several go; one fence does for all of them.
     #[inline]
-    fn unlock(&mut self) {
-        if self.mutex.is_held_long() {
-            self.mutex.held_long.store(false, Ordering::Relaxed);
+    pub fn unlock_all(locks: &[&ParkingMutex<T>], owner: &mut Owner) {
+        if !locks.is_empty() {
+            locks.iter().for_each(|lock| lock.value.give_back(owner));
+            fence(Ordering::SeqCst);
+            locks.iter().for_each(|lock| lock.wake_waiting());
         }
-        self.guard = None;
     }
 
-    /// The second half.
     #[inline]
     fn wake_waiting(&self) {
         if self.is_wanted() {
-            self.mutex.wake_parked();
+            self.wake_parked();
         }
     }
 
     /// Whether somebody has parked meanwhile.
     #[inline]
     pub fn is_wanted(&self) -> bool {
-        self.mutex.waiting.load(Ordering::Relaxed) > 0
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Says that it will be kept for long, until it is dropped.
-    pub fn hold_long(&self) {
-        self.mutex.held_long.store(true, Ordering::Relaxed);
+    /// Its holder says whether it will be kept for long; to be taken back before it is let go.
+    pub fn hold_long(&self, is_long: bool) {
+        self.held_long.store(is_long, Ordering::Relaxed);
     }
 
     /// Wakes who has parked, although it is not free: there is something new to know about it.
@@ -187,49 +192,11 @@ impl<T> ParkingGuard<'_, T> {
     }
 }
 
-impl<T> std::ops::Deref for ParkingGuard<'_, T> {
-    type Target = T;
+/// Wakes a thread that has parked itself.
+struct Unpark(thread::Thread);
 
-    #[inline]
-    fn deref(&self) -> &T {
-        match &self.guard {
-            Some(guard) => guard,
-            None => unreachable!("the guard is only taken in drop"),
-        }
-    }
-}
-
-impl<T> std::ops::DerefMut for ParkingGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        match &mut self.guard {
-            Some(guard) => guard,
-            None => unreachable!("the guard is only taken in drop"),
-        }
-    }
-}
-
-impl<T> Drop for ParkingGuard<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.guard.is_some() {
-            self.unlock();
-            fence(Ordering::SeqCst);
-            self.wake_waiting();
-        }
-    }
-}
-
-/// Drops the guards; one fence does for all of them.
-#[inline]
-pub fn release_all<'m, I, T: 'm, A>(guards: &mut SmallVec<A>)
-where
-    A: Array<Item = (I, ParkingGuard<'m, T>)>,
-{
-    if !guards.is_empty() {
-        guards.iter_mut().for_each(|(_, guard)| guard.unlock());
-        fence(Ordering::SeqCst);
-        guards.iter().for_each(|(_, guard)| guard.wake_waiting());
-        guards.clear();
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }

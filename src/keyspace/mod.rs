@@ -35,7 +35,6 @@ pub mod scan;
 pub mod shard;
 pub mod sizes;
 pub mod snapshot;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod unlogged;
@@ -193,6 +192,7 @@ impl Keyspace {
         self.databases
     }
 
+    #[inline]
     fn shard(&self, id: ShardId) -> &ParkingMutex<Shard> {
         &self.shards[usize::from(id.0)]
     }

@@ -30,7 +30,7 @@ use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 
 use super::access::idle_seconds;
-use super::{AccessClock, DbIndex, Entry, Keyspace, ShardId, View};
+use super::{AccessClock, DbIndex, Entry, Keyspace, Shard, ShardId, View};
 use crate::base::clock::UnixMs;
 use crate::ds::table::Keeper;
 use crate::rdb::write::file::{Access, Head};
@@ -325,7 +325,18 @@ impl Cut {
             self.rests -= 1;
             std::thread::sleep(REST);
         }
-        let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
+        let id = ShardId(index as u16);
+        let is_wanted = keyspace.with_shard(id, |shard| {
+            self.step_in(shard, index);
+            keyspace.shard(id).is_wanted()
+        });
+        if is_wanted {
+            self.rests = RESTS;
+        }
+    }
+
+    /// The part of it under the lock.
+    fn step_in(&mut self, shard: &mut Shard, index: usize) {
         // SWAPDB may have moved it: a table is known by its watch.
         let watched = (0..shard.databases()).map(DbIndex).filter_map(|db| {
             Some((db, shard.db(db).table.watched().filter(|number| self.numbers.contains(number))?))
@@ -343,9 +354,6 @@ impl Cut {
         }
         let next = shard.db_mut(db).table.keep_next(self.position, SLICE_ENTRIES);
         self.position = next.unwrap_or(0);
-        if shard.is_wanted() {
-            self.rests = RESTS;
-        }
     }
 
     /// Ends it; what was not given out is given up.
@@ -358,13 +366,14 @@ impl Cut {
         }
         if self.shared.tables.load(Ordering::Acquire) > 0 {
             for index in 0..keyspace.shard_count() {
-                let mut shard = keyspace.shard(ShardId(index as u16)).lock_blocking();
-                for db in (0..shard.databases()).map(DbIndex) {
-                    let table = &mut shard.db_mut(db).table;
-                    if table.watched().is_some_and(|number| self.numbers.contains(&number)) {
-                        table.unwatch();
+                keyspace.with_shard(ShardId(index as u16), |shard| {
+                    for db in (0..shard.databases()).map(DbIndex) {
+                        let table = &mut shard.db_mut(db).table;
+                        if table.watched().is_some_and(|number| self.numbers.contains(&number)) {
+                            table.unwatch();
+                        }
                     }
-                }
+                });
             }
         }
         self.shared.snapshots.unchoke();

@@ -30,7 +30,6 @@ use super::edit;
 use super::effects::{EventClass, What};
 use super::entry::{is_expired, kind_of};
 use super::held::Held;
-use super::lock::ParkingGuard;
 use super::sizes::Place;
 use super::unlogged::Unlogged;
 use super::waiters::{ReadyKey, Waiter};
@@ -73,7 +72,6 @@ impl LockSet {
 pub struct View<'k> {
     keyspace: &'k Keyspace,
     held: Held<'k>,
-    script_guard: Option<ParkingGuard<'k, ()>>,
     /// The last write of any shard that was held.
     pub(super) seen: JournalOffset,
     pub(super) unlogged: Unlogged<'k>,
@@ -112,8 +110,7 @@ impl<'k> View<'k> {
     pub fn new(keyspace: &'k Keyspace, seed: u64) -> View<'k> {
         View {
             keyspace,
-            held: Held::new(&keyspace.shards),
-            script_guard: None,
+            held: Held::new(keyspace),
             seen: JournalOffset(0),
             unlogged: Unlogged::default(),
             cx: Circumstances {
@@ -252,7 +249,7 @@ impl<'k> View<'k> {
     /// Whether a shard is held.
     #[inline]
     pub fn holds(&self, shard: ShardId) -> bool {
-        self.held.holds_all() || self.held.place(shard).is_some()
+        self.held.holds(shard)
     }
 
     /// Whether all there is is one shard, and it is held.
@@ -294,7 +291,7 @@ impl<'k> View<'k> {
     /// Holds a shard besides the few that are held, if it is free.
     fn try_one_more(&mut self, id: ShardId) -> bool {
         (1..HELD_FEW).contains(&self.held.len())
-            && self.script_guard.is_none()
+            && !self.held.has_script_mutex()
             && self.held.try_take_at_once(id)
     }
 
@@ -302,16 +299,17 @@ impl<'k> View<'k> {
     pub fn lock_in_order(&mut self, set: &LockSet) -> Result<(), Busy> {
         self.release();
         let keyspace = self.keyspace;
-        self.script_guard = Some(keyspace.script_mutex.try_lock().ok_or(Busy::ScriptMutex)?);
+        if !self.held.try_take_script_mutex() {
+            return Err(Busy::ScriptMutex);
+        }
         let mut ids = keyspace.shards_of(set);
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            let Some(guard) = keyspace.shard(id).lock_unless_long() else {
+            if !self.held.take_unless_long(id) {
                 self.release();
                 return Err(Busy::Shard(id));
-            };
-            self.held.take(id, guard);
+            }
         }
         self.read_settings();
         Ok(())
@@ -324,30 +322,27 @@ impl<'k> View<'k> {
     pub fn lock_patiently(&mut self, set: &LockSet) -> Result<(), Busy> {
         if let LockSet::One(id) = *set {
             self.release();
-            self.held.take(id, self.keyspace.shard(id).lock_unless_long().ok_or(Busy::Shard(id))?);
+            let is_held = self.held.take_unless_long(id);
             self.read_settings();
-            return Ok(());
+            return if is_held { Ok(()) } else { Err(Busy::Shard(id)) };
         }
         loop {
             match self.lock_in_order(set) {
-                Err(Busy::ScriptMutex) => {
-                    drop(self.keyspace.script_mutex.lock_unless_long().ok_or(Busy::ScriptMutex)?);
-                }
+                // To wait for it; it is let go, and taken with the rest.
+                Err(Busy::ScriptMutex) if self.held.take_script_mutex_unless_long() => {}
                 done => return done,
             }
         }
     }
 
     /// Says that what is held will be held for long.
-    pub fn hold_long(&self) {
-        self.held.guards().for_each(ParkingGuard::hold_long);
-        self.script_guard.iter().for_each(ParkingGuard::hold_long);
+    pub fn hold_long(&mut self) {
+        self.held.hold_long();
     }
 
     /// Wakes who waits for what is held, to look again whether to go on waiting.
     pub fn rouse(&self) {
-        self.held.guards().for_each(ParkingGuard::rouse);
-        self.script_guard.iter().for_each(ParkingGuard::rouse);
+        self.held.rouse();
     }
 
     /// Holds `set`, blocking this thread: for threads that serve no connections.
@@ -355,13 +350,14 @@ impl<'k> View<'k> {
         if let LockSet::One(id) = *set {
             // Waiting for one while holding none needs no order.
             self.release();
-            self.held.take(id, self.keyspace.shard(id).lock_blocking());
+            self.held.take_blocking(id);
             return self.read_settings();
         }
         while let Err(busy) = self.lock_in_order(set) {
+            // To wait for it; it is let go, and taken with the rest.
             match busy {
-                Busy::Shard(id) => drop(self.keyspace.shard(id).lock_blocking()),
-                Busy::ScriptMutex | Busy::Snapshot => drop(self.keyspace.script_mutex.lock_blocking()),
+                Busy::Shard(id) => self.held.take_blocking(id),
+                Busy::ScriptMutex | Busy::Snapshot => self.held.take_script_mutex_blocking(),
             }
         }
     }
@@ -378,8 +374,8 @@ impl<'k> View<'k> {
     #[inline]
     pub fn release(&mut self) {
         self.log_all();
-        self.seen = self.seen.max(self.held.release());
-        self.script_guard = None;
+        self.seen = self.seen.max(self.held.last_write());
+        self.held.release();
     }
 
     /// Takes the shards of `set` to those that are held, if all of them are free; never waits.
@@ -392,13 +388,12 @@ impl<'k> View<'k> {
         if !all_free {
             self.held.release_behind(before);
         }
-        self.held.sort();
         all_free
     }
 
     /// Whether this may wait for shards while it holds others.
     pub fn may_wait(&self) -> bool {
-        self.script_guard.is_some() || self.held.len() == 0
+        self.held.has_script_mutex() || self.held.len() == 0
     }
 
     /// Holds the shards of `set` besides those that are held, and waits for them a short while.
@@ -414,28 +409,23 @@ impl<'k> View<'k> {
         }
         assert!(self.may_wait(), "only the holder of the script mutex may wait while holding");
         for id in self.keyspace.shards_of(set) {
-            if self.held.place(id).is_none() {
-                let Some(guard) = self.keyspace.shard(id).lock_unless_long() else {
-                    self.held.sort();
-                    return Err(Busy::Shard(id));
-                };
-                self.held.take(id, guard);
+            if !self.held.take_unless_long(id) {
+                return Err(Busy::Shard(id));
             }
         }
-        self.held.sort();
         Ok(())
     }
 
     /// The held shards have been changed, and the journal says so up to `offset`.
     #[inline]
     pub fn note_write(&mut self, offset: JournalOffset) {
-        self.held.shards_mut().for_each(|shard| shard.last_write = offset);
+        self.held.note_write(offset);
     }
 
     /// Up to where the journal holds the changes of the held shards.
     pub fn written(&mut self) -> JournalOffset {
         self.log_all();
-        self.shards().map(|shard| shard.last_write).max().unwrap_or_default()
+        self.held.last_write()
     }
 
     /// Up to where the journal holds what this view can have shown so far. Let go of all locks first.
@@ -454,7 +444,7 @@ impl<'k> View<'k> {
             LockSet::Nothing => true,
             LockSet::One(id) => self.holds(*id),
             _ if self.holds_all() => true,
-            LockSet::Many(ids) => ids.iter().all(|&id| self.held.place(id).is_some()),
+            LockSet::Many(ids) => ids.iter().all(|&id| self.held.holds(id)),
             LockSet::All => false,
         }
     }
@@ -482,14 +472,14 @@ impl<'k> View<'k> {
         }
     }
 
-    /// The held shards and, beside them, the circumstances.
+    /// The held shards, ascending, and, beside them, the circumstances.
     pub(super) fn split_held(&mut self) -> (impl Iterator<Item = &mut Shard>, &mut Circumstances) {
         (self.held.shards_mut(), &mut self.cx)
     }
 
     /// The held shards; ascending when all are.
     pub fn shards(&self) -> impl DoubleEndedIterator<Item = &Shard> {
-        self.held.guards().map(|guard| &**guard)
+        self.held.shards()
     }
 
     /// Whether every shard is held.
@@ -583,7 +573,7 @@ impl<'k> View<'k> {
 
     /// Whether the shard of `key` is held.
     pub fn is_held(&self, key: Key<'_>) -> bool {
-        self.held.place(self.keyspace.shard_of(key.hash())).is_some()
+        self.held.holds(self.keyspace.shard_of(key.hash()))
     }
 
     /// Raises `flag` when `key` is changed from now on.

@@ -24,8 +24,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::by_key::ByKey;
-use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use super::{DbIndex, JournalOffset};
+use crate::base::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::resp::{Output, OwnedArgs, Proto};
 use crate::value::Kind;
 

@@ -1,17 +1,21 @@
 //! The locks and atomics of what several workers do at once, in two editions: the real ones, and those of the model checker
-//! that `tests/shuttle.rs` runs ([`super::lock`] and [`super::waiters`] under every schedule it can think of).
+//! that `tests/shuttle.rs` runs: locks and waiters of the keyspace under every schedule it can think of.
 
 #[cfg(not(feature = "shuttle"))]
 pub use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(feature = "shuttle"))]
-pub use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(not(feature = "shuttle"))]
+pub use std::thread;
 
 #[cfg(feature = "shuttle")]
 pub use checked::Mutex;
 #[cfg(feature = "shuttle")]
 pub use shuttle::sync::MutexGuard;
 #[cfg(feature = "shuttle")]
-pub use shuttle::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+pub use shuttle::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+#[cfg(feature = "shuttle")]
+pub use shuttle::thread;
 
 #[cfg(feature = "shuttle")]
 mod checked {
@@ -28,15 +32,6 @@ mod checked {
 
         pub fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-        }
-
-        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok()
-        }
-
-        pub fn try_lock_for(&self, _: std::time::Duration) -> Option<MutexGuard<'_, T>> {
-            shuttle::thread::yield_now();
-            self.try_lock()
         }
     }
 }
