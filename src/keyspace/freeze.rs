@@ -39,8 +39,8 @@ impl View<'_> {
         let mut len = 0;
         for shard in shards {
             for (db, parts) in &mut tables {
-                let table = &mut shard.db_mut(*db).table;
-                if !table.is_empty() {
+                if !shard.db(*db).is_empty() {
+                    let table = &mut shard.db_mut(*db).table;
                     len += table.len();
                     parts.push(table.freeze());
                 }

@@ -134,7 +134,8 @@ impl Keyspace {
             if workers <= 1 { 1 } else { (SHARDS_PER_WORKER * workers).next_power_of_two().min(SHARDS_MAX) };
         let shard_bits = shards.trailing_zeros();
         let seed = HashSeed::random_from(seed);
-        let shard = |_| ParkingMutex::new(Shard::new(databases, seed, shard_bits));
+        let empty = Arc::new(Db::new(seed, shard_bits));
+        let shard = |_| ParkingMutex::new(Shard::new(databases, &empty));
         Keyspace {
             shards: (0..shards).map(shard).collect(),
             shard_bits,

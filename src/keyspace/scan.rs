@@ -122,6 +122,9 @@ impl View<'_> {
         for shard in shards {
             shard.touch_watched(db, None);
             shard.audience.stir_all(db, &mut cx.ready);
+            if db.0 >= shard.databases() {
+                continue;
+            }
             let db = shard.db_mut(db);
             let objects = db.len() as u64;
             removed += objects;

@@ -1,5 +1,7 @@
 //! One shard: its part of every database.
 
+use std::sync::Arc;
+
 use super::edit::discard;
 use super::view::Circumstances;
 use crate::ds::table::{HashSeed, Table};
@@ -32,15 +34,25 @@ pub struct Shard {
 struct Dbs {
     /// Database 0.
     first: Db,
+    /// None of them before one is used: most servers have but the first, and there are many shards.
     rest: Box<[Db]>,
+    /// How many they will be.
+    rest_len: u16,
+    /// What the others look like until then.
+    empty: Arc<Db>,
 }
 
 impl Shard {
-    pub(super) fn new(databases: u16, seed: HashSeed, shard_bits: u32) -> Shard {
-        let db = |_| Db { table: Table::new(seed, shard_bits), volatile: 0, sizes: Sizes::default() };
+    /// `empty` is a database like all of this shard's, which it shares with other shards.
+    pub(super) fn new(databases: u16, empty: &Arc<Db>) -> Shard {
         Shard {
             last_write: JournalOffset(0),
-            dbs: Dbs { first: db(0), rest: (1..databases).map(db).collect() },
+            dbs: Dbs {
+                first: empty.another(),
+                rest: Box::default(),
+                rest_len: databases.saturating_sub(1),
+                empty: Arc::clone(empty),
+            },
             audience: Audience::default(),
         }
     }
@@ -94,6 +106,7 @@ impl Shard {
         }
     }
 
+    /// How many databases there may be something in, from the first on.
     pub(super) fn databases(&self) -> u16 {
         1 + self.dbs.rest.len() as u16
     }
@@ -113,7 +126,7 @@ impl Dbs {
     fn get(&self, index: DbIndex) -> &Db {
         match index.as_usize().checked_sub(1) {
             None => &self.first,
-            Some(index) => &self.rest[index],
+            Some(index) => self.rest.get(index).unwrap_or(&self.empty),
         }
     }
 
@@ -121,11 +134,19 @@ impl Dbs {
     fn get_mut(&mut self, index: DbIndex) -> &mut Db {
         match index.as_usize().checked_sub(1) {
             None => &mut self.first,
-            Some(index) => &mut self.rest[index],
+            Some(index) => &mut self.rest()[index],
         }
     }
 
+    fn rest(&mut self) -> &mut [Db] {
+        if self.rest.is_empty() {
+            self.rest = (0..self.rest_len).map(|_| self.empty.another()).collect();
+        }
+        &mut self.rest
+    }
+
     fn swap(&mut self, one: DbIndex, other: DbIndex) {
+        self.rest();
         match (one.as_usize().checked_sub(1), other.as_usize().checked_sub(1)) {
             (None, None) => {}
             (None, Some(rest)) | (Some(rest), None) => std::mem::swap(&mut self.first, &mut self.rest[rest]),
@@ -139,6 +160,15 @@ impl Dbs {
 }
 
 impl Db {
+    pub(super) fn new(seed: HashSeed, shard_bits: u32) -> Db {
+        Db { table: Table::new(seed, shard_bits), volatile: 0, sizes: Sizes::default() }
+    }
+
+    /// One like it, but empty.
+    fn another(&self) -> Db {
+        Db { table: self.table.another(), volatile: 0, sizes: Sizes::default() }
+    }
+
     /// Keys, those behind their deadline but not yet removed included.
     pub fn len(&self) -> usize {
         self.table.len()

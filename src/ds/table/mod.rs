@@ -253,8 +253,13 @@ impl<S: Slot> Table<S> {
 
     /// Leaves an empty table behind and returns the contents, to be dropped in another thread for example.
     pub fn take(&mut self) -> Table<S> {
-        let empty = Table::new(self.seed, u32::from(self.skip));
+        let empty = self.another();
         std::mem::replace(self, empty)
+    }
+
+    /// An empty table for the same hashes.
+    pub fn another(&self) -> Table<S> {
+        Table::new(self.seed, u32::from(self.skip))
     }
 
     /// Heap bytes of the table itself, without the entries.
