@@ -9,6 +9,7 @@ pub mod never;
 
 pub mod clock;
 pub mod crc;
+pub mod digits;
 pub mod file;
 pub mod float;
 pub mod glob;

@@ -17,6 +17,7 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
+use crate::base::digits;
 use crate::base::float::push_f64;
 
 /// A tail as long as this that is full becomes a chunk: a longer one would be copied when it grows, and long replies would
@@ -565,6 +566,22 @@ fn push_header(into: &mut Vec<u8>, marker: u8, value: i64) {
 
 #[inline(never)] // So that the usual case is short.
 fn push_long_header(into: &mut Vec<u8>, marker: u8, value: i64) {
+    match u64::try_from(value) {
+        Ok(number @ ..digits::END) => {
+            let (text, len) = digits::short(number);
+            let line_end = u128::from(u16::from_le_bytes(*b"\r\n")) << (8 * (1 + len));
+            let line = u128::from(marker) | u128::from(text) << 8 | line_end;
+            // Of a length that the compiler knows; what is too much of it is taken back.
+            let end = into.len() + 1 + len + 2;
+            into.extend_from_slice(&line.to_le_bytes());
+            into.truncate(end);
+        }
+        _ => push_longest_header(into, marker, value),
+    }
+}
+
+#[inline(never)] // As above.
+fn push_longest_header(into: &mut Vec<u8>, marker: u8, value: i64) {
     into.push(marker);
     into.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     into.extend_from_slice(b"\r\n");
