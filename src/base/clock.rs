@@ -131,6 +131,21 @@ impl Clock for ManualClock {
     }
 }
 
+/// How many nanoseconds 2³² ticks of a counter are; see [`Time::ticks`].
+#[derive(Clone, Copy, Debug)]
+pub struct TickRate(u64);
+
+impl TickRate {
+    const TICKS: u64 = 1 << 32;
+
+    /// Nanoseconds from one look at the counter to a later one; 0 if that was not later. Processors may count apart, so it is for
+    /// stretches of a millisecond behind a look at the clock.
+    #[inline]
+    pub fn ns_between(self, earlier: u64, later: u64) -> u64 {
+        ((u128::from(later.saturating_sub(earlier)) * u128::from(self.0)) >> 32) as u64
+    }
+}
+
 /// The clock that is passed around: cheap to clone, and clones of a manual clock move together.
 #[derive(Clone, Debug)]
 pub enum Time {
@@ -152,7 +167,7 @@ impl Time {
         Time::System(quanta::Clock::new())
     }
 
-    /// What the processor's counter says, to be compared by [`Time::ns_between`]: for whoever asks all the time, as a look at it
+    /// What the processor's counter says, to be compared by [`TickRate::ns_between`]: for whoever asks all the time, as a look at it
     /// costs less than half of one at the clock. Where there is no steady counter it is the clock.
     #[inline]
     pub fn ticks(&self) -> u64 {
@@ -162,14 +177,13 @@ impl Time {
         }
     }
 
-    /// Nanoseconds from one look at the counter to a later one; 0 if that was not later. Processors may count apart, so it is for
-    /// stretches of a millisecond behind a look at the clock.
+    /// How long the ticks of the counter are.
     #[inline]
-    pub fn ns_between(&self, earlier: u64, later: u64) -> u64 {
-        match self {
-            Time::System(counter) => counter.delta_as_nanos(earlier, later),
-            Time::Manual(_) => later.saturating_sub(earlier),
-        }
+    pub fn tick_rate(&self) -> TickRate {
+        TickRate(match self {
+            Time::System(counter) => counter.delta_as_nanos(0, TickRate::TICKS),
+            Time::Manual(_) => TickRate::TICKS,
+        })
     }
 
     /// A clock that stands at `start` until it is moved.
@@ -251,10 +265,17 @@ mod tests {
         let time = Time::manual(UnixMs(5));
         let earlier = time.ticks();
         time.advance_us(3);
-        assert_eq!(time.ns_between(earlier, time.ticks()), 3_000);
-        let time = Time::system();
-        let now = time.ticks();
-        assert_eq!((time.ns_between(now, now), time.ns_between(now, now - 1)), (0, 0));
+        assert_eq!(time.tick_rate().ns_between(earlier, time.ticks()), 3_000);
+        let (time, counter) = (Time::system(), quanta::Clock::new());
+        let (now, rate) = (time.ticks(), time.tick_rate());
+        assert_eq!((rate.ns_between(now, now), rate.ns_between(now, now - 1)), (0, 0));
+        for ticks in [1, 1000, 1_000_000, u64::MAX >> 8] {
+            let (ns, expected) = (rate.ns_between(0, ticks), counter.delta_as_nanos(0, ticks));
+            assert!(
+                ns.abs_diff(expected) <= 1 + expected / 1_000_000,
+                "{ticks} ticks are {expected} ns, not {ns}"
+            );
+        }
     }
 
     #[test]

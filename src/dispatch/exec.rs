@@ -26,7 +26,7 @@ use super::stats::WorkerStats;
 use super::table::{Registered, packed};
 use super::transaction::{Control, Gathered};
 use super::wait::Awaited;
-use crate::base::clock::{Clock, UnixMs};
+use crate::base::clock::{Clock, TickRate, UnixMs};
 use crate::config::Config;
 use crate::keyspace::waiters::{ReadyKey, Waiter};
 use crate::keyspace::{Busy, JournalOffset, Key, LockSet, View};
@@ -173,6 +173,7 @@ pub struct Executor<'k> {
     turn_ns: u64,
     /// The last look at the clock: monotonic time, and what the counter said.
     looked: (u64, u64),
+    tick_rate: TickRate,
     pub(super) accounts: Accounts,
     /// Monotonic time at which the last request ended, in ns.
     pub(super) last_ns: u64,
@@ -225,6 +226,7 @@ impl<'k> Executor<'k> {
             now: began,
             turn_ns: began_ns + NS_PER_MS,
             looked: (began_ns, engine.time.ticks()),
+            tick_rate: engine.time.tick_rate(),
             accounts: Accounts::of(config),
             last_ns: began_ns,
         }
@@ -263,9 +265,8 @@ impl<'k> Executor<'k> {
     /// enough: the wall time follows from the monotonic one.
     #[inline(always)] // Once per request.
     pub(super) fn tick(&mut self) -> u64 {
-        let time = &self.engine.time;
         let (looked_ns, ticks) = self.looked;
-        let mut now_ns = looked_ns + time.ns_between(ticks, time.ticks());
+        let mut now_ns = looked_ns + self.tick_rate.ns_between(ticks, self.engine.time.ticks());
         if now_ns >= self.turn_ns {
             now_ns = self.look_at_clock();
         }
@@ -313,6 +314,7 @@ impl<'k> Executor<'k> {
     }
 
     /// Runs a request of a plan, or says where it must wait.
+    #[inline(always)] // Into the one loop that all requests come through.
     pub fn run(
         &mut self,
         session: &mut Session,
