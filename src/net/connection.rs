@@ -661,7 +661,9 @@ impl Connection {
         if plan.len() > 1 {
             executor.prefetch(self.session.db, &plan);
         }
-        run_planned(executor, plan.iter(), &mut self.session, &mut self.attempts, &mut self.output)
+        let mut planned = plan.iter();
+        let all = planned.by_ref().take(plan.len());
+        run_planned(executor, all, &mut self.session, &mut self.attempts, &mut self.output)
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
@@ -824,7 +826,7 @@ impl Connection {
 }
 
 /// Runs requests in order; returns how many ran and why the next one did not.
-#[inline]
+#[inline(never)] // So that there is one, with all that a request goes through in it: both callers give it the same type.
 fn run_planned<'a>(
     executor: &mut Executor<'_>,
     planned: impl Iterator<Item = Planned<'a>>,
