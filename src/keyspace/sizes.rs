@@ -22,14 +22,11 @@ pub const CLASSES: usize = 49;
 pub const ROWS: [&str; 5] = ["strings_sizes", "lists_items", "sets_items", "zsets_items", "hashes_items"];
 const COUNTS: usize = ROWS.len() * CLASSES;
 
-/// Where an entry is counted: the number of its count, from one on, and in the lowest bit whether elements of it have deadlines.
+/// Where an entry is counted: the number of its count, below that whether elements of it have deadlines, and lowest a one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(NonZeroU16);
 
 impl Place {
-    /// Streams are counted too, where nobody asks.
-    const STREAM: Place = Place::at(ROWS.len(), 0, false);
-
     #[inline(always)] // The part that most entries need is short.
     pub fn of(entry: &Entry) -> Place {
         match entry.payload() {
@@ -46,7 +43,8 @@ impl Place {
             Value::Set(set) => Place::at(2, set.len(), false),
             Value::SortedSet(zset) => Place::at(3, zset.len(), false),
             Value::Hash(hash) => Place::of_hash(hash),
-            Value::Stream(_) => Place::STREAM,
+            // Counted too, where nobody asks.
+            Value::Stream(_) => Place::at(ROWS.len(), 0, false),
         }
     }
 
@@ -56,16 +54,15 @@ impl Place {
     }
 
     #[inline]
-    const fn at(row: usize, len: usize, has_inner_deadline: bool) -> Place {
+    fn at(row: usize, len: usize, has_inner_deadline: bool) -> Place {
         let class = (usize::BITS - len.leading_zeros()) as usize;
-        let class = if class < CLASSES { class } else { CLASSES - 1 };
-        let count = (row * CLASSES + class + 1) as u16;
-        Place(NonZeroU16::MIN.saturating_add((count << 1 | has_inner_deadline as u16) - 1))
+        let count = (row * CLASSES + class.min(CLASSES - 1)) as u16;
+        Place(NonZeroU16::MIN | count << 2 | u16::from(has_inner_deadline) << 1)
     }
 
     #[inline]
     fn index(self) -> usize {
-        usize::from(self.0.get() >> 1) - 1
+        usize::from(self.0.get() >> 2)
     }
 
     /// Whether it is that of a collection without elements. Streams may have none.
@@ -77,7 +74,7 @@ impl Place {
 
     #[inline]
     fn has_inner_deadline(self) -> bool {
-        self.0.get() & 1 == 1
+        self.0.get() & 2 != 0
     }
 }
 
