@@ -38,6 +38,12 @@ use std::ptr::NonNull;
 pub(super) const SLOTS: usize = 7;
 /// Entries of a node whose last slot is the link.
 const LINKED: usize = SLOTS - 1;
+
+/// Entries of a chain with so many children.
+pub(super) const fn room_of(children: usize) -> usize {
+    SLOTS + children * LINKED
+}
+
 const LOW_BITS: u64 = 0x0001_0101_0101_0101;
 const HIGH_BITS: u64 = LOW_BITS << 7;
 const COUNT_SHIFT: u32 = 56;
@@ -342,6 +348,41 @@ pub(super) unsafe fn push(
         node.link_to(child);
         node.set_word((word - COUNT_ONE) | CHAINED);
         Ok(child.append(tag, entry))
+    }
+}
+
+/// Makes the chain of an empty bucket long enough for so many entries, which [`put`] is to add.
+pub(super) unsafe fn prepare(bucket: NonNull<Bucket>, entries: usize, bytes: &mut usize) {
+    let (mut node, mut left) = (Node::of(bucket), entries);
+    while left > SLOTS {
+        left -= LINKED;
+        let child = Node::new_child(left.min(SLOTS), bytes);
+        // SAFETY: the caller has exclusive access; the node has room seven: it is the bucket, or a child for more than that.
+        unsafe {
+            child.set_word(0);
+            node.link_to(child);
+            node.set_word(CHAINED);
+        }
+        node = child;
+    }
+}
+
+/// Adds an entry at the end of a chain that [`prepare`] made for it and others.
+#[inline]
+pub(super) unsafe fn put(bucket: NonNull<Bucket>, tag: u8, entry: *mut u8) {
+    let mut node = Node::of(bucket);
+    // SAFETY: the caller has exclusive access, and adds no more entries than the chain was made for: one that is full up to its
+    // link is followed by its child, and the last one has a free slot.
+    unsafe {
+        let mut word = node.word();
+        while word & CHAINED != 0 && count(word) == LINKED {
+            node = node.child();
+            word = node.word();
+        }
+        let index = count(word);
+        *node.slot(index) = entry;
+        // There was no tag yet.
+        node.set_word((word | u64::from(tag) << (8 * index)) + COUNT_ONE);
     }
 }
 

@@ -29,6 +29,7 @@ use super::segment::{
     previous_size, size_for,
 };
 use super::{HashSeed, Slot, Table};
+use smallvec::{SmallVec, smallvec};
 use std::mem::ManuallyDrop;
 
 /// Children that a chain of an ordinary segment may have.
@@ -95,6 +96,39 @@ pub(super) fn dismantle(route: Route, bytes: &mut usize, mut visit: impl FnMut(*
     }
     // SAFETY: made by `new_buckets` with the size in the route.
     unsafe { segment::free_buckets(route.buckets, route.shape.buckets(), bytes) };
+}
+
+/// Allocates the buckets of a segment and puts the entries in, each with its tag into the bucket that `locate` says. `None`,
+/// and nothing has happened, if more than `most` belong into one.
+#[inline(always)] // For each of two callers.
+fn lay_out(
+    entries: &[Loose],
+    id: SegmentId,
+    shape: Shape,
+    most: usize,
+    locate: impl Fn(&Loose) -> (usize, u8),
+    bytes: &mut usize,
+) -> Option<Route> {
+    // Counted first, so that each chain is made as long as it will be.
+    let mut counts: SmallVec<[u32; LARGE]> = smallvec![0; shape.buckets()];
+    let counts = counts.as_mut_slice();
+    for loose in entries {
+        counts[locate(loose).0] += 1;
+    }
+    if counts.iter().any(|&count| count as usize > most) {
+        return None;
+    }
+    let route = Route { buckets: segment::new_buckets(shape.buckets(), bytes), id, shape };
+    for (index, &count) in counts.iter().enumerate() {
+        // SAFETY: the bucket was just made.
+        unsafe { bucket::prepare(route.bucket(index), count as usize, bytes) };
+    }
+    for loose in entries {
+        let (index, tag) = locate(loose);
+        // SAFETY: the bucket was made for the entries that were counted, of which this is one.
+        unsafe { bucket::put(route.bucket(index), tag, loose.entry) };
+    }
+    Some(route)
 }
 
 impl<S: Slot> Table<S> {
@@ -257,20 +291,21 @@ impl<S: Slot> Table<S> {
         reseeded: bool,
     ) -> Route {
         let shape = Shape::new(buckets, depth, reseeded);
-        let route = Route { buckets: segment::new_buckets(buckets, &mut self.bytes), id, shape };
-        let limit = if reseeded { usize::MAX } else { MAX_CHILDREN };
-        for &Loose { entry, hash } in entries {
-            // Only a re-seeded segment needs the key: the entry of another one is not looked at.
-            // SAFETY: `entries` are the table's own, stored as `S`.
-            let key = if reseeded { unsafe { peek::<S>(&entry) }.key() } else { &[] };
-            let (index, tag) = shape.locate(&self.seed, self.relative(hash), hash, key);
-            // SAFETY: the bucket was just made.
-            if unsafe { bucket::push(route.bucket(index), tag, entry, limit, &mut self.bytes) }.is_err() {
-                dismantle(route, &mut self.bytes, |_| {});
-                return self.build(entries, id, buckets, depth, true);
-            }
-        }
-        route
+        let mut bytes = self.bytes;
+        let route = if reseeded {
+            let locate = |loose: &Loose| {
+                // SAFETY: `entries` are the table's own, stored as `S`.
+                let key = unsafe { peek::<S>(&loose.entry) }.key();
+                shape.locate(&self.seed, self.relative(loose.hash), loose.hash, key)
+            };
+            lay_out(entries, id, shape, usize::MAX, locate, &mut bytes)
+        } else {
+            // The entries are not looked at.
+            let locate = |loose: &Loose| (shape.bucket_at(self.relative(loose.hash)), loose.hash as u8);
+            lay_out(entries, id, shape, bucket::room_of(MAX_CHILDREN), locate, &mut bytes)
+        };
+        self.bytes = bytes;
+        route.unwrap_or_else(|| self.build(entries, id, buckets, depth, true))
     }
 
     /// Gives a segment another size or kind.
