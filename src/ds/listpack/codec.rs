@@ -20,6 +20,8 @@ use crate::base::num::parse_i64;
 
 /// Ends every listpack.
 pub(super) const TERMINATOR: u8 = 0xFF;
+/// Up to here a number is its own head, and that the whole of it.
+pub(super) const SMALL_MAX: u8 = 127;
 /// A text longer than this is never the text of an `i64`.
 const INT_MAX_BYTES: usize = 20;
 const TEXT_6_MAX_BYTES: usize = 63;
@@ -124,6 +126,12 @@ impl<'a> Encoded<'a> {
             5
         };
         Encoded { head, head_len, body }
+    }
+
+    /// The number, if its head is the whole of it: one of up to [`SMALL_MAX`].
+    #[inline]
+    pub(super) fn small(&self) -> Option<u8> {
+        (self.head[0] <= SMALL_MAX).then_some(self.head[0])
     }
 
     /// Bytes of head and body together.

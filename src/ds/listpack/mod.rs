@@ -23,6 +23,7 @@ mod codec;
 mod forward;
 mod front;
 mod iter;
+mod run;
 mod validate;
 
 #[cfg(test)]
@@ -32,10 +33,11 @@ pub use codec::{Digits, Element, Encoded};
 pub use forward::{ForwardIter, ForwardPack};
 pub use front::Front;
 pub use iter::Iter;
+pub use run::Run;
 pub use validate::Corrupt;
 
 use crate::ds::shared_vec::SharedVec;
-use codec::{TERMINATOR, decode, entry_len, entry_len_before};
+use codec::{SMALL_MAX, TERMINATOR, decode, entry_len, entry_len_before};
 
 /// Bytes before the first entry.
 const HEADER_BYTES: usize = 6;
@@ -266,8 +268,18 @@ impl ListPack {
     }
 
     /// Puts another element in the place of the one at `position`. Bytes move only when the lengths differ.
+    #[inline]
     pub fn replace<'a>(&mut self, position: Position, element: impl Into<Encoded<'a>>) {
         let element = element.into();
+        match (element.small(), self.as_slice()[position.offset()]) {
+            // One small number instead of another.
+            (Some(number), 0..=SMALL_MAX) => self.bytes.make_mut()[position.offset()] = number,
+            _ => self.replace_any(position, &element),
+        }
+    }
+
+    #[inline(never)] // So that the short way stays short.
+    fn replace_any(&mut self, position: Position, element: &Encoded<'_>) {
         let offset = position.offset();
         let removed = self.behind(offset) - offset;
         if removed == element.len() {

@@ -17,7 +17,7 @@
 use smallvec::SmallVec;
 
 use super::id::StreamId;
-use crate::ds::listpack::{Element, Encoded, Iter, ListPack, Position};
+use crate::ds::listpack::{Element, Encoded, Iter, ListPack, Position, Run};
 use crate::ds::tree::Item;
 
 /// The entry is deleted.
@@ -69,6 +69,36 @@ fn packed_bytes(parts: usize, bytes: usize) -> usize {
 }
 
 type Elements<'a> = SmallVec<[Encoded<'a>; 16]>;
+
+/// Where the elements of an entry are put down before the block takes them.
+trait Draft<'a> {
+    fn number(&mut self, number: i64);
+    fn text(&mut self, text: &'a [u8]);
+}
+
+/// Short ones.
+impl<'a> Draft<'a> for Run {
+    #[inline(always)] // As there.
+    fn number(&mut self, number: i64) {
+        self.push_number(number);
+    }
+
+    #[inline]
+    fn text(&mut self, text: &'a [u8]) {
+        self.push_text(text);
+    }
+}
+
+/// Any others: they are copied once.
+impl<'a> Draft<'a> for Elements<'a> {
+    fn number(&mut self, number: i64) {
+        self.push(Encoded::from(number));
+    }
+
+    fn text(&mut self, text: &'a [u8]) {
+        self.push(Encoded::from(text));
+    }
+}
 
 impl Block {
     /// A block of one entry; `fields` are names and values in turn.
@@ -146,37 +176,51 @@ impl Block {
             && (limits.node_entries == 0 || entries < limits.node_entries)
     }
 
-    /// Appends an entry; its id is above all others, and the block has room.
-    pub fn append(&mut self, id: StreamId, fields: &[&[u8]]) {
-        let count = fields.len() / 2;
-        let has_same_names = self.has_names(count, fields);
-        let mut elements = Elements::new();
-        // One by one: iterators that skip take more time than all the rest.
-        elements.push(Encoded::from(if has_same_names { SAME_NAMES } else { 0 }));
-        elements.push(Encoded::from(id.ms.wrapping_sub(self.first.ms) as i64));
-        elements.push(Encoded::from(id.seq.wrapping_sub(self.first.seq) as i64));
-        if has_same_names {
-            for pair in fields.chunks_exact(2) {
-                elements.push(Encoded::from(pair[1]));
-            }
-            elements.push(Encoded::from((ENTRY_HEAD + count) as i64));
+    /// Appends an entry; its id is above all others, and the block has room. `fields` have `bytes` in all.
+    #[inline]
+    pub fn append(&mut self, id: StreamId, fields: &[&[u8]], bytes: usize) {
+        let has_same_names = self.has_names(fields);
+        if Run::has_room(ENTRY_HEAD + 2, fields.len(), bytes) {
+            let mut run = Run::default();
+            self.encode(id, fields, has_same_names, &mut run);
+            self.pack.append_run(&run);
         } else {
-            elements.push(Encoded::from(count as i64));
-            for part in fields {
-                elements.push(Encoded::from(*part));
-            }
-            elements.push(Encoded::from((ENTRY_HEAD + 1 + 2 * count) as i64));
+            let mut elements = Elements::new();
+            self.encode(id, fields, has_same_names, &mut elements);
+            self.pack.splice(None, 0, &elements);
         }
-        self.pack.splice(None, 0, &elements);
         self.live += 1;
         self.write_counts();
     }
 
+    /// Puts down the elements of a new entry.
+    fn encode<'f>(&self, id: StreamId, fields: &[&'f [u8]], has_same_names: bool, to: &mut impl Draft<'f>) {
+        let count = fields.len() / 2;
+        // One by one: iterators that skip take more time than all the rest.
+        to.number(if has_same_names { SAME_NAMES } else { 0 });
+        to.number(id.ms.wrapping_sub(self.first.ms) as i64);
+        to.number(id.seq.wrapping_sub(self.first.seq) as i64);
+        if has_same_names {
+            for pair in fields.chunks_exact(2) {
+                to.text(pair[1]);
+            }
+            to.number((ENTRY_HEAD + count) as i64);
+        } else {
+            to.number(count as i64);
+            for part in fields {
+                to.text(part);
+            }
+            to.number((ENTRY_HEAD + 1 + 2 * count) as i64);
+        }
+    }
+
     /// Whether the master has the names of `fields`.
     #[inline]
-    fn has_names(&self, count: usize, fields: &[&[u8]]) -> bool {
-        let mut master = self.pack.iter();
-        master.nth(MASTER_HEAD - 1).and_then(Element::int) == Some(count as i64)
+    fn has_names(&self, fields: &[&[u8]]) -> bool {
+        let behind = |position| self.pack.next(position);
+        let Some(name_count) = self.pack.first().and_then(behind).and_then(behind) else { return false };
+        let mut master = self.pack.iter_from(name_count);
+        master.next().and_then(Element::int) == Some((fields.len() / 2) as i64)
             && fields.chunks_exact(2).all(|pair| master.next().is_some_and(|own| own == *pair[0]))
     }
 

@@ -148,7 +148,7 @@ impl Log {
         let appended = self.blocks.modify_last(|block| {
             let has_room = block.has_room(fields.len(), bytes, limits);
             if has_room {
-                block.append(id, fields);
+                block.append(id, fields, bytes);
             }
             has_room
         });
