@@ -5,6 +5,7 @@
 //! | [`advisories`] | does anything of what was found in the Lua of others work here |
 //! | [`clients`] | does a client library get along with it |
 //! | [`container`] | a limit of memory is heard of and kept |
+//! | [`files`] | real servers load our files, and ours loads theirs |
 //! | [`protocol`] | requests cut anywhere, long pipelines, every malformed request |
 //! | [`guards`] | who may do what, from this machine and from elsewhere; files that no value can add a line to |
 //! | [`limits`] | strangers, `maxclients`, buffers that grow too far, HTTP |
@@ -32,6 +33,8 @@ mod checker;
 mod clients;
 mod container;
 mod expiry;
+mod files;
+mod filled;
 mod guards;
 mod limits;
 mod linear;

@@ -1,22 +1,32 @@
 //! MIGRATE between ours and real servers, both ways: each server that is on the PATH, and those that `MIGRATE_PEERS` names.
 //!
 //! ```text
+//! PATH=/opt/redis8/bin:/opt/valkey9/bin:$PATH cargo test --test it peers        each of them, and what is installed besides
 //! MIGRATE_PEERS="127.0.0.1:7000 127.0.0.1:7001" cargo test --test it peers      they are emptied
 //! ```
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
 use super::process::{at, free_port, hold_starts};
 use super::support::{connect, eventually, server};
 use super::wire::{Reply, Wire};
 
 /// A real server, ended with the test if it was started by it.
-struct Peer {
-    addr: SocketAddr,
+pub(super) struct Peer {
+    pub(super) addr: SocketAddr,
     child: Option<Child>,
-    _folder: Option<tempfile::TempDir>,
+    /// Where it keeps its files, if nobody else needs them.
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Peer {
+    /// Waits for the end of one that was told to go.
+    pub(super) fn end(mut self) {
+        let child = self.child.as_mut().expect("it was started here");
+        eventually("the real server ends", || child.try_wait().expect("it is our child").is_some());
+    }
 }
 
 impl Drop for Peer {
@@ -28,34 +38,57 @@ impl Drop for Peer {
     }
 }
 
+/// The real servers on the PATH.
+pub(super) fn programs() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = Vec::new();
+    for folder in std::env::split_paths(&path).filter_map(|folder| folder.canonicalize().ok()) {
+        let here = ["redis-server", "valkey-server"].map(|name| folder.join(name));
+        found.extend(here.into_iter().filter(|program| program.is_file()));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 fn peers() -> Vec<Peer> {
     let named = std::env::var("MIGRATE_PEERS").unwrap_or_default();
     let running = named.split_whitespace().map(|addr| Peer {
         addr: addr.parse().expect("MIGRATE_PEERS holds addresses"),
         child: None,
-        _folder: None,
+        folder: None,
     });
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let installed = ["redis-server", "valkey-server"].into_iter();
-    let found = installed.filter(|name| folders.iter().any(|folder| folder.join(name).is_file()));
-    running.chain(found.map(start)).collect()
+    let found = programs();
+    let started = found.iter().map(|program| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut peer = start(program, folder.path(), &[]);
+        peer.folder = Some(folder);
+        peer
+    });
+    running.chain(started).collect()
 }
 
-fn start(program: &str) -> Peer {
+/// Starts a real server in that folder, whose files it loads.
+pub(super) fn start(program: &Path, folder: &Path, options: &[&str]) -> Peer {
     let addr = at(free_port());
-    let folder = tempfile::tempdir().unwrap();
     let starting = hold_starts();
-    let child = Command::new(program)
+    let log = folder.join("log");
+    let mut child = Command::new(program)
         .args(["--bind", "127.0.0.1", "--port", &addr.port().to_string(), "--save", ""])
         .args(["--enable-debug-command", "yes"])
-        .current_dir(folder.path())
-        .stdout(Stdio::null())
+        .args(options)
+        .current_dir(folder)
+        .stdout(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
     drop(starting);
-    eventually("the real server listens", || Wire::try_connect(addr).is_ok());
-    Peer { addr, child: Some(child), _folder: Some(folder) }
+    eventually("the real server is ready", || {
+        let log = || std::fs::read_to_string(&log).unwrap_or_default();
+        assert!(child.try_wait().expect("it is our child").is_none(), "{}: {}", program.display(), log());
+        let pong = Wire::try_connect(addr).ok().and_then(|mut wire| wire.try_call(&["PING"]));
+        pong == Some(Reply::Status(b"PONG".to_vec()))
+    });
+    Peer { addr, child: Some(child), folder: None }
 }
 
 /// Keys of every kind and encoding.
@@ -169,7 +202,7 @@ fn passwords_are_told(from: &mut Wire, to: &mut Wire, to_at: SocketAddr) {
 }
 
 /// The latest version of the format that a server takes, as it tells itself.
-fn version(wire: &mut Wire) -> u16 {
+pub(super) fn rdb_version(wire: &mut Wire) -> u16 {
     wire.ask("SET text hello");
     let Reply::Bulk(payload) = wire.ask("DUMP text") else { panic!("no DUMP") };
     u16::from_le_bytes([payload[payload.len() - 10], payload[payload.len() - 9]])
@@ -179,7 +212,7 @@ fn version(wire: &mut Wire) -> u16 {
 fn keys_move_to_real_servers_and_back() {
     for peer in peers() {
         // What it does not know is not written.
-        let theirs = version(&mut Wire::connect(peer.addr)).min(12).to_string();
+        let theirs = rdb_version(&mut Wire::connect(peer.addr)).min(12).to_string();
         let here =
             server(&["--io-threads", "2", "--enable-debug-command", "yes", "--rdb-save-version", &theirs]);
         let (mut ours, mut real) = (connect(&here), Wire::connect(peer.addr));
@@ -195,7 +228,7 @@ fn fields_with_deadlines_move_where_they_are_known() {
         let here = server(&[]);
         let (mut ours, mut real) = (connect(&here), Wire::connect(peer.addr));
         real.ask("FLUSHALL");
-        let (port, theirs) = (here.addr.port().to_string(), version(&mut real));
+        let (port, theirs) = (here.addr.port().to_string(), rdb_version(&mut real));
         if real.ask("HPEXPIRE none 1 FIELDS 1 f").error_text().contains("unknown command") {
             continue;
         }

@@ -106,7 +106,7 @@ impl Process {
     }
 
     /// Waits for the end; also returns what went to the standard error.
-    fn end(&mut self) -> (ExitStatus, String) {
+    pub(super) fn end(&mut self) -> (ExitStatus, String) {
         let mut status = None;
         eventually("the process ends", || {
             status = self.child.try_wait().expect("it is our child");

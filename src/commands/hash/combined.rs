@@ -291,10 +291,16 @@ fn hsetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
     Ok(reply.flag(is_set))
 }
 
-/// The journal's form: a deadline is absolute, and conditions are gone because they held.
+/// The journal's form: a deadline is absolute, and conditions are gone because they held. Without a deadline it is HSET, which older
+/// servers know too.
 fn journal_set(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, options: &SetOptions, is_past: bool) {
     if is_past {
         return journal_deletion(cx, req, req.args.iter().skip(options.first).step_by(2));
+    }
+    if options.ttl == FieldTtl::Clear {
+        let mut command: Vec<&[u8]> = vec![b"HSET", req.arg(1)];
+        command.extend(req.args.iter().skip(options.first));
+        return cx.rewrite(&command);
     }
     let mut digits = itoa::Buffer::new();
     let ttl: &[&[u8]] = match options.ttl {

@@ -59,8 +59,10 @@ fn hincrbyfloat(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_
     if by.is_nan_or_inf() {
         return Err(NAN_OR_INFINITY);
     }
-    let sum = cx.edit(req.key(0)?, |entry| {
-        let old = match entry.value::<Hash>()?.and_then(|hash| hash.get(name, now)) {
+    let (sum, is_expiring) = cx.edit(req.key(0)?, |entry| {
+        let hash = entry.value::<Hash>()?;
+        let is_expiring = hash.is_some_and(|hash| hash.deadline(name, now).flatten().is_some());
+        let old = match hash.and_then(|hash| hash.get(name, now)) {
             Some(Element::Int(number)) => LongDouble::from_i64(number),
             Some(Element::Text(text)) => LongDouble::parse(text).ok_or(NOT_A_FLOAT)?,
             None => LongDouble::from_i64(0),
@@ -73,8 +75,13 @@ fn hincrbyfloat(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_
         sum.push_human(&mut digits);
         let hash: &mut Hash = entry.value_or_default()?;
         hash.set(name, &digits, FieldTtl::Keep, now, limits);
-        Ok((digits, Effect::event(EventClass::Hash, "hincrbyfloat")))
+        Ok(((digits, is_expiring), Effect::event(EventClass::Hash, "hincrbyfloat")))
     })?;
-    cx.rewrite(&[b"HSETEX", req.arg(1), b"KEEPTTL", b"FIELDS", b"1", name, &sum]);
+    // In words that older servers know, where there are such.
+    if is_expiring {
+        cx.rewrite(&[b"HSETEX", req.arg(1), b"KEEPTTL", b"FIELDS", b"1", name, &sum]);
+    } else {
+        cx.rewrite(&[b"HSET", req.arg(1), name, &sum]);
+    }
     Ok(reply.bulk(&sum))
 }

@@ -9,7 +9,6 @@
 use super::set::effect_of;
 use super::set_options::{Condition, Expiry};
 use crate::base::num::parse_i64;
-use crate::dispatch::options::TimeUnit;
 use crate::dispatch::{CmdError, Command, Outcome, ReplySlot, Request, WriteCx};
 use crate::keyspace::Ttl;
 use crate::resp::{Args, Cursor};
@@ -126,17 +125,27 @@ fn msetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> 
         return Ok(reply.flag(false));
     }
     store(cx, req, 2, ttl)?;
-    if let Ttl::At(when) = ttl
-        && expiry.unit() != Some(TimeUnit::UnixMilliseconds)
-        && cx.is_observed()
-    {
-        let mut digits = itoa::Buffer::new();
-        let mut command: Vec<&[u8]> = vec![b"MSETEX"];
-        command.extend(req.args.iter().take(options_at).skip(1));
-        command.extend([&b"PXAT"[..], digits.format(when.0).as_bytes()]);
-        cx.rewrite(&command);
-    }
+    journal_msetex(cx, req, options_at, ttl);
     Ok(reply.flag(true))
+}
+
+/// The journal's form: Redis 8.0 does not know MSETEX.
+fn journal_msetex(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, end: usize, ttl: Ttl) {
+    if !cx.is_observed() {
+        return;
+    }
+    let mut digits = itoa::Buffer::new();
+    let option: &[&[u8]] = match ttl {
+        Ttl::Clear => {
+            let pairs = req.args.iter().take(end).skip(2);
+            return cx.rewrite(&std::iter::once(&b"MSET"[..]).chain(pairs).collect::<Vec<_>>());
+        }
+        Ttl::Keep => &[b"KEEPTTL"],
+        Ttl::At(when) => &[b"PXAT", digits.format(when.0).as_bytes()],
+    };
+    for at in (2..end).step_by(2) {
+        cx.rewrite(&[&[b"SET", req.arg(at), req.arg(at + 1)], option].concat());
+    }
 }
 
 /// The number of pairs, as far as it is in range; there may be fewer arguments.
