@@ -207,14 +207,18 @@ impl Decoder {
         self.complete.push(Complete { arguments, is_inline, end: self.position, lying_end });
     }
 
-    /// Reads a request of the usual kind: all there, at most 99 arguments of at most 999 bytes, every byte between them as a log
+    /// Reads a request of the usual kind: all there, at most 999 arguments of at most 999 bytes, every byte between them as a log
     /// has it. Anything else is left as it was, for the thorough way.
     #[inline(always)] // For each of two loops.
     fn decode_plain(&mut self, bytes: &[u8]) -> bool {
         let head = bytes.get(self.position..).unwrap_or_default();
-        let (arguments, digits) = match head {
-            [b'*', one @ b'1'..=b'9', b'\r', ..] => (one - b'0', 1),
-            [b'*', ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', ..] => ((ten - b'0') * 10 + one - b'0', 2),
+        let value = |digit: u8| u32::from(digit - b'0');
+        let (arguments, digits) = match *head {
+            [b'*', one @ b'1'..=b'9', b'\r', ..] => (value(one), 1),
+            [b'*', ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', ..] => (value(ten) * 10 + value(one), 2),
+            [b'*', hundred @ b'1'..=b'9', ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', ..] => {
+                (value(hundred) * 100 + value(ten) * 10 + value(one), 3)
+            }
             _ => return false,
         };
         let mut at = self.position + 1 + digits;
@@ -234,7 +238,7 @@ impl Decoder {
         }
         self.position = at + 2;
         self.complete_spans = self.spans.len();
-        let (arguments, end) = (u32::from(arguments), self.position);
+        let end = self.position;
         self.complete.push(Complete { arguments, is_inline: false, end, lying_end: end });
         true
     }

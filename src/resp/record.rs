@@ -88,6 +88,31 @@ impl RecordParser {
     }
 }
 
+/// The command whose arguments lie there, without the line end behind the last, if [`push_record`] would write the same.
+pub(super) fn unended<'a>(bytes: &'a [u8], spans: &[Span]) -> Option<&'a [u8]> {
+    let (first, last) = (spans.first()?, spans.last()?);
+    let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let lines = digits(spans.len()) + digits(first.len as usize) + b"*\r\n$\r\n".len();
+    let begin = (first.start as usize).checked_sub(lines)?;
+    let mut at = end_of_line(bytes, begin, b'*', spans.len())?;
+    for (index, span) in spans.iter().enumerate() {
+        if index > 0 {
+            at = at.checked_add(2).filter(|&behind| bytes.get(at..behind) == Some(b"\r\n"))?;
+        }
+        end_of_line(bytes, at, b'$', span.len as usize).filter(|&end| end == span.start as usize)?;
+        at = span.end();
+    }
+    bytes.get(begin..last.end())
+}
+
+/// Where the line `<marker><number>\r\n` at `at` ends, if there is that one.
+fn end_of_line(bytes: &[u8], at: usize, marker: u8, number: usize) -> Option<usize> {
+    match line(bytes, at, marker) {
+        Number::Is { value, end } if value == number => Some(end),
+        _ => None,
+    }
+}
+
 /// Reads `<marker><digits>\r\n` at `at`.
 fn line(bytes: &[u8], at: usize, marker: u8) -> Number {
     const DIGITS_MAX: usize = 10;
@@ -144,7 +169,7 @@ mod tests {
     fn what_came_as_it_is_written_is_known() {
         let limits = Limits { bulk_max_bytes: 1 << 20, unauthenticated: false };
         let long = [b'x'; 999];
-        let cases: [&[&[u8]]; 8] = [
+        let cases: [&[&[u8]]; 10] = [
             &[b"PING"],
             &[b"SET", b"", b"\r\n$3\r\n"],
             &[b"SET", b"k", &long],
@@ -153,6 +178,8 @@ mod tests {
             &[b"x".as_slice(); 9],
             &[b"x".as_slice(); 10],
             &[b"INCRBYFLOAT".as_slice(); 99],
+            &[b"x".as_slice(); 100],
+            &[b"INCRBYFLOAT".as_slice(); 999],
         ];
         for args in cases {
             let record = encode(args);
@@ -167,12 +194,17 @@ mod tests {
             }
             assert_eq!(queued.len(), 2);
         }
-        // What is longer is written anew.
-        for args in [&[b"x".as_slice(); 100][..], &[b"SET", b"k", &[b'x'; 1000]]] {
+        // Nobody says so of what is longer or came in pieces; whoever looks finds out.
+        for args in [&[b"x".as_slice(); 1000][..], &[b"SET", b"k", &[b'x'; 1000]], &[&[b'x'; 12345], b""]] {
             let bytes = encode(args);
-            let mut decoder = Decoder::default();
-            decoder.decode(&bytes, &limits, 1);
-            assert_eq!(decoder.requests(&bytes).next().unwrap().as_record(), None);
+            for cut in [0, 1, bytes.len() - 1] {
+                let mut decoder = Decoder::default();
+                decoder.decode(&bytes[..cut], &limits, 1);
+                decoder.decode(&bytes, &limits, 1);
+                let read = decoder.requests(&bytes).next().unwrap();
+                assert_eq!(read.as_record(), None);
+                assert_eq!(read.as_unended_record(), bytes.strip_suffix(b"\r\n"));
+            }
         }
     }
 
@@ -188,7 +220,7 @@ mod tests {
             let mut decoder = Decoder::default();
             decoder.decode(text.as_bytes(), &limits, 4);
             for args in decoder.requests(text.as_bytes()) {
-                assert_eq!(args.as_record(), None, "{text}");
+                assert_eq!((args.as_record(), args.as_unended_record()), (None, None), "{text}");
             }
         }
     }
@@ -197,8 +229,12 @@ mod tests {
     fn whatever_a_lenient_reader_takes_is_no_record_unless_it_is_one() {
         let limits = Limits { bulk_max_bytes: 1 << 20, unauthenticated: false };
         let long = [b'v'; 120];
-        for args in [&[b"SET".as_slice(), b"k", b"0123456789abcdef"][..], &[b"SET", &long, b"", b"PX", b"1"]]
-        {
+        let longer = [b'v'; 1200];
+        for args in [
+            &[b"SET".as_slice(), b"k", b"0123456789abcdef"][..],
+            &[b"SET", &long, b"", b"PX", b"1"],
+            &[b"SET", &longer, b"", b"PX", b"1"],
+        ] {
             let whole = encode(args);
             for (at, byte) in (0..whole.len()).flat_map(|at| b"\r\n$*019x ".map(|byte| (at, byte))) {
                 let mut bytes = whole.clone();
@@ -207,10 +243,12 @@ mod tests {
                 let (mut decoder, mut parser) = (Decoder::default(), RecordParser::default());
                 decoder.decode(&bytes, &limits, 1);
                 for args in decoder.requests(&bytes) {
-                    let Some(record) = args.as_record() else { continue };
-                    let shown = bytes.escape_ascii();
-                    assert_eq!(parser.parse(record), Record::Complete(record.len()), "{shown}");
-                    assert!(parser.args(record).iter().eq(args.iter()), "{shown}");
+                    let unended = args.as_unended_record().map(|record| [record, b"\r\n"].concat());
+                    for record in args.as_record().map(<[u8]>::to_vec).into_iter().chain(unended) {
+                        let shown = bytes.escape_ascii();
+                        assert_eq!(parser.parse(&record), Record::Complete(record.len()), "{shown}");
+                        assert!(parser.args(&record).iter().eq(args.iter()), "{shown}");
+                    }
                 }
             }
         }
