@@ -185,6 +185,8 @@ pub struct DbSize {
     pub db: DbIndex,
     pub keys: usize,
     pub volatile: usize,
+    /// Hashes some of whose fields have deadlines.
+    pub inner_deadlines: usize,
 }
 
 /// A keyspace at the moment of its cut: give it [back](Cut::end) to that keyspace in the end.
@@ -234,7 +236,8 @@ impl View<'_> {
                 if db.is_empty() {
                     continue;
                 }
-                add_size(&mut sizes, DbSize { db: index, keys: db.len(), volatile: db.volatile() });
+                let (volatile, inner_deadlines) = (db.volatile(), db.sizes.inner_deadlines());
+                add_size(&mut sizes, DbSize { db: index, keys: db.len(), volatile, inner_deadlines });
                 shared.tables.fetch_add(1, Ordering::Relaxed);
                 // Four billion tables would take centuries of snapshots.
                 number += 1;
@@ -261,6 +264,7 @@ fn add_size(sizes: &mut Vec<DbSize>, more: DbSize) {
         Some(size) => {
             size.keys += more.keys;
             size.volatile += more.volatile;
+            size.inner_deadlines += more.inner_deadlines;
         }
         None => sizes.push(more),
     }

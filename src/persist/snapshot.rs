@@ -24,7 +24,6 @@ use crate::keyspace::{DbIndex, LockSet, View};
 use crate::rdb::VERSION_FIELD_DEADLINES;
 use crate::rdb::write::{Draft, Format, Output, Stream, file};
 use crate::script::Functions;
-use crate::value::hash::had_deadlines;
 
 /// How a snapshot is written.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +33,6 @@ pub struct Style {
     /// The version whose forms are used; fields with deadlines are written whatever it is, and make the file tell a later
     /// one.
     pub format: Format,
-    /// The version that the file tells at least: a guess of what its content needs, which only
-    /// [`Snapshot::write`] finds out.
-    pub told_version: u32,
     /// It is the base of an append-only file.
     pub is_aof_base: bool,
     /// Pause behind each key, for tests.
@@ -46,12 +42,10 @@ pub struct Style {
 impl Style {
     /// As the configuration has it, for content of any kind.
     pub fn of(config: &Config) -> Style {
-        let format = Format::of(config);
         Style {
             compresses: config.rdbcompression,
             sums_up: config.rdbchecksum,
-            format,
-            told_version: if had_deadlines() { VERSION_FIELD_DEADLINES } else { format.version },
+            format: Format::of(config),
             is_aof_base: false,
             key_delay: key_delay(config),
         }
@@ -71,27 +65,6 @@ fn key_delay(config: &Config) -> Duration {
 pub struct Written {
     pub bytes: u64,
     pub keys: u64,
-    /// The version that the content needs.
-    pub version: u32,
-}
-
-/// Why a snapshot was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The content needs a later version than the file has told already. To be tried again with that one.
-    #[error("the data needs version {0} of the format")]
-    Version(u32),
-    #[error(transparent)]
-    Disk(#[from] io::Error),
-}
-
-impl From<WriteError> for io::Error {
-    fn from(error: WriteError) -> io::Error {
-        match error {
-            WriteError::Disk(error) => error,
-            version => io::Error::other(version),
-        }
-    }
 }
 
 /// The data at one moment. Dropping it ends it.
@@ -100,6 +73,8 @@ pub struct Snapshot {
     /// `None` once it has ended.
     cut: Option<Cut>,
     style: Style,
+    /// The version that the file tells: what its content needs.
+    version: u32,
     at: UnixMs,
     used_memory: usize,
     /// The texts of the libraries of functions.
@@ -146,9 +121,12 @@ pub fn cut_in(
     let cut = view.cut(style.format, clock_kept)?;
     at_cut();
     engine.gauges.latest_cut_us.store(engine.time.monotonic_us().saturating_sub(began_us), Ordering::Relaxed);
+    let needs_late = cut.sizes().iter().any(|size| size.inner_deadlines > 0);
+    let version = style.format.version;
     Some(Snapshot {
         engine: Arc::clone(engine),
         style,
+        version: if needs_late { version.max(VERSION_FIELD_DEADLINES) } else { version },
         at,
         used_memory: engine.used_memory(),
         functions: engine.parts.find::<Functions>().map(|functions| functions.codes()).unwrap_or_default(),
@@ -178,19 +156,18 @@ impl Snapshot {
     /// Writes it all. Blocks this thread; holds a shard's lock now and then, for one segment at a time.
     ///
     /// # Errors
-    /// See [`WriteError`]; nothing of what was written is of use then.
-    pub fn write<W: Write>(mut self, to: W) -> Result<Written, WriteError> {
-        let told = self.style.told_version.max(self.style.format.version);
+    /// Those of `to`; nothing of what was written is of use then.
+    pub fn write<W: Write>(mut self, to: W) -> io::Result<Written> {
         let in_hurry = Cell::new(false);
         let mut out = Stream::new(Paced::new(to, &in_hurry), self.style.compresses, self.style.sums_up);
-        out.bytes().extend_from_slice(&file::magic(told));
+        out.bytes().extend_from_slice(&file::magic(self.version));
         self.push_head(&mut out);
-        let version = self.push_keys(&mut out, told, &in_hurry)?;
+        self.push_keys(&mut out, &in_hurry)?;
         file::push_end_mark(out.bytes());
         let checksum = out.flush()?.unwrap_or(0);
         file::push_end(out.bytes(), checksum);
         out.flush()?;
-        Ok(Written { bytes: out.written(), keys: self.keys_done.load(Ordering::Relaxed), version })
+        Ok(Written { bytes: out.written(), keys: self.keys_done.load(Ordering::Relaxed) })
     }
 
     fn push_head(&self, out: &mut impl Output) {
@@ -202,22 +179,12 @@ impl Snapshot {
         self.functions.iter().for_each(|code| file::push_function(out, code));
     }
 
-    /// The version that the keys need, no later than `told`.
-    fn push_keys<W: Write>(
-        &mut self,
-        out: &mut Stream<W>,
-        told: u32,
-        in_hurry: &Cell<bool>,
-    ) -> Result<u32, WriteError> {
-        let mut version = self.style.format.version;
-        let Some(cut) = &mut self.cut else { return Ok(version) };
+    fn push_keys<W: Write>(&mut self, out: &mut Stream<W>, in_hurry: &Cell<bool>) -> io::Result<()> {
+        let Some(cut) = &mut self.cut else { return Ok(()) };
         let mut parts = Parts { selected: None, unsized_dbs: cut.sizes().to_vec() };
         let mut huge = Vec::new();
         while let Some((db, mut draft)) = cut.next_draft(&self.engine.keyspace) {
-            version = version.max(draft.version());
-            if version > told {
-                return Err(WriteError::Version(version));
-            }
+            debug_assert!(draft.version() <= self.version, "more is in the file than was counted at the cut");
             huge.extend(draft.take_huge().into_iter().map(|draft| (db, draft)));
             let keys = draft.keys() as u64;
             in_hurry.set(cut.is_behind());
@@ -238,7 +205,7 @@ impl Snapshot {
             parts.push(db, &mut draft, out)?;
             self.keys_done.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(version)
+        Ok(())
     }
 }
 

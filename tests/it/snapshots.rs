@@ -106,6 +106,36 @@ fn a_snapshot_is_of_one_moment() {
     });
 }
 
+/// What no field with a deadline is in is for older readers too, whatever there was before.
+#[test]
+fn a_file_tells_the_version_that_it_needs() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = server_in(&dir, "2");
+    let mut wire = connect(&server);
+    let fields = (0..600).map(|index| format!(" f{index} v")).collect::<String>();
+    wire.ask("HSET small f v g w h x");
+    wire.ask(&format!("HSET big{fields}"));
+    let told = |wire: &mut Wire| {
+        assert_eq!(wire.ask("SAVE"), Reply::ok());
+        assert!(matches!(wire.ask("DEBUG RELOAD NOSAVE"), Reply::Status(_)));
+        let file = std::fs::read(dir.path().join("dump.rdb")).expect("a file");
+        String::from_utf8_lossy(&file[..9]).into_owned()
+    };
+    let before = wire.ask("DEBUG DIGEST-VALUE small");
+    assert_eq!(told(&mut wire), "REDIS0011");
+    for (deadline, none) in [
+        ("HPEXPIREAT small 4000000000000 FIELDS 2 f g", "HPERSIST small FIELDS 2 f g"),
+        ("HPEXPIREAT big 4000000000000 FIELDS 1 f1", "DEL big"),
+    ] {
+        wire.ask(deadline);
+        assert_eq!(told(&mut wire), "REDIS0012", "{deadline}");
+        wire.ask(none);
+        assert_eq!(told(&mut wire), "REDIS0011", "{none}");
+        assert_eq!(wire.ask("DEBUG DIGEST-VALUE small"), before);
+    }
+    assert_eq!(wire.ask("HGET small g"), Reply::bulk("w"));
+}
+
 #[test]
 fn writes_are_refused_after_a_failed_save_until_one_succeeds() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -19,12 +19,12 @@ pub mod status;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use super::snapshot::{Snapshot, Style, WriteError, Written, cut, cut_in, cut_patiently};
+use super::snapshot::{Snapshot, Style, Written, cut, cut_in, cut_patiently};
 use crate::base::clock::{Clock, UnixMs};
 use crate::config::Config;
 use crate::dispatch::Engine;
@@ -48,8 +48,6 @@ pub struct Saver {
     job: Mutex<Option<JoinHandle<()>>>,
     /// What is being written in the background is not wanted any more.
     is_given_up: AtomicBool,
-    /// The version that the last save needed; 0 before the first.
-    last_version: AtomicU32,
 }
 
 /// Why nothing is saved.
@@ -73,7 +71,6 @@ impl Saver {
             is_scheduled: AtomicBool::new(false),
             job: Mutex::default(),
             is_given_up: AtomicBool::new(false),
-            last_version: AtomicU32::new(0),
         });
         engine.parts.put(Arc::clone(&saver));
         saver
@@ -90,7 +87,7 @@ impl Saver {
     /// See [`SaveError`]; the file is what it was.
     pub fn save(&self, engine: &Arc<Engine>) -> Result<Written, SaveError> {
         let snapshot = self.begin(engine, |style| cut(engine, style, || {}))?;
-        let written = self.write(engine, snapshot);
+        let written = self.replace_file(engine, snapshot);
         Ok(self.finish(engine, written, false)?)
     }
 
@@ -115,7 +112,7 @@ impl Saver {
     fn spawn(self: &Arc<Self>, engine: &Arc<Engine>, snapshot: Snapshot) -> Result<(), SaveError> {
         let (saver, on) = (Arc::clone(self), Arc::clone(engine));
         let work = move || {
-            let written = saver.write(&on, snapshot);
+            let written = saver.replace_file(&on, snapshot);
             // It was logged, and INFO tells it.
             let _ = saver.finish(&on, written, true);
         };
@@ -229,7 +226,7 @@ impl Saver {
             return Err(SaveError::AlreadySaving);
         }
         self.is_given_up.store(false, Ordering::Release);
-        match cut(self.style(engine)) {
+        match cut(Style::of(&engine.config.snapshot())) {
             Some(snapshot) => {
                 self.status.follow(&snapshot);
                 Ok(snapshot)
@@ -241,34 +238,8 @@ impl Saver {
         }
     }
 
-    /// What the last save needed is the best guess of what this one does.
-    fn style(&self, engine: &Engine) -> Style {
-        let style = Style::of(&engine.config.snapshot());
-        match self.last_version.load(Ordering::Relaxed) {
-            0 => style,
-            version => Style { told_version: version, ..style },
-        }
-    }
-
-    /// Writes the file; once more, from a new cut, if the first turns out to need a later version of the format.
-    fn write(&self, engine: &Arc<Engine>, snapshot: Snapshot) -> io::Result<Written> {
-        let written = match self.replace_file(engine, snapshot) {
-            Err(WriteError::Version(version)) => {
-                self.last_version.store(version, Ordering::Relaxed);
-                let again = cut(engine, self.style(engine), || {});
-                let again = again.ok_or_else(|| io::Error::other(SaveError::OtherSnapshot))?;
-                self.status.follow(&again);
-                self.replace_file(engine, again)
-            }
-            other => other,
-        };
-        let written = written?;
-        self.last_version.store(written.version, Ordering::Relaxed);
-        Ok(written)
-    }
-
     /// Writes the file, in the place of the old one once it is whole and on the disk.
-    fn replace_file(&self, engine: &Engine, snapshot: Snapshot) -> Result<Written, WriteError> {
+    fn replace_file(&self, engine: &Engine, snapshot: Snapshot) -> io::Result<Written> {
         let config = engine.config.snapshot();
         let path = self.path(&config);
         let temporary = self.temporary();
@@ -296,7 +267,7 @@ impl Saver {
         let _ = self.storage.remove(&self.temporary());
     }
 
-    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> Result<Written, WriteError> {
+    fn write_temporary(&self, path: &Path, snapshot: Snapshot, syncs: bool) -> io::Result<Written> {
         let mut file = self.storage.create(path)?;
         let is_given_up = || self.is_given_up.load(Ordering::Acquire);
         let written = snapshot.write(Growing::new(&mut *file, syncs.then_some(SYNC_BYTES), &is_given_up))?;

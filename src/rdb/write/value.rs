@@ -15,7 +15,7 @@
 use super::{Output, push_double, push_length, push_ms};
 use crate::config::Config;
 use crate::ds::blob::Payload;
-use crate::ds::listpack::{Digits, Element};
+use crate::ds::listpack::{Digits, Element, ForwardPack, ListPack};
 use crate::ds::quicklist::Node;
 use crate::ds::table::Frozen;
 use crate::rdb::{VERSION_COMMON, VERSION_FIELD_DEADLINES, kind, node};
@@ -258,10 +258,10 @@ fn write_zset<O: Output>(zset: &ZSet, format: Format, out: &mut O) -> Result<(),
 
 fn hash_kind(hash: &Hash, format: Format) -> u8 {
     match hash.raw() {
-        Raw::Pairs(_) if format.version >= 10 => kind::HASH_LISTPACK,
+        Raw::Pairs(_) | Raw::IdleTriples(_) if format.version >= 10 => kind::HASH_LISTPACK,
         Raw::Triples(_) => kind::HASH_LISTPACK_EX,
         Raw::Table(_) if hash.due().is_some() => kind::HASH_METADATA,
-        Raw::Pairs(_) | Raw::Table(_) => kind::HASH,
+        Raw::Pairs(_) | Raw::IdleTriples(_) | Raw::Table(_) => kind::HASH,
     }
 }
 
@@ -269,6 +269,12 @@ fn write_hash<O: Output>(hash: &Hash, format: Format, out: &mut O) -> Result<(),
     match hash.raw() {
         Raw::Pairs(pack) if format.version >= 10 => out.text(pack.to_listpack().as_slice()),
         Raw::Pairs(pack) => write_elements(pack.len() / 2, pack.iter(), out),
+        Raw::IdleTriples(pack) if format.version >= 10 => {
+            let mut pairs = ListPack::new();
+            without_deadlines(pack).for_each(|element| pairs.push_back(element));
+            out.text(pairs.as_slice());
+        }
+        Raw::IdleTriples(pack) => write_elements(pack.len() / 3, without_deadlines(pack), out),
         Raw::Triples(pack) => {
             push_ms(out.bytes(), hash.due().and_then(|due| i64::try_from(due).ok()).unwrap_or(0));
             out.text(pack.to_listpack().as_slice());
@@ -276,6 +282,11 @@ fn write_hash<O: Output>(hash: &Hash, format: Format, out: &mut O) -> Result<(),
         Raw::Table(table) => return write_fields(table.len(), table.iter(), hash.due(), out),
     }
     Ok(())
+}
+
+/// Names and values of triples.
+fn without_deadlines(triples: &ForwardPack) -> impl Iterator<Item = Element<'_>> {
+    triples.iter().enumerate().filter(|(index, _)| index % 3 != 2).map(|(_, element)| element)
 }
 
 fn write_fields<'h, O: Output>(

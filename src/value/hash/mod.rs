@@ -32,7 +32,6 @@ use crate::ds::blob::{Blob, Payload};
 use crate::ds::listpack::Element;
 use crate::ds::table::{Arriving, Entry, HashSeed, Table};
 use packed::Packed;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A field of a big hash with its value and deadline.
 pub type Field = Blob<LongString>;
@@ -62,18 +61,6 @@ pub struct Hash(Form);
 enum Form {
     Packed(Packed),
     Table(Box<Table<Field>>),
-}
-
-/// Whether a field of any hash in this process ever had a deadline. Files that hold none are for older readers too.
-static HAD_DEADLINES: AtomicBool = AtomicBool::new(false);
-
-/// Whether some field may have a deadline, or a form that is made for it.
-pub fn had_deadlines() -> bool {
-    HAD_DEADLINES.load(Ordering::Acquire)
-}
-
-fn note_deadlines() {
-    HAD_DEADLINES.store(true, Ordering::Release);
 }
 
 /// Whether a deadline lets its field be seen: like a key, it lives through the millisecond of its deadline.
@@ -138,9 +125,6 @@ impl Hash {
     /// Gives a field a value; whether the field is new.
     #[inline]
     pub fn set(&mut self, name: &[u8], value: &[u8], ttl: FieldTtl, now: UnixMs, limits: Limits) -> bool {
-        if matches!(ttl, FieldTtl::At(_)) {
-            note_deadlines();
-        }
         if let Form::Packed(packed) = &self.0
             && (name.len().max(value.len()) > limits.value_bytes || !packed.fits(name.len() + value.len()))
         {
@@ -169,7 +153,6 @@ impl Hash {
 
     /// Prepares a packed hash for deadlines, as the commands that set them do even if no field is there.
     pub fn allow_deadlines(&mut self) {
-        note_deadlines();
         if let Form::Packed(packed) = &mut self.0 {
             packed.allow_deadlines();
         }
@@ -177,7 +160,6 @@ impl Hash {
 
     /// Gives a field a deadline or takes it away; whether the field is there.
     pub fn set_deadline(&mut self, name: &[u8], deadline: Option<UnixMs>, now: UnixMs) -> bool {
-        note_deadlines();
         let deadline = deadline.map(|when| when.0);
         match &mut self.0 {
             Form::Packed(packed) => packed.set_deadline(name, deadline, now),

@@ -10,13 +10,16 @@ pub enum Raw<'h> {
     Pairs(&'h ForwardPack),
     /// Field, value, deadline, …; see the head of [`super`].
     Triples(&'h ForwardPack),
+    /// The same, where no field has a deadline any more.
+    IdleTriples(&'h ForwardPack),
     Table(&'h Table<Field>),
 }
 
 impl Hash {
     pub fn raw(&self) -> Raw<'_> {
         match &self.0 {
-            Form::Packed(packed) if packed.has_deadlines() => Raw::Triples(packed.pack()),
+            Form::Packed(packed) if packed.due().is_some() => Raw::Triples(packed.pack()),
+            Form::Packed(packed) if packed.has_deadlines() => Raw::IdleTriples(packed.pack()),
             Form::Packed(packed) => Raw::Pairs(packed.pack()),
             Form::Table(table) => Raw::Table(table),
         }
@@ -29,7 +32,6 @@ impl Hash {
 
     /// A hash of triples that are complete, without duplicates, and ascending by deadline, those without last.
     pub fn from_triples(triples: &ListPack) -> Hash {
-        super::note_deadlines();
         Hash(Form::Packed(Packed::new(triples.into(), true)))
     }
 
