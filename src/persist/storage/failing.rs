@@ -9,6 +9,7 @@
 //! fails any more.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -153,6 +154,10 @@ impl File for FailingFile {
     fn sync(&mut self) -> io::Result<()> {
         self.disk.check(Operation::Sync, &self.path)?;
         self.inner.sync()
+    }
+
+    fn forget(&mut self, synced: Range<u64>) {
+        self.inner.forget(synced);
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
