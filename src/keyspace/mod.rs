@@ -59,9 +59,10 @@ pub use watch::WatchFlag;
 use crate::ds::table::HashSeed;
 use lock::ParkingMutex;
 
-/// Two requests on ten keys each meet in one of 1,024 shards every tenth time, in one of 256 every third, and nearly always in one of
-/// 32. What holds sixteen keys ahead meets others more often.
-const SHARDS_PER_WORKER: usize = 512;
+/// Two requests on ten keys each meet in one of 512 shards every sixth time, in one of 256 every third, and nearly always in one of
+/// 32. What holds sixteen keys ahead meets others more often. With more shards, small caches would have too few keys in each to draw
+/// what is evicted from, and what needs all shards would wait for more locks.
+const SHARDS_PER_WORKER: usize = 256;
 const SHARDS_MAX: usize = 4096;
 
 /// Number of a database, as in SELECT.
