@@ -52,11 +52,6 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// So much is synced before the second is over: the kernel takes the processor for 0.4 ms then. For what comes in a second at full
 /// speed it takes it for 10 ms, which is a stall where that processor is the only one, and altogether it takes no less.
 const SYNC_BYTES: u64 = 8 << 20;
-/// Before so much is left in the memory of the system: who writes to memory that was used a moment ago pays much less for it than for
-/// memory that was never used, which a virtual machine first has to get. Of 55 bytes a request that was more than all of its own work.
-const REMEMBERED_BYTES: u64 = 8 << 20;
-/// What is forgotten begins so much before: pieces of memory that lay on the border were kept.
-const BORDER_BYTES: u64 = 2 << 20;
 /// A sync that takes longer is counted as a delay.
 const DELAYED_NS: u64 = 2_000_000_000;
 
@@ -171,8 +166,6 @@ pub struct Writer {
     retry_ns: u64,
     /// Offset in the file, and in the journal, up to which everything is synced.
     synced_len: u64,
-    /// Offset in the file up to which the system need not keep it in memory.
-    forgotten_len: u64,
     written: JournalOffset,
     synced: JournalOffset,
     durable: JournalOffset,
@@ -207,7 +200,6 @@ impl Writer {
             orders,
             status,
             synced_len: log.len,
-            forgotten_len: log.len,
             log,
             health: if is_vouched { Health::Vouched } else { Health::Building },
             generation,
@@ -471,17 +463,8 @@ impl Writer {
                 if self.health == Health::Vouched {
                     self.durable = self.written;
                 }
-                self.forget();
             }
             Err(error) => self.poison("Fail to fsync the AOF file", &error),
-        }
-    }
-
-    /// Gives back the memory that holds what is on the disk, once it is much.
-    fn forget(&mut self) {
-        if self.synced_len.saturating_sub(self.forgotten_len) >= REMEMBERED_BYTES {
-            self.log.file.forget(self.forgotten_len.saturating_sub(BORDER_BYTES)..self.synced_len);
-            self.forgotten_len = self.synced_len;
         }
     }
 
@@ -498,7 +481,7 @@ impl Writer {
     }
 
     fn adopt(&mut self, log: OpenLog, generation: u64) {
-        (self.synced_len, self.forgotten_len) = (log.len, log.len);
+        self.synced_len = log.len;
         self.log = log;
         self.generation = generation;
         self.stamped = 0;

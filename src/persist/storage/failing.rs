@@ -9,7 +9,6 @@
 //! fails any more.
 
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -154,10 +153,6 @@ impl File for FailingFile {
     fn sync(&mut self) -> io::Result<()> {
         self.disk.check(Operation::Sync, &self.path)?;
         self.inner.sync()
-    }
-
-    fn forget(&mut self, synced: Range<u64>) {
-        self.inner.forget(synced);
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {

@@ -22,7 +22,6 @@ mod simulated;
 mod tests;
 
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 
 pub use failing::{Failing, Fault, Operation};
@@ -43,10 +42,6 @@ pub trait File: Send {
     /// # Errors
     /// Those of the disk; see the module's head for what follows.
     fn sync(&mut self) -> io::Result<()>;
-
-    /// Says that nobody will soon read what was synced there, so that the system need not keep it in memory. It may do so all the
-    /// same.
-    fn forget(&mut self, _synced: Range<u64>) {}
 
     /// Cuts the file; the next write goes to its new end.
     fn truncate(&mut self, len: u64) -> io::Result<()>;

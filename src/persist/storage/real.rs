@@ -2,11 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
-use std::num::NonZeroU64;
-use std::ops::Range;
 use std::path::Path;
-
-use rustix::fs::Advice;
 
 use super::{File, Storage};
 
@@ -32,12 +28,6 @@ impl File for fs::File {
     fn sync(&mut self) -> io::Result<()> {
         // The size is data too: `fdatasync` writes what is needed to read the bytes back.
         self.sync_data()
-    }
-
-    fn forget(&mut self, synced: Range<u64>) {
-        let len = NonZeroU64::new(synced.end.saturating_sub(synced.start));
-        // Advice: a file system that takes none does no harm.
-        let _ = rustix::fs::fadvise(&*self, synced.start, len, Advice::DontNeed);
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
