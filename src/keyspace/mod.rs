@@ -1,7 +1,7 @@
 //! The keyspace: databases spread over lock shards, and the only road to the data.
 //!
 //! ```text
-//! Key (bytes + hash) ─▶ LockSet ─▶ View (guards) ─▶ read(key) / edit(key, |entry| …) ─▶ Effects
+//! Key (bytes + hash) ─▶ LockSet ─▶ View (locks) ─▶ read(key) / edit(key, |entry| …) ─▶ Effects
 //! ```
 //!
 //! * [`Keyspace`] owns the shards; shard = top bits of the seeded hash; one shard when there is one worker.
