@@ -80,11 +80,11 @@ impl<T> ParkingMutex<T> {
 
     #[cold]
     fn spin(&self, owner: &Owner) -> Taken {
-        let tries = (0..SPINS).map(|_| {
+        let mut tries = (0..SPINS).map(|_| {
             std::hint::spin_loop();
             self.value.take(owner)
         });
-        tries.into_iter().find(|taken| *taken != Taken::Not).unwrap_or(Taken::Not)
+        tries.find(|taken| *taken != Taken::Not).unwrap_or(Taken::Not)
     }
 
     /// Takes the lock, blocking this thread. For threads without connections.

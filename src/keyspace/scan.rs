@@ -123,6 +123,7 @@ impl View<'_> {
             shard.touch_watched(db, None);
             shard.audience.stir_all(db, &mut cx.ready);
             if db.0 >= shard.databases() {
+                // Nothing has ever been there.
                 continue;
             }
             let db = shard.db_mut(db);
