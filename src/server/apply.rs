@@ -50,6 +50,7 @@ pub fn install(engine: &Arc<Engine>, log: Option<LogHandle>, rebinds: UnboundedS
             warn_of_small_limit(&engine, old, new);
             // Who is over the new limit is gone when the reply comes.
             evict_clients(&engine, new, engine.stats.worker(engine.workers));
+            engine.eviction.look_at_pages(&engine, new);
         }
         engine.acl.set_pubsub_default(new.acl_pubsub_default == AclPubsubDefault::Allchannels);
         engine.notify(new.notify_keyspace_events);
@@ -170,4 +171,31 @@ fn rebind(old: &Config, new: &Config, rebinds: &UnboundedSender<Rebind>) -> Resu
     });
     rebinds.send(Rebind { bind }).map_err(|_| failed())?;
     if answered.recv().unwrap_or(false) { Ok(()) } else { Err(failed()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Time;
+    use crate::config::{Caller, Startup, Store};
+    use crate::server::boot;
+
+    #[test]
+    fn pages_are_looked_at_from_the_moment_that_keys_may_go() {
+        let store = Store::load(Startup::default()).unwrap();
+        let engine = boot::engine(store, Time::system()).unwrap();
+        install(&engine, None, tokio::sync::mpsc::unbounded_channel().0);
+        // As ten times a second: there is no limit yet.
+        engine.eviction.look_at_pages(&engine, &engine.config.snapshot());
+        assert_eq!(engine.eviction.reserve.looked_ahead(), u64::MAX);
+        let limit = engine.used_memory() as u64 + (1 << 30);
+        let words = [("maxmemory", limit.to_string()), ("maxmemory-policy", "allkeys-lru".into())];
+        let pairs: Vec<_> = words.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let apply = |old: &Config, new: &Config, changed: &[_]| {
+            engine.apply_config.lock().as_ref().map_or(Ok(()), |apply| apply(old, new, changed))
+        };
+        engine.config.set(&pairs, Caller::Local, apply).unwrap();
+        // Whoever fills it within a tenth of a second comes by before it is full.
+        assert!(engine.eviction.reserve.looked_ahead() < limit);
+    }
 }
