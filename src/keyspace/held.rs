@@ -84,12 +84,16 @@ impl<'k> Held<'k> {
         }
     }
 
-    pub(super) fn reserve(&mut self, more: usize) {
-        self.shards.reserve(more);
+    /// Makes ready for taking these soon, all together: each may lie in the cache of another processor, and taking one waits for it
+    /// before the next is even asked for.
+    #[inline]
+    pub(super) fn fetch(&mut self, ids: impl ExactSizeIterator<Item = ShardId>) {
+        self.shards.reserve(ids.len());
+        ids.for_each(|id| crate::ds::prefetch::write(self.keyspace.shard(id)));
     }
 
     /// Holds a shard, if it is free now or within a short spin, or is held already.
-    #[inline]
+    #[inline(always)] // As below.
     pub(super) fn try_take(&mut self, id: ShardId) -> bool {
         let lock = self.keyspace.shard(id);
         let taken = lock.try_lock(&self.owner);

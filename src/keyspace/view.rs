@@ -269,7 +269,10 @@ impl<'k> View<'k> {
         let locked = match set {
             LockSet::Nothing => Ok(()),
             LockSet::One(id) => self.try_shard(*id),
-            LockSet::Many(ids) => ids.iter().try_for_each(|&id| self.try_shard(id)),
+            LockSet::Many(ids) => {
+                self.held.fetch(ids.iter().copied());
+                ids.iter().try_for_each(|&id| self.try_shard(id))
+            }
             LockSet::All => keyspace.shard_ids().try_for_each(|id| self.try_shard(id)),
         };
         self.read_settings();
@@ -280,10 +283,9 @@ impl<'k> View<'k> {
     pub fn look_ahead(&mut self, db: DbIndex, keys: &[Key<'_>]) {
         let keyspace = self.keyspace;
         self.release();
-        self.held.reserve(keys.len());
-        for key in keys {
-            self.held.try_take_at_once(keyspace.shard_of(key.hash()));
-        }
+        let ids = keys.iter().map(|key| keyspace.shard_of(key.hash()));
+        self.held.fetch(ids.clone());
+        ids.for_each(|id| _ = self.held.try_take_at_once(id));
         self.read_settings();
         self.prefetch(db, keys);
     }
@@ -449,7 +451,7 @@ impl<'k> View<'k> {
         }
     }
 
-    #[inline]
+    #[inline(always)] // Once a key.
     fn try_shard(&mut self, id: ShardId) -> Result<(), Busy> {
         if self.held.try_take(id) {
             return Ok(());
