@@ -61,12 +61,38 @@ fn only(cpu: usize) -> CpuSet {
 }
 
 /// CPU time of a process so far, in seconds.
-pub fn cpu_seconds(pid: u32) -> f64 {
+/// CPU time of a process, seconds.
+#[derive(Clone, Copy, Default)]
+pub struct CpuTime {
+    pub user: f64,
+    /// In calls of the kernel.
+    pub kernel: f64,
+}
+
+impl CpuTime {
+    pub fn total(self) -> f64 {
+        self.user + self.kernel
+    }
+
+    pub fn since(self, before: CpuTime) -> CpuTime {
+        CpuTime { user: self.user - before.user, kernel: self.kernel - before.kernel }
+    }
+}
+
+impl std::ops::AddAssign for CpuTime {
+    fn add_assign(&mut self, more: CpuTime) {
+        self.user += more.user;
+        self.kernel += more.kernel;
+    }
+}
+
+pub fn cpu_time(pid: u32) -> CpuTime {
     let stat = read_to_string(format!("/proc/{pid}/stat")).unwrap();
     // The name, in parentheses, may hold anything; behind it come state and numbers.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+    let seconds =
+        |field: &str| field.parse::<u64>().unwrap() as f64 / rustix::param::clock_ticks_per_second() as f64;
+    CpuTime { user: seconds(fields[11]), kernel: seconds(fields[12]) }
 }
 
 /// Bytes of a process and its children, where each page that several of them share counts once.

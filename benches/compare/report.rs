@@ -1,4 +1,5 @@
-//! Markdown tables, columns aligned for whoever reads them as text; and what stands in them of several rounds.
+//! Markdown tables, columns aligned for whoever reads them as text; what stands in them of several rounds; and below them what
+//! falls short, and why.
 
 /// The figure in the middle, or between the two there.
 pub fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
@@ -36,5 +37,24 @@ impl Table {
             }
         }
         println!();
+    }
+}
+
+/// Figures below their bars.
+#[derive(Default)]
+pub struct Shortfalls(Vec<String>);
+
+impl Shortfalls {
+    /// Notes a figure that is too small; `why` is asked only then.
+    pub fn compare(&mut self, what: &str, figure: f64, bar: f64, why: impl FnOnce() -> String) {
+        if figure < bar {
+            self.0.push(format!("{what}: {figure:.2} of {bar}; {}", why()));
+        }
+    }
+
+    pub fn print(&self) {
+        if !self.0.is_empty() {
+            println!("Falls short of its bar:\n\n- {}\n", self.0.join("\n- "));
+        }
     }
 }

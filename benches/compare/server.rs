@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::client::Connection;
-use crate::machine;
+use crate::machine::{self, CpuTime};
 
 /// A kind of server.
 pub struct Peer {
@@ -153,7 +153,11 @@ impl Instance {
     }
 
     pub fn cpu_seconds(&self) -> f64 {
-        machine::cpu_seconds(self.pid)
+        self.cpu_time().total()
+    }
+
+    pub fn cpu_time(&self) -> CpuTime {
+        machine::cpu_time(self.pid)
     }
 
     pub fn resident_bytes(&self) -> u64 {
