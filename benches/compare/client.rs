@@ -1,6 +1,6 @@
 //! The client: connections that send batches and count the replies by their line ends, which no value contains.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ impl Connection {
 
     /// Waits for something to read; how many line ends came.
     pub fn read_lines(&mut self) -> usize {
-        let read = self.stream.read(&mut self.buffer).unwrap();
+        let read = self.read();
         assert!(read > 0, "the server closed the connection");
         assert_ne!(self.buffer[0], b'-', "{}", String::from_utf8_lossy(&self.buffer[..read]));
         memchr::memchr_iter(b'\n', &self.buffer[..read]).count()
@@ -67,10 +67,20 @@ impl Connection {
     /// Whether the server answers PING, and not that it still loads.
     pub fn is_served(&mut self) -> bool {
         self.send(&request(&["PING"]));
-        let read = self.stream.read(&mut self.buffer).unwrap();
+        let read = self.read();
         let text = String::from_utf8_lossy(&self.buffer[..read]);
         assert!(text.starts_with("+PONG") || text.starts_with("-LOADING"), "the server answered {text}");
         text.starts_with('+')
+    }
+
+    /// Waits for something to read, also when somebody stops this process and lets it go on.
+    fn read(&mut self) -> usize {
+        loop {
+            match self.stream.read(&mut self.buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read.unwrap(),
+            }
+        }
     }
 
     /// Whether something can be read.
