@@ -3,7 +3,8 @@
 //! Where clients share the server's CPUs, a worker that has served everybody would go to sleep and be
 //! woken by the first client that the CPU runs in its place: two switches for one request. Giving the CPU away while still able to
 //! run lets those clients send first, so one look at the sockets finds several requests.
-//! It is given up for a while where it was of no use ([`Patience`]), so that nobody spins.
+//! It is given up for a while where it was of no use ([`Patience`]), so that nobody spins; or where whoever ran had so much to do
+//! that it can't be a client.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,6 +12,9 @@ use crate::base::clock::{Clock, Time};
 
 /// A yield that took as long let somebody else run; one that found nobody takes a tenth of it.
 const SOMEBODY_RAN_NS: u64 = 3_000;
+/// Who runs as long is no client that waits for the next answer: a yield gives such a one a whole slice, during which nobody is
+/// served and the caches fill with other things, to spare one switch.
+const SOMEBODY_ELSE_RAN_NS: u64 = 1_000_000;
 /// Most occasions left out between two that are taken.
 const LEFT_OUT_MAX: u32 = 255;
 
@@ -62,13 +66,24 @@ impl Courtesy {
         let began_ns = self.time.monotonic_ns();
         std::thread::yield_now();
         let took_ns = self.time.monotonic_ns().saturating_sub(began_ns);
-        self.patience.learn(took_ns >= SOMEBODY_RAN_NS);
+        self.patience.learn(was_of_use(took_ns));
     }
+}
+
+/// Whether a yield that took so long has let a client run.
+fn was_of_use(took_ns: u64) -> bool {
+    (SOMEBODY_RAN_NS..SOMEBODY_ELSE_RAN_NS).contains(&took_ns)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_short_turns_of_others_are_of_use() {
+        assert_eq!([300, 3_000, 200_000, 999_999].map(was_of_use), [false, true, true, true]);
+        assert_eq!([1_000_000, 3_000_000].map(was_of_use), [false, false]);
+    }
 
     #[test]
     fn what_is_of_no_use_is_tried_ever_more_seldom() {
