@@ -4,6 +4,7 @@
 //! that must outlive its bytes (a MULTI queue, a rewritten command) is an [`OwnedArgs`].
 
 use super::record;
+use crate::ds::prefetch;
 
 /// Start and length of one argument inside the request's bytes.
 ///
@@ -63,6 +64,16 @@ impl<'a> Args<'a> {
     #[inline]
     pub fn at(&self, index: usize) -> &'a [u8] {
         self.get(index).unwrap_or_default()
+    }
+
+    /// Hints that the argument at `index` will be asked for: first where it lies is fetched, and for who says so when that has come
+    /// (`is_near`), what lies there.
+    #[inline]
+    pub fn prefetch(&self, index: usize, is_near: bool) {
+        match is_near {
+            false => self.spans.get(index).into_iter().for_each(|span| prefetch::read(span)),
+            true => prefetch::read(self.at(index).as_ptr()),
+        }
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {

@@ -130,6 +130,9 @@ fn leads_elsewhere(args: &Args<'_>) -> bool {
     (2..args.len()).any(|at| is_option(args.at(at)) && args.at(at + 1).contains(&b'*'))
 }
 
+/// Elements of the result that are fetched before they are needed.
+const ELEMENTS_AHEAD: usize = 16;
+
 /// What the request asks for.
 #[derive(Default)]
 struct SortOptions<'a> {
@@ -281,10 +284,19 @@ impl Elements {
     }
 }
 
-/// An element on its way to its place: what it weighs, and its number among the elements.
+/// An element on its way to its place: where its weight puts it, and its number among the elements.
 struct Weighed {
-    number: f64,
+    key: u64,
     index: u32,
+}
+
+/// A number that is less than another one's if the weight comes before the other.
+fn key_of(weight: f64, is_descending: bool) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    // Both zeros weigh the same.
+    let bits = (weight + 0.0).to_bits();
+    let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
+    if is_descending { !key } else { key }
 }
 
 /// Indices of the elements that the reply consists of, in order.
@@ -326,7 +338,9 @@ fn order_numbers(
         };
         // All are looked at, as in Redis: a pattern may find what has expired.
         match number {
-            Ok(number) => weighed.push(Weighed { number, index: index as u32 }),
+            Ok(weight) => {
+                weighed.push(Weighed { key: key_of(weight, options.is_descending), index: index as u32 })
+            }
             Err(error) => failed = Some(error),
         }
     }
@@ -336,10 +350,16 @@ fn order_numbers(
     // Elements of equal weight are ordered by their bytes, so that the order is one.
     let compare = |one: &Weighed, other: &Weighed| {
         let texts = || args.at(one.index as usize).cmp(args.at(other.index as usize));
-        let numbers = one.number.partial_cmp(&other.number).unwrap_or(Ordering::Equal);
-        directed(numbers.then_with(texts), options.is_descending)
+        one.key.cmp(&other.key).then_with(|| directed(texts(), options.is_descending))
     };
-    sort_part(&mut weighed, range.clone(), compare);
+    if range.len() == weighed.len() {
+        // By weight alone, which takes no branches, and then those that weigh the same.
+        weighed.sort_unstable_by_key(|element| element.key);
+        let same = weighed.chunk_by_mut(|one, other| one.key == other.key).filter(|same| same.len() > 1);
+        same.for_each(|same| same.sort_unstable_by(compare));
+    } else {
+        sort_part(&mut weighed, range.clone(), compare);
+    }
     Ok(weighed[range].iter().map(|element| element.index).collect())
 }
 
@@ -403,7 +423,11 @@ fn results(
 ) {
     let args = elements.bytes.as_args();
     let mut name = Vec::new();
-    for &index in order {
+    for (at, &index) in order.iter().enumerate() {
+        // They lie all over the memory.
+        for (ahead, is_near) in [(2 * ELEMENTS_AHEAD, false), (ELEMENTS_AHEAD, true)] {
+            order.get(at + ahead).into_iter().for_each(|&soon| args.prefetch(soon as usize, is_near));
+        }
         let element = args.at(index as usize);
         if options.gets.is_empty() {
             give(Some(element));
