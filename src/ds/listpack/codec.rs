@@ -162,7 +162,7 @@ impl<'a> Encoded<'a> {
             let (entry, rest) = place.split_at_mut(size + 1);
             entry[0] = self.head[0];
             if size > 1 {
-                entry[1..size].copy_from_slice(self.body);
+                copy_text(&mut entry[1..size], self.body);
             }
             entry[size] = size as u8;
             return rest;
@@ -269,6 +269,22 @@ impl From<i64> for Encoded<'_> {
             }
         };
         Encoded { head, head_len: head_len as u8, body: &[] }
+    }
+}
+
+/// Copies a text to a place of its length. Of one with 8 to 16 bytes both ends are copied as numbers, and they may overlap: that takes
+/// less than a call.
+#[inline]
+fn copy_text(place: &mut [u8], text: &[u8]) {
+    const WORD: usize = 8;
+    if (WORD..=2 * WORD).contains(&text.len())
+        && let (Some(first), Some(last)) = (text.first_chunk::<WORD>(), text.last_chunk::<WORD>())
+    {
+        place[..WORD].copy_from_slice(first);
+        let behind = place.len() - WORD;
+        place[behind..].copy_from_slice(last);
+    } else {
+        place.copy_from_slice(text);
     }
 }
 

@@ -49,12 +49,6 @@ impl Front {
         ROOM_BYTES - usize::from(self.start)
     }
 
-    /// Whether an element can be put before all others now.
-    #[inline]
-    pub fn has_room(&self, element: &Encoded<'_>) -> bool {
-        element.len() <= usize::from(self.start)
-    }
-
     /// Puts an element before all others; `false` if there is no room for it.
     #[inline]
     pub fn push(&mut self, element: &Encoded<'_>) -> bool {

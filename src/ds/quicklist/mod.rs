@@ -210,12 +210,16 @@ impl QuickList {
             return self.nodes.push_front(Node::of(bytes, limit));
         }
         let element = Encoded::from(bytes);
-        if node.count() > 0 && !front.has_room(&element) {
+        if node.count() > 0 {
+            if front.push(&element) {
+                return;
+            }
             node.take_waiting(front);
+            if front.push(&element) {
+                return;
+            }
         }
-        if node.count() == 0 || !front.push(&element) {
-            node.push_front(element);
-        }
+        node.push_front(element);
     }
 
     fn push_back(&mut self, bytes: &[u8]) {

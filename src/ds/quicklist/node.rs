@@ -67,8 +67,9 @@ impl NodeLimit {
     pub(super) fn allows_beside(self, node: &Node, others: (usize, usize), len: usize) -> bool {
         match node {
             Node::Packed { count, pack } => {
+                // More than an element that needs a node of its own.
                 let bytes = pack.byte_len() + others.0 + len + ENTRY_OVERHEAD_BYTES;
-                !self.is_large(len) && !self.is_exceeded_by(bytes, *count as usize + others.1 + 1)
+                !self.is_exceeded_by(bytes, *count as usize + others.1 + 1)
             }
             Node::Plain(_) => false,
         }
