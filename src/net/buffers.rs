@@ -23,41 +23,59 @@ const GROWN_MAX_BYTES: usize = 2 << 20;
 #[derive(Default)]
 pub struct Buffers {
     pool: RefCell<Vec<Vec<u8>>>,
-    pooled_bytes: Cell<usize>,
-    lent: Cell<usize>,
+    /// Pooled and lent.
+    count: Cell<usize>,
+    /// What those in the pool have grown by.
+    grown_bytes: Cell<usize>,
+    /// What was told of both last.
+    told_bytes: Cell<usize>,
 }
 
 impl Buffers {
     /// Lends a buffer, whose contents are of no interest.
     pub fn take(&self) -> Vec<u8> {
-        self.lent.set(self.lent.get() + 1);
-        let Some(buffer) = self.pool.borrow_mut().pop() else { return Vec::with_capacity(BUFFER_BYTES) };
-        self.pooled_bytes.set(self.pooled_bytes.get() - buffer.capacity());
+        let Some(buffer) = self.pool.borrow_mut().pop() else {
+            self.count.set(self.count.get() + 1);
+            return Vec::with_capacity(BUFFER_BYTES);
+        };
+        self.grown_bytes.set(self.grown_bytes.get() - grown(&buffer));
         buffer
     }
 
     /// Takes a lent buffer back, and keeps it if there is room.
     pub fn give(&self, buffer: Vec<u8>) {
-        self.part_with();
         let mut pool = self.pool.borrow_mut();
-        let pooled_bytes = self.pooled_bytes.get() + buffer.capacity();
-        let has_room = pooled_bytes <= (pool.len() + 1) * BUFFER_BYTES + GROWN_MAX_BYTES;
-        if pool.len() < POOLED_MAX && has_room && buffer.capacity() >= BUFFER_BYTES {
-            self.pooled_bytes.set(pooled_bytes);
+        let grown_bytes = self.grown_bytes.get() + grown(&buffer);
+        if pool.len() < POOLED_MAX && grown_bytes <= GROWN_MAX_BYTES && buffer.capacity() >= BUFFER_BYTES {
+            self.grown_bytes.set(grown_bytes);
             pool.push(buffer);
+        } else {
+            self.part_with();
         }
     }
 
     /// A lent buffer is its borrower's own from now on.
     pub fn part_with(&self) {
-        self.lent.set(self.lent.get() - 1);
+        self.count.set(self.count.get() - 1);
+    }
+
+    /// Bytes pooled and lent, if they are others than when this was asked last.
+    #[inline]
+    pub fn news(&self) -> Option<usize> {
+        let bytes = self.bytes();
+        (self.told_bytes.replace(bytes) != bytes).then_some(bytes)
     }
 
     /// Bytes pooled and lent.
     #[inline]
     pub fn bytes(&self) -> usize {
-        self.pooled_bytes.get() + self.lent.get() * BUFFER_BYTES
+        self.count.get() * BUFFER_BYTES + self.grown_bytes.get()
     }
+}
+
+#[inline]
+fn grown(buffer: &Vec<u8>) -> usize {
+    buffer.capacity().saturating_sub(BUFFER_BYTES)
 }
 
 #[cfg(test)]

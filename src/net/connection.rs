@@ -29,9 +29,8 @@ use super::debts::Debts;
 use super::limits;
 use super::round::READ_BUFFER_BYTES;
 use super::stream::Stream;
-use super::worker::Worker;
+use super::worker::{KnownConfig, Worker};
 use crate::base::clock::Clock;
-use crate::config::Config;
 use crate::dispatch::exec::Attempts;
 use crate::dispatch::memory::evict_clients;
 use crate::dispatch::plan::Planned;
@@ -177,8 +176,15 @@ impl Connection {
             self.take_orders()?;
             return Ok(Polled::Rests);
         }
-        if std::mem::take(&mut self.has_put_off) {
-            self.flush(cx)?;
+        let was_put_off = std::mem::take(&mut self.has_put_off);
+        if was_put_off {
+            self.send(cx)?;
+        }
+        if self.may_only_read() {
+            return self.read_next(cx, was_put_off);
+        }
+        if was_put_off {
+            self.count_buffers();
         }
         let mut has_waited = false;
         loop {
@@ -265,6 +271,35 @@ impl Connection {
                 None => return self.rest().map(|()| Polled::Rests),
             }
         }
+    }
+
+    /// Whether there is nothing to do for it before it reads: nearly always when its socket calls, and when it has been answered.
+    #[inline]
+    fn may_only_read(&self) -> bool {
+        !self.has_requests()
+            && self.is_all_sent()
+            && self.session.waiting.is_none()
+            && !self.session.close_after_reply
+            && !self.session.shared.is_called()
+            && !self.attempts.has_work()
+            && !self.worker.engine.journal.is_holding()
+    }
+
+    /// Reads what has come, or rests. Who has just been answered has mostly not sent more: that costs no read.
+    fn read_next(&mut self, cx: &mut Context<'_>, was_answered: bool) -> Result<Polled, End> {
+        let read = match was_answered && !self.stream.is_readable(cx) {
+            true => Read::Nothing,
+            false => self.read(cx)?,
+        };
+        let polled = match read {
+            Read::Nothing => return self.rest().map(|()| Polled::Rests),
+            Read::Something => Polled::HasRequests,
+            Read::NoRoom => Polled::NoRoom,
+        };
+        if was_answered {
+            self.count_buffers();
+        }
+        Ok(polled)
     }
 
     /// Serves others whom the last request made ready; `false` when it has to be woken for that.
@@ -592,7 +627,7 @@ impl Connection {
 
     /// Makes ready for running requests that are so many bytes.
     #[inline]
-    fn prepare(&mut self, config: &Config, bytes: usize) {
+    fn prepare(&mut self, config: &KnownConfig, bytes: usize) {
         self.worker.engine.clients.set_blocked(&self.session.shared, false);
         // What CLIENT LIST shows of a client that is being served: all that is buffered of its input.
         let usage = &self.session.shared.usage;
@@ -602,7 +637,7 @@ impl Connection {
             self.output.write_into(self.worker.take_buffer());
             self.has_lent_buffer = true;
         }
-        self.output.set_limit(limits::production_max(config, &self.session.shared));
+        self.output.set_limit(config.production_max(&self.session));
     }
 
     /// Shows what has become of the session by requests that were so many bytes.
@@ -630,7 +665,7 @@ impl Connection {
     pub(super) fn run_with_others<'a>(
         &mut self,
         executor: &mut Executor<'_>,
-        config: &Config,
+        config: &KnownConfig,
         bytes: &[u8],
         planned: impl Iterator<Item = Planned<'a>>,
         end_of: impl Fn(usize) -> usize,
@@ -667,9 +702,15 @@ impl Connection {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        if self.is_all_sent() || self.attempts.owes() {
-            return Ok(());
+        if !self.is_all_sent() && !self.attempts.owes() {
+            self.send(cx)?;
+            self.count_buffers();
         }
+        Ok(())
+    }
+
+    /// Sends what there is to send, as far as the socket takes it. What it holds then is to be counted.
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let (writes, bytes) = self.stream.poll_flush(cx, &mut self.output).map_err(|_| End::Peer)?;
         let counters = &self.worker.stats().counters;
         bump(&counters.writes, writes);
@@ -686,13 +727,11 @@ impl Connection {
             usage.output_bytes.store(0, Ordering::Relaxed);
             usage.output_chunks.store(0, Ordering::Relaxed);
             usage.over_soft_since_us.store(0, Ordering::Relaxed);
-            self.count_buffers();
             return Ok(());
         }
         let unsent = self.output.len() + self.stream.unsent();
         usage.output_bytes.store(unsent, Ordering::Relaxed);
         usage.output_chunks.store(self.output.chunk_count(), Ordering::Relaxed);
-        self.count_buffers();
         let now_us = self.worker.engine.time.monotonic_us();
         let config = self.worker.config();
         if limits::is_over(&config, &self.session.shared, self.session.authenticated, unsent, now_us) {

@@ -22,12 +22,21 @@ fn limit_for(config: &Config, kind: ClientKind) -> OutputLimit {
     }
 }
 
+/// As [`production_max`], for a client that is no subscriber and may be evicted, as nearly all are.
+pub fn usual_production_max(config: &Config) -> usize {
+    least_of(config.client_output_buffer_limit.normal.hard, clients_limit(config))
+}
+
 /// What may be produced for a client before any of it is sent, in bytes: no more than its class may leave unsent, and no more than
 /// all clients may have together (`maxmemory-clients`). Who has more than that is evicted, but the reply would be there first: two
 /// of 40 MB were more than a container had left beside 100 MB of data.
 pub fn production_max(config: &Config, client: &Client) -> usize {
-    let class = Some(limit_for(config, client.kind()).hard).filter(|hard| *hard > 0);
     let all = clients_limit(config).filter(|_| !client.is_no_evict());
+    least_of(limit_for(config, client.kind()).hard, all)
+}
+
+fn least_of(hard: u64, all: Option<u64>) -> usize {
+    let class = Some(hard).filter(|hard| *hard > 0);
     let least = class.into_iter().chain(all).min();
     least.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

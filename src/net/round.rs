@@ -35,9 +35,8 @@ use smallvec::SmallVec;
 use super::connection::AHEAD;
 use super::courtesy::Patience;
 use super::task::Served;
-use super::worker::Worker;
+use super::worker::{KnownConfig, Worker};
 use crate::base::clock::Clock;
-use crate::config::Config;
 use crate::dispatch::slices::{Ground, Stack, Turn};
 use crate::dispatch::{Executor, Plan};
 use crate::keyspace::DbIndex;
@@ -339,7 +338,7 @@ impl Row {
         seats: &Seats,
         decoder: &Decoder,
         buffer: &[u8],
-        config: &Config,
+        config: &KnownConfig,
     ) -> ControlFlow<bool> {
         let mut plan = Plan::default();
         executor.plan(decoder.requests(buffer), &mut plan);

@@ -16,6 +16,8 @@ use crate::resp::Output;
 
 /// Slices offered to one vectored write.
 const SLICES: usize = 16;
+/// What a socket nearly always takes whole: then nobody is to be woken for the rest, and no preparations for that are made.
+const SHORT_BYTES: usize = 16 << 10;
 
 /// A connected stream on its worker's runtime.
 pub enum Stream {
@@ -60,6 +62,17 @@ impl Stream {
         if let Stream::Tls(stream) = self { stream.unsent() } else { 0 }
     }
 
+    /// Whether a read may find something. Otherwise who asks is woken when it may.
+    #[inline]
+    pub fn is_readable(&self, cx: &mut Context<'_>) -> bool {
+        match self {
+            Stream::Tcp(stream) => stream.poll_read_ready(cx).is_ready(),
+            Stream::Unix(stream) => stream.poll_read_ready(cx).is_ready(),
+            // What was read last may hold more than one record.
+            Stream::Tls(_) => true,
+        }
+    }
+
     /// Heap bytes that it keeps between two polls.
     #[inline]
     pub fn heap_bytes(&self) -> usize {
@@ -92,6 +105,16 @@ impl Stream {
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, output: &Output) -> Poll<io::Result<usize>> {
         if let Some(one) = output.as_slice() {
+            if one.len() <= SHORT_BYTES {
+                let tried = match self {
+                    Stream::Tcp(stream) => stream.try_write(one),
+                    Stream::Unix(stream) => stream.try_write(one),
+                    Stream::Tls(_) => Ok(0),
+                };
+                if !matches!(&tried, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                    return Poll::Ready(tried);
+                }
+            }
             return match self {
                 Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, one),
                 Stream::Unix(stream) => Pin::new(stream).poll_write(cx, one),

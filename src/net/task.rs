@@ -29,15 +29,6 @@ use super::round::{self, Running};
 use super::worker::Worker;
 use crate::dispatch::slices::{Ground, Turn};
 
-#[derive(Default)]
-enum State {
-    Resting(Box<Connection>),
-    /// Its script is in the middle.
-    Running(Running),
-    #[default]
-    Ended,
-}
-
 /// Where a connection is with the requests that it has.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Place {
@@ -51,7 +42,10 @@ enum Place {
 
 /// A connection between its task and the round.
 pub struct Served {
-    state: Cell<State>,
+    /// Between two polls.
+    resting: Cell<Option<Box<Connection>>>,
+    /// Its script is in the middle, and has the connection on its stack.
+    script: Cell<Option<Box<Running>>>,
     place: Cell<Place>,
     /// The connection is closed; its task is to end too.
     has_ended: Cell<bool>,
@@ -86,7 +80,7 @@ impl Served {
 
     /// Its script leaves the round in the middle.
     pub fn leave_with(&self, running: Running) {
-        self.state.set(State::Running(running));
+        self.script.set(Some(Box::new(running)));
         self.place.set(Place::Outside);
         self.wait_for_next_slice();
     }
@@ -99,27 +93,19 @@ impl Served {
 
     /// Lets `look` at the connection between two polls.
     pub fn peek<T>(&self, look: impl FnOnce(&mut Connection) -> T) -> Option<T> {
-        match self.state.take() {
-            State::Resting(mut connection) => {
-                let seen = look(&mut connection);
-                self.state.set(State::Resting(connection));
-                Some(seen)
-            }
-            other => {
-                self.state.set(other);
-                None
-            }
-        }
+        let mut connection = self.resting.take()?;
+        let seen = look(&mut connection);
+        self.resting.set(Some(connection));
+        Some(seen)
     }
 
     /// Polls the connection; without `ground` no requests run. `None` when it has ended.
     fn poll(&self, ground: Option<Ground<'_>>) -> Option<Polled> {
-        let (Some(waker), State::Resting(mut connection)) = (self.waker.get(), self.state.take()) else {
-            return None;
-        };
+        let waker = self.waker.get()?;
+        let mut connection = self.resting.take()?;
         match connection.drive(&mut Context::from_waker(waker), ground) {
             Ok(polled) => {
-                self.state.set(State::Resting(connection));
+                self.resting.set(Some(connection));
                 Some(polled)
             }
             Err(end) => {
@@ -162,16 +148,10 @@ impl Served {
 
     /// Goes on with a script that is in the middle; whether it still is.
     fn go_on_with_script(&self) -> bool {
-        let mut running = match self.state.take() {
-            State::Running(running) => running,
-            other => {
-                self.state.set(other);
-                return false;
-            }
-        };
+        let Some(mut running) = self.script.take() else { return false };
         match running.resume(Turn::Go) {
             CoroutineResult::Yield(()) => {
-                self.state.set(State::Running(running));
+                self.script.set(Some(running));
                 self.wait_for_next_slice();
                 true
             }
@@ -193,7 +173,8 @@ impl Task {
     pub fn new(connection: Connection) -> Task {
         let worker = Rc::clone(&connection.worker);
         Task(Rc::new(Served {
-            state: Cell::new(State::Resting(Box::new(connection))),
+            resting: Cell::new(Some(Box::new(connection))),
+            script: Cell::default(),
             place: Cell::default(),
             has_ended: Cell::default(),
             waker: OnceCell::new(),
@@ -233,9 +214,9 @@ impl Future for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        while let State::Running(mut running) = self.0.state.take() {
+        while let Some(mut running) = self.0.script.take() {
             match running.resume(Turn::End) {
-                CoroutineResult::Yield(()) => self.0.state.set(State::Running(running)),
+                CoroutineResult::Yield(()) => self.0.script.set(Some(running)),
                 CoroutineResult::Return(_) => self.0.worker.give_stack(running.into_stack()),
             }
         }

@@ -23,6 +23,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::buffers::{BUFFER_BYTES, Buffers};
 use super::connection::Connection;
 use super::courtesy::Courtesy;
+use super::limits;
 use super::postman;
 use super::round::{self, Round};
 use super::stream::Stream;
@@ -78,13 +79,26 @@ pub struct Worker {
 pub struct KnownConfig {
     version: u64,
     config: Arc<Config>,
+    /// [`limits::usual_production_max`]
+    production_max: usize,
 }
 
 impl KnownConfig {
     fn of(engine: &Engine) -> Rc<KnownConfig> {
         // In this order: a change in between is found out the next time.
         let version = engine.config.version();
-        Rc::new(KnownConfig { version, config: engine.config.snapshot() })
+        let config = engine.config.snapshot();
+        let production_max = limits::usual_production_max(&config);
+        Rc::new(KnownConfig { version, config, production_max })
+    }
+
+    /// What may be produced for a client before any of it is sent, in bytes.
+    #[inline]
+    pub(super) fn production_max(&self, session: &Session) -> usize {
+        if session.is_subscriber() || session.shared.is_no_evict() {
+            return limits::production_max(&self.config, &session.shared);
+        }
+        self.production_max
     }
 }
 
@@ -180,9 +194,11 @@ impl Worker {
     }
 
     fn tell_buffers(&self) {
-        // One is always there: it is a part of the server.
-        let bytes = self.buffers.bytes().saturating_sub(BUFFER_BYTES);
-        self.stats().buffer_bytes.store(bytes, Ordering::Relaxed);
+        if let Some(bytes) = self.buffers.news() {
+            // One is always there: it is a part of the server.
+            let bytes = bytes.saturating_sub(BUFFER_BYTES);
+            self.stats().buffer_bytes.store(bytes, Ordering::Relaxed);
+        }
     }
 
     /// A connection ended.
