@@ -125,7 +125,10 @@ fn a_file_tells_the_version_that_it_needs() {
     assert_eq!(told(&mut wire), "REDIS0011");
     for (deadline, none) in [
         ("HPEXPIREAT small 4000000000000 FIELDS 2 f g", "HPERSIST small FIELDS 2 f g"),
-        ("HPEXPIREAT big 4000000000000 FIELDS 1 f1", "DEL big"),
+        ("HPEXPIREAT big 4000000000000 FIELDS 3 f1 f2 f3", "HPERSIST big FIELDS 3 f2 f1 f3"),
+        ("HPEXPIREAT big 4000000000000 FIELDS 2 f1 f2", "HDEL big f1 f2"),
+        ("HPEXPIREAT big 4000000000000 FIELDS 2 f3 f4", "HSET big f3 v f4 v"),
+        ("HPEXPIREAT big 4000000000000 FIELDS 1 f3", "DEL big"),
     ] {
         wire.ask(deadline);
         assert_eq!(told(&mut wire), "REDIS0012", "{deadline}");

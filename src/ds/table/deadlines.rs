@@ -8,7 +8,8 @@
 //!
 //! Bounds only: a deadline that is removed, or moved to later, leaves the bound too low. The sweep
 //! that it causes finds nothing, corrects it, and that is all. So setting a later deadline costs nothing
-//! here, and `note_deadline` must be called only when one was set or made earlier.
+//! here, and `note_deadline` must be called only when one was set or made earlier. Who must know whether
+//! there is any deadline calls `forget_deadline` behind each removal; the keyspace does not.
 //!
 //! Example. A bucket holds `a` (due at 50) and `b` (due at 90): its bound is 50. `PERSIST a` changes
 //! nothing here. At 50 the bucket is swept: nobody is due, the bound becomes 90.
@@ -42,6 +43,22 @@ impl<S: Slot> Table<S> {
         if when_ms < segment.due {
             self.set_due(route.id, when_ms);
         }
+    }
+
+    /// Corrects the bound of a bucket that had the deadline of an entry with this hash, which was taken away or is gone.
+    pub fn forget_deadline(&mut self, hash: u64) {
+        let relative = self.relative(hash);
+        let Some(&route) = self.route(hash) else { return };
+        let Some(minima) = &self.segments[route.id].minima else { return };
+        let at = if minima.len() == 1 { 0 } else { route.shape.bucket_at(relative) };
+        let per_minimum = route.shape.buckets() / minima.len().max(1);
+        let entries =
+            (at * per_minimum..(at + 1) * per_minimum).flat_map(|at| self.entries_of(route.bucket(at)));
+        let earliest = entries.filter_map(Slot::deadline).min().unwrap_or(NEVER);
+        let Some(minima) = &mut self.segments[route.id].minima else { return };
+        minima[at] = earliest;
+        let due = minima.iter().copied().min().unwrap_or(NEVER);
+        self.set_due(route.id, due);
     }
 
     /// A lower bound of the earliest deadline in the table, in Unix milliseconds; `None` if there is none.

@@ -320,6 +320,32 @@ fn a_flooded_table_keeps_its_promises_and_recovers() {
 }
 
 #[test]
+fn where_no_deadline_is_left_no_bound_is() {
+    for numbers in [1_u64, 10, 5_000] {
+        let mut table = Entries::new(seed(), 0);
+        for number in 0..5_000 {
+            put(&mut table, number, (number < numbers).then_some(1_000 + number));
+        }
+        for number in 0..numbers {
+            assert_eq!(table.next_deadline().is_some(), number < numbers);
+            let (hash, key) = (table.seed().hash(&key(number)), key(number));
+            if number % 2 == 0 {
+                table.find_mut(hash, &key).expect("it is there").set_deadline(None);
+            } else {
+                assert!(table.remove(hash, &key).is_some());
+            }
+            table.forget_deadline(hash);
+            if number % 1_000 == 0 {
+                check(&table);
+            }
+        }
+        check(&table);
+        assert_eq!(table.next_deadline(), None);
+        assert!(table.segments.iter().all(|s| s.minima.is_none()), "nothing is left of the deadlines");
+    }
+}
+
+#[test]
 fn taking_due_entries_in_small_steps_is_exact() {
     let mut table = Entries::new(seed(), 0);
     for number in 0..10_000 {

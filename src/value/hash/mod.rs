@@ -146,7 +146,13 @@ impl Hash {
             Form::Packed(packed) => packed.remove(name, now),
             Form::Table(table) => {
                 let hash = table.seed().hash(name);
-                table.remove(hash, name).is_some_and(|field| is_live(field.deadline(), now))
+                let Some(deadline) = table.remove(hash, name).map(|field| field.deadline()) else {
+                    return false;
+                };
+                if deadline.is_some() {
+                    table.forget_deadline(hash);
+                }
+                is_live(deadline, now)
             }
         }
     }
@@ -169,10 +175,9 @@ impl Hash {
                 else {
                     return false;
                 };
+                let old = field.deadline();
                 field.set_deadline(deadline);
-                if let Some(when) = deadline {
-                    table.note_deadline(hash, when);
-                }
+                tell_table(table, hash, old, deadline);
                 true
             }
         }
@@ -272,17 +277,25 @@ fn set_in(table: &mut Table<Field>, name: &[u8], value: &[u8], ttl: FieldTtl, no
             let field = occupied.get_mut();
             if field.is_boxed() || !Field::can_inline(name.len(), value.len()) {
                 occupied.replace(new_field(name, value, deadline));
-                return !was_live;
-            }
-            field.set_inline(value);
-            if deadline != old {
-                field.set_deadline(deadline);
-                if let Some(when) = deadline {
-                    table.note_deadline(hash, when);
+            } else {
+                field.set_inline(value);
+                if deadline != old {
+                    field.set_deadline(deadline);
                 }
             }
+            tell_table(table, hash, old, deadline);
             !was_live
         }
+    }
+}
+
+/// Tells the table that the deadline of a field has changed: whether there is any must be known exactly, because files say so.
+#[inline]
+fn tell_table(table: &mut Table<Field>, hash: u64, old: Option<u64>, new: Option<u64>) {
+    match (old, new) {
+        (old, new) if old == new => {}
+        (_, Some(when)) => table.note_deadline(hash, when),
+        (_, None) => table.forget_deadline(hash),
     }
 }
 
