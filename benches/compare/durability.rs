@@ -122,7 +122,7 @@ fn everysec(plan: &Plan) {
     table.print(
         "SET with an append-only file synced every second (bars: 0.95; no wait of 2 ms that there is not without; the longest \
          of a round, in the median). On one CPU the kernel's part, copying and sending to the disk the 55 bytes of each \
-         request, counts too: about 20 ns, which in pipelines of 64 is 6 % of a request",
+         request, counts too: about 13 ns, which in pipelines of 64 is 4 % of a request",
     );
 }
 

@@ -40,13 +40,14 @@ use crate::resp::Args;
 
 /// Bytes that may wait for the writer before replies wait for it too.
 pub const BACKLOG_MAX_BYTES: u64 = 64 << 20;
-/// Records are handed to the writer in pieces of about this size. What is written at once may cost the kernel several times as much
-/// per byte when it is 512 KB or more, and does no good.
+/// Records are gathered in pieces of about this size.
 const PIECE_BYTES: usize = 256 << 10;
+/// The writer takes pieces together until they are as long as this, because a write past the page cache should be long.
+const BATCH_BYTES: usize = 1 << 20;
 /// A buffer that pieces are gathered in: the last batch of a piece fits too.
 const BUFFER_BYTES: usize = PIECE_BYTES + (32 << 10);
 /// Buffers that wait to be used again. Their memory is there already; that of a new one would be asked for under the locks.
-const SPARES: usize = 6;
+const SPARES: usize = 10;
 
 /// When replies may leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,11 +70,23 @@ pub enum Piece {
 /// Commands in the form of the log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Records {
-    pub bytes: Vec<u8>,
+    /// Behind each other.
+    pub parts: Vec<Vec<u8>>,
     /// How many commits they are.
     pub commits: u64,
     /// Offset behind them.
     pub end: JournalOffset,
+}
+
+impl Records {
+    /// Bytes of all parts.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(Vec::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// When the sleeping writer is to be woken by an append.
@@ -90,10 +103,11 @@ pub enum Alarm {
 
 #[derive(Default)]
 struct Queue {
-    /// Full pieces and cuts.
+    /// Full pieces, of one part each, and cuts.
     pieces: VecDeque<Piece>,
-    /// What is appended to, behind all pieces; its end is `end`.
-    open: Records,
+    /// What is appended to, behind all pieces.
+    open: Vec<u8>,
+    open_commits: u64,
     /// Offset behind everything appended.
     end: u64,
     /// Bytes of the full pieces.
@@ -116,17 +130,31 @@ impl Queue {
     /// Takes away what is appended to; what comes next goes into another piece.
     fn close(&mut self) -> Records {
         let next = self.spares.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER_BYTES));
-        let bytes = std::mem::replace(&mut self.open.bytes, next);
-        Records { bytes, commits: std::mem::take(&mut self.open.commits), end: JournalOffset(self.end) }
+        let bytes = std::mem::replace(&mut self.open, next);
+        let commits = std::mem::take(&mut self.open_commits);
+        Records { parts: vec![bytes], commits, end: JournalOffset(self.end) }
     }
 
     /// Closes the open piece if there is anything in it.
     fn push_open(&mut self) {
-        if !self.open.bytes.is_empty() {
+        if !self.open.is_empty() {
             let records = self.close();
-            self.full_bytes += records.bytes.len() as u64;
+            self.full_bytes += records.len() as u64;
             self.pieces.push_back(Piece::Records(records));
         }
+    }
+
+    /// Takes the next piece, the open one if there is no other.
+    fn next(&mut self) -> Option<Piece> {
+        let piece = match self.pieces.pop_front() {
+            None if self.open.is_empty() => return None,
+            None => return Some(Piece::Records(self.close())),
+            Some(piece) => piece,
+        };
+        if let Piece::Records(records) = &piece {
+            self.full_bytes -= records.len() as u64;
+        }
+        Some(piece)
     }
 
     /// Keeps a buffer to be used again, if it is one of the usual ones.
@@ -139,8 +167,8 @@ impl Queue {
 
     /// Counts what was appended behind the first `before` bytes of the open piece.
     fn count(&mut self, commits: u64, before: usize) {
-        self.end += (self.open.bytes.len() - before) as u64;
-        self.open.commits += commits;
+        self.end += (self.open.len() - before) as u64;
+        self.open_commits += commits;
         self.commits += commits;
     }
 }
@@ -185,8 +213,8 @@ impl Journal {
     pub fn reset(&self) {
         let mut queue = self.queue.lock();
         queue.pieces.clear();
-        queue.open = Records::default();
-        (queue.full_bytes, queue.commits, queue.db) = (0, 0, None);
+        queue.open = Vec::new();
+        (queue.full_bytes, queue.open_commits, queue.commits, queue.db) = (0, 0, 0, None);
         (queue.written, queue.durable) = (queue.end, queue.end);
         queue.release = Release::Freely;
         self.publish(&queue);
@@ -218,8 +246,8 @@ impl Journal {
         }
         let mut queue = self.queue.lock();
         let queue = &mut *queue;
-        let before = queue.open.bytes.len();
-        encode::Encoder::new(&mut queue.open.bytes, &mut queue.db)
+        let before = queue.open.len();
+        encode::Encoder::new(&mut queue.open, &mut queue.db)
             .transaction(count > 1, |encoder| encoder.interleave(commands, records, marks));
         queue.count(1, before);
         Some(self.look_after(queue))
@@ -229,7 +257,7 @@ impl Journal {
     #[inline]
     fn look_after(&self, queue: &mut Queue) -> JournalOffset {
         let is_enough = matches!(queue.alarm, Alarm::Commits(enough) if queue.commits >= enough);
-        if is_enough || queue.open.bytes.len() >= PIECE_BYTES {
+        if is_enough || queue.open.len() >= PIECE_BYTES {
             self.make_room(queue, is_enough);
         }
         JournalOffset(queue.end)
@@ -237,7 +265,7 @@ impl Journal {
 
     #[cold]
     fn make_room(&self, queue: &mut Queue, is_enough: bool) {
-        if queue.open.bytes.len() >= PIECE_BYTES {
+        if queue.open.len() >= PIECE_BYTES {
             queue.push_open();
         }
         let is_long = match queue.alarm {
@@ -291,23 +319,22 @@ impl Journal {
         }
     }
 
-    /// For the writer: the next piece, if there is one. `spare` is a buffer to be used again.
-    pub fn take(&self, spare: Vec<u8>) -> Option<Piece> {
+    /// For the writer: what is next, if there is anything: pieces that are written together, or a cut. `spares` are buffers to be
+    /// used again.
+    pub fn take(&self, spares: Vec<Vec<u8>>) -> Option<Piece> {
         let mut queue = self.queue.lock();
-        queue.keep(spare);
-        let piece = match queue.pieces.pop_front() {
-            Some(piece) => {
-                let records = if let Piece::Records(records) = &piece { records.bytes.len() } else { 0 };
-                queue.full_bytes -= records as u64;
-                piece
-            }
-            None if queue.open.bytes.is_empty() => return None,
-            None => Piece::Records(queue.close()),
+        spares.into_iter().for_each(|spare| queue.keep(spare));
+        let mut batch = match queue.next()? {
+            Piece::Records(records) => records,
+            cut => return Some(cut),
         };
-        if let Piece::Records(records) = &piece {
-            queue.commits -= records.commits;
+        while batch.len() < BATCH_BYTES && !matches!(queue.pieces.front(), Some(Piece::Cut(_))) {
+            let Some(Piece::Records(mut more)) = queue.next() else { break };
+            batch.parts.append(&mut more.parts);
+            (batch.commits, batch.end) = (batch.commits + more.commits, more.end);
         }
-        Some(piece)
+        queue.commits -= batch.commits;
+        Some(Piece::Records(batch))
     }
 
     /// For the writer: how many commits wait.
@@ -421,8 +448,8 @@ impl Log for Journal {
     fn append_records(&self, db: DbIndex, records: &[u8], commits: u64) -> JournalOffset {
         let mut queue = self.queue.lock();
         let queue = &mut *queue;
-        let before = queue.open.bytes.len();
-        encode::Encoder::new(&mut queue.open.bytes, &mut queue.db).records(db, records);
+        let before = queue.open.len();
+        encode::Encoder::new(&mut queue.open, &mut queue.db).records(db, records);
         queue.count(commits, before);
         self.look_after(queue)
     }

@@ -27,7 +27,8 @@ fn drain(journal: &Journal) -> String {
             Piece::Cut(number) => text.push_str(&format!("-- {number}\n")),
             Piece::Records(records) => {
                 let mut parser = crate::resp::RecordParser::default();
-                let mut bytes = records.bytes.as_slice();
+                let bytes = records.parts.concat();
+                let mut bytes = bytes.as_slice();
                 while let crate::resp::Record::Complete(len) = parser.parse(bytes) {
                     let words: Vec<_> =
                         parser.args(bytes).iter().map(|word| word.escape_ascii().to_string()).collect();
@@ -177,11 +178,36 @@ fn buffers_are_used_again_unless_they_are_too_long() {
     let journal = on();
     let next_capacity = |spare: Vec<u8>| {
         append(&journal, 0, "SET a 1");
-        let Some(Piece::Records(records)) = journal.take(spare) else { panic!("a piece") };
-        records.bytes.capacity()
+        let Some(Piece::Records(records)) = journal.take(vec![spare]) else { panic!("a piece") };
+        records.parts[0].capacity()
     };
     let marked = BUFFER_BYTES + 100;
     next_capacity(Vec::with_capacity(marked));
     assert_eq!(next_capacity(Vec::with_capacity(2 * BUFFER_BYTES)), marked);
     assert_eq!(next_capacity(Vec::new()), BUFFER_BYTES);
+}
+
+#[test]
+fn pieces_are_taken_together_up_to_a_bound_or_a_cut() {
+    let journal = on();
+    let big = "x".repeat(PIECE_BYTES);
+    let append_some = |count| {
+        (0..count).for_each(|_| {
+            append(&journal, 0, &format!("SET a {big}"));
+        })
+    };
+    let take = || match journal.take(Vec::new()) {
+        Some(Piece::Records(records)) => (records.parts.len(), records.commits),
+        Some(Piece::Cut(number)) => (0, number),
+        None => (0, 0),
+    };
+    let most = BATCH_BYTES / PIECE_BYTES;
+    append_some(most + 2);
+    append(&journal, 0, "SET a 1");
+    assert_eq!([take(), take(), take()], [(most, most as u64), (3, 3), (0, 0)]);
+    append_some(2);
+    journal.cut(7);
+    append(&journal, 0, "SET a 1");
+    assert_eq!([take(), take(), take(), take()], [(2, 2), (0, 7), (1, 1), (0, 0)]);
+    assert_eq!(journal.waiting_commits(), 0);
 }

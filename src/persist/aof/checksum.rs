@@ -61,11 +61,13 @@ pub fn start_line(offset: u64) -> Vec<u8> {
     line
 }
 
-/// The line before `block`, at `offset` of the file, of which everything up to `synced` is on the disk.
-pub fn block_line(offset: u64, synced: u64, block: &[u8]) -> Vec<u8> {
+/// The line before a block that consists of `parts`, at `offset` of the file, of which everything up to `synced` is on the disk.
+pub fn block_line(offset: u64, synced: u64, parts: &[&[u8]]) -> Vec<u8> {
     let mut line = BLOCK.to_vec();
-    line.extend_from_slice(format!("{:x},{:x},", block.len(), offset.saturating_sub(synced)).as_bytes());
-    let checksum = crc64(crc64(crc64(0, &offset.to_le_bytes()), &line), block);
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    line.extend_from_slice(format!("{len:x},{:x},", offset.saturating_sub(synced)).as_bytes());
+    let seed = crc64(crc64(0, &offset.to_le_bytes()), &line);
+    let checksum = parts.iter().fold(seed, |sum, part| crc64(sum, part));
     line.extend_from_slice(format!("{checksum:016x}\r\n").as_bytes());
     line
 }
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let block = b"*1\r\n$4\r\nPING\r\n";
-        let line = block_line(1000, 900, block);
+        let line = block_line(1000, 900, &[block]);
         let Found::Line(Line::Block { len, synced, seed, checksum }, used) = find(&line, 1000) else {
             panic!("{}", line.escape_ascii());
         };
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn a_line_cut_off_or_changed_is_not_taken() {
         let block = b"*1\r\n$4\r\nPING\r\n";
-        let line = block_line(1000, 900, block);
+        let line = block_line(1000, 900, &[block]);
         for len in 1..line.len() {
             assert_eq!(find(&line[..len], 1000), Found::CutOff, "{len}");
         }
@@ -188,7 +190,7 @@ mod tests {
         let mut bytes = b"garbage #OB:1,1,0000000000000000\r\n".to_vec();
         assert_eq!(synced_according_to_rest(&bytes, 0), None);
         let offset = 5000 + bytes.len() as u64;
-        bytes.extend(block_line(offset, 4000, b"x"));
+        bytes.extend(block_line(offset, 4000, &[b"x"]));
         bytes.extend_from_slice(b"x");
         assert_eq!(synced_according_to_rest(&bytes, 5000), Some(4000));
     }

@@ -421,7 +421,7 @@ impl<'f> BaseWriter<'f> {
             if !std::mem::replace(&mut self.is_covered, true) {
                 self.put(&checksum::start_line(self.len))?;
             }
-            let line = checksum::block_line(self.len, self.synced, &self.buffer);
+            let line = checksum::block_line(self.len, self.synced, &[&self.buffer]);
             self.put(&line)?;
         }
         let buffer = std::mem::take(&mut self.buffer);
@@ -445,7 +445,7 @@ impl<'f> BaseWriter<'f> {
     fn finish(mut self) -> io::Result<u64> {
         if self.is_covered {
             self.file.sync()?;
-            let line = checksum::block_line(self.len, self.len, b"");
+            let line = checksum::block_line(self.len, self.len, &[]);
             self.put(&line)?;
         }
         Ok(self.len)

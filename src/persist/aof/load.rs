@@ -322,7 +322,7 @@ pub fn cut(storage: &dyn Storage, path: &Path, verdict: &Verdict) -> io::Result<
     io::copy(&mut (&mut reader).take(body), &mut io::sink())?;
     let mut block = Vec::new();
     (&mut reader).take(verdict.valid_bytes - body).read_to_end(&mut block)?;
-    let line = checksum::block_line(start, start, &block);
+    let line = checksum::block_line(start, start, &[&block]);
     let mut file = storage.append(path)?;
     file.truncate(start)?;
     file.write_all(&line)?;

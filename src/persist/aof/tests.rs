@@ -417,7 +417,7 @@ fn a_whole_block_that_ends_inside_a_command_is_cut_with_its_line() {
         for second in [b"".as_slice(), &commands[at..]] {
             let mut file = checksum::start_line(0);
             for block in [&commands[..at], second] {
-                let line = checksum::block_line(file.len() as u64, 0, block);
+                let line = checksum::block_line(file.len() as u64, 0, &[block]);
                 file.extend_from_slice(&line);
                 file.extend_from_slice(block);
             }

@@ -18,7 +18,7 @@
 //! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
 //! *Once a second* (`everysec`). Written every twenty milliseconds, or sooner when there is much; synced when a second has passed
-//! since the last sync began, likewise. What is appended meanwhile waits in the journal's queue, and is lost with a process that is
+//! since the last sync began, likewise. What is long goes past the page cache ([`crate::persist::storage`]). What is appended meanwhile waits in the journal's queue, and is lost with a process that is
 //! killed. On a busy machine a writer that wakes takes the processor from a worker, which costs more than its own work: every five
 //! milliseconds took 7 % of all requests.
 //!
@@ -30,6 +30,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use smallvec::{SmallVec, smallvec};
 
 use super::checksum;
 use super::status::{Orders, Settings, Status};
@@ -182,8 +184,7 @@ pub struct Writer {
     is_unsealed: bool,
     /// Unix seconds of the last time line.
     stamped: u64,
-    spare: Vec<u8>,
-    buffer: Vec<u8>,
+    spares: Vec<Vec<u8>>,
 }
 
 impl Writer {
@@ -217,8 +218,7 @@ impl Writer {
             last_came_ns: 0,
             is_unsealed: false,
             stamped: 0,
-            spare: Vec::new(),
-            buffer: Vec::new(),
+            spares: Vec::new(),
         }
     }
 
@@ -339,7 +339,7 @@ impl Writer {
         let upto =
             if settings.fsync == AppendFsync::Always { JournalOffset(u64::MAX) } else { journal.end() };
         for _ in 0..PIECES_MAX {
-            let piece = journal.take(std::mem::take(&mut self.spare));
+            let piece = journal.take(std::mem::take(&mut self.spares));
             match piece {
                 None => return,
                 Some(Piece::Cut(generation)) => self.change_file(generation, journal, clock),
@@ -375,7 +375,7 @@ impl Writer {
                 self.written = records.end;
                 self.commits += records.commits;
                 self.is_unsealed = self.log.is_covered;
-                self.spare = records.bytes;
+                self.spares = records.parts;
                 true
             }
             Err(error) => {
@@ -392,19 +392,19 @@ impl Writer {
         if settings.timestamps && self.stamped != unix_seconds {
             stamp = format!("#TS:{unix_seconds}\r\n");
         }
-        self.buffer.clear();
+        let mut line = Vec::new();
+        let mut parts: SmallVec<[&[u8]; 8]> = smallvec![stamp.as_bytes()];
+        parts.extend(records.parts.iter().map(Vec::as_slice));
         if self.log.is_covered {
-            let (at, synced) = (self.log.len, self.synced_len);
-            if stamp.is_empty() {
-                self.buffer.extend(checksum::block_line(at, synced, &records.bytes));
-            } else {
-                let block = [stamp.as_bytes(), &records.bytes].concat();
-                self.buffer.extend(checksum::block_line(at, synced, &block));
-            }
+            line = checksum::block_line(self.log.len, self.synced_len, &parts);
+            parts.insert(0, &line);
         }
-        self.buffer.extend_from_slice(stamp.as_bytes());
-        self.log.file.write_both(&self.buffer, &records.bytes)?;
-        let len = self.log.len + (self.buffer.len() + records.bytes.len()) as u64;
+        match settings.fsync {
+            // Nobody waits for a slow disk as long as the system has memory.
+            AppendFsync::No => parts.iter().try_for_each(|part| self.log.file.write_all(part))?,
+            AppendFsync::Everysec | AppendFsync::Always => self.log.file.write_through(&parts)?,
+        }
+        let len = self.log.len + (line.len() + stamp.len() + records.len()) as u64;
         self.log.len = len;
         self.stamped = unix_seconds;
         self.status.current_bytes.store(len, Ordering::Relaxed);
@@ -414,7 +414,7 @@ impl Writer {
     /// Says that nothing up to here can be torn any more, so that damage is told from a torn end later.
     fn seal(&mut self) -> io::Result<()> {
         if self.log.is_covered && self.is_unsealed {
-            let line = checksum::block_line(self.log.len, self.synced_len, b"");
+            let line = checksum::block_line(self.log.len, self.synced_len, &[]);
             self.log.file.write_all(&line)?;
             self.log.len += line.len() as u64;
             self.status.current_bytes.store(self.log.len, Ordering::Relaxed);

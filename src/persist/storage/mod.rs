@@ -14,6 +14,7 @@
 //! After a `sync` that failed nothing is known of what was written since the one before: the kernel may have dropped it
 //! and may call the next sync a success. Such a file is never to be trusted again.
 
+mod direct;
 mod failing;
 mod growing;
 mod real;
@@ -62,13 +63,12 @@ pub trait File: Send {
         Ok(())
     }
 
-    /// Writes all of `head` and all of `body`, at once where the system can.
+    /// Writes all of each, at once where the system can. The disk may get it at once too: it is to be synced soon.
     ///
     /// # Errors
     /// As [`File::write`].
-    fn write_both(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
-        self.write_all(head)?;
-        self.write_all(body)
+    fn write_through(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        parts.iter().try_for_each(|part| self.write_all(part))
     }
 }
 

@@ -1,50 +1,45 @@
 //! The disk itself.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::direct::Direct;
 use super::{File, Storage};
 
 /// Files of the operating system.
 #[derive(Debug, Default)]
 pub struct Real;
 
-impl File for fs::File {
+impl File for Direct {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(self, bytes)
+        self.file.write(bytes)
     }
 
-    fn write_both(&mut self, head: &[u8], body: &[u8]) -> io::Result<()> {
-        let written = match self.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            written => written?,
-        };
-        // What is missing goes the long way, which also finds out why.
-        File::write_all(self, head.get(written..).unwrap_or_default())?;
-        File::write_all(self, body.get(written.saturating_sub(head.len())..).unwrap_or_default())
+    fn write_through(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+        Direct::write_through(self, parts)
     }
 
     fn sync(&mut self) -> io::Result<()> {
         // The size is data too: `fdatasync` writes what is needed to read the bytes back.
-        self.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.set_len(len)?;
-        self.seek(SeekFrom::Start(len)).map(drop)
+        self.file.set_len(len)?;
+        self.file.seek(SeekFrom::Start(len)).map(drop)
     }
 }
 
 impl Storage for Real {
     fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        Ok(Box::new(fs::File::create(path)?))
+        Ok(Box::new(Direct::new(fs::File::create(path)?)))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn File>> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         file.seek(SeekFrom::End(0))?;
-        Ok(Box::new(file))
+        Ok(Box::new(Direct::new(file)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
