@@ -20,13 +20,6 @@ pub fn push_request(out: &mut Vec<u8>, args: &Args<'_>) {
 
 #[inline(never)] // Much longer than the usual case.
 fn push_anew(out: &mut Vec<u8>, args: &Args<'_>) {
-    // Came in pieces, or is long: it may be one all the same.
-    if let Some(bytes) = args.as_unended_record() {
-        out.reserve(bytes.len() + 2);
-        out.extend_from_slice(bytes);
-        out.extend_from_slice(b"\r\n");
-        return;
-    }
     // Once for all of it: what stands around an argument is seldom longer.
     out.reserve(args.total_bytes() + 8 * (args.len() + 1));
     push_record(out, args.iter());

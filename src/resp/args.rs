@@ -3,7 +3,6 @@
 //! `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n` becomes two spans, `(8,3)` and `(17,1)`; nothing is copied. A request
 //! that must outlive its bytes (a MULTI queue, a rewritten command) is an [`OwnedArgs`].
 
-use super::record;
 use crate::ds::prefetch;
 
 /// Start and length of one argument inside the request's bytes.
@@ -108,12 +107,6 @@ impl<'a> Args<'a> {
         let digits = more_of_count + usize::from(first.len >= 10) + usize::from(first.len >= 100);
         let begin = (first.start as usize).checked_sub(b"*1\r\n$4\r\n".len() + digits)?;
         self.bytes.get(begin..)
-    }
-
-    /// As [`Args::as_record`], where nobody has said yet that they are one: looks at every byte between the arguments. What is missing
-    /// at the end is the last `\r\n`.
-    pub fn as_unended_record(&self) -> Option<&'a [u8]> {
-        record::unended(self.bytes, self.spans)
     }
 
     /// The bytes from the first argument to the last with what stands between them, of a record all of it, and where these begin.

@@ -88,31 +88,6 @@ impl RecordParser {
     }
 }
 
-/// The command whose arguments lie there, without the line end behind the last, if [`push_record`] would write the same.
-pub(super) fn unended<'a>(bytes: &'a [u8], spans: &[Span]) -> Option<&'a [u8]> {
-    let (first, last) = (spans.first()?, spans.last()?);
-    let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
-    let lines = digits(spans.len()) + digits(first.len as usize) + b"*\r\n$\r\n".len();
-    let begin = (first.start as usize).checked_sub(lines)?;
-    let mut at = end_of_line(bytes, begin, b'*', spans.len())?;
-    for (index, span) in spans.iter().enumerate() {
-        if index > 0 {
-            at = at.checked_add(2).filter(|&behind| bytes.get(at..behind) == Some(b"\r\n"))?;
-        }
-        end_of_line(bytes, at, b'$', span.len as usize).filter(|&end| end == span.start as usize)?;
-        at = span.end();
-    }
-    bytes.get(begin..last.end())
-}
-
-/// Where the line `<marker><number>\r\n` at `at` ends, if there is that one.
-fn end_of_line(bytes: &[u8], at: usize, marker: u8, number: usize) -> Option<usize> {
-    match line(bytes, at, marker) {
-        Number::Is { value, end } if value == number => Some(end),
-        _ => None,
-    }
-}
-
 /// Reads `<marker><digits>\r\n` at `at`.
 fn line(bytes: &[u8], at: usize, marker: u8) -> Number {
     const DIGITS_MAX: usize = 10;
@@ -194,7 +169,7 @@ mod tests {
             }
             assert_eq!(queued.len(), 2);
         }
-        // Nobody says so of what is longer or came in pieces; whoever looks finds out.
+        // Nobody says so of what is longer or came in pieces.
         for args in [&[b"x".as_slice(); 1000][..], &[b"SET", b"k", &[b'x'; 1000]], &[&[b'x'; 12345], b""]] {
             let bytes = encode(args);
             for cut in [0, 1, bytes.len() - 1] {
@@ -203,7 +178,6 @@ mod tests {
                 decoder.decode(&bytes, &limits, 1);
                 let read = decoder.requests(&bytes).next().unwrap();
                 assert_eq!(read.as_record(), None);
-                assert_eq!(read.as_unended_record(), bytes.strip_suffix(b"\r\n"));
             }
         }
     }
@@ -220,7 +194,7 @@ mod tests {
             let mut decoder = Decoder::default();
             decoder.decode(text.as_bytes(), &limits, 4);
             for args in decoder.requests(text.as_bytes()) {
-                assert_eq!((args.as_record(), args.as_unended_record()), (None, None), "{text}");
+                assert_eq!(args.as_record(), None, "{text}");
             }
         }
     }
@@ -243,11 +217,10 @@ mod tests {
                 let (mut decoder, mut parser) = (Decoder::default(), RecordParser::default());
                 decoder.decode(&bytes, &limits, 1);
                 for args in decoder.requests(&bytes) {
-                    let unended = args.as_unended_record().map(|record| [record, b"\r\n"].concat());
-                    for record in args.as_record().map(<[u8]>::to_vec).into_iter().chain(unended) {
+                    if let Some(record) = args.as_record() {
                         let shown = bytes.escape_ascii();
-                        assert_eq!(parser.parse(&record), Record::Complete(record.len()), "{shown}");
-                        assert!(parser.args(&record).iter().eq(args.iter()), "{shown}");
+                        assert_eq!(parser.parse(record), Record::Complete(record.len()), "{shown}");
+                        assert!(parser.args(record).iter().eq(args.iter()), "{shown}");
                     }
                 }
             }
