@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::base::clock::Time;
-use crate::persist::aof::check::check as check_log;
+use crate::persist::aof::check::{Repair, check as check_log};
 use crate::persist::rdb::check::check as check_snapshot;
 use crate::persist::storage::Real;
 
@@ -42,13 +42,24 @@ fn is_named(program: &OsStr, word: &str) -> bool {
 }
 
 fn check_aof(args: &[OsString]) -> ExitCode {
-    let (fix, path) = match args {
-        [path] if path != "--fix" => (false, path),
-        [fix, path] if fix == "--fix" => (true, path),
-        _ => return usage("check-aof [--fix] <file.manifest|file.aof|directory>"),
+    let (repair, path) = match args {
+        [path] if path != "--fix" => (Repair::Nothing, path),
+        [fix, path] if fix == "--fix" => (Repair::Fix, path),
+        [truncate, seconds, path] if truncate == "--truncate-to-timestamp" => {
+            let Some(seconds) = seconds.to_str().and_then(|digits| digits.parse().ok()) else {
+                println!("Invalid timestamp, aborting...");
+                return ExitCode::FAILURE;
+            };
+            (Repair::TruncateTo(seconds), path)
+        }
+        _ => {
+            return usage(
+                "check-aof [--fix|--truncate-to-timestamp $timestamp] <file.manifest|file.aof|directory>",
+            );
+        }
     };
     let (stdin, mut stdout) = (io::stdin(), io::stdout());
-    let sound = check_log(&Real, Path::new(path), fix, &Time::system(), &mut stdin.lock(), &mut stdout);
+    let sound = check_log(&Real, Path::new(path), repair, &Time::system(), &mut stdin.lock(), &mut stdout);
     ended(path, sound)
 }
 

@@ -276,7 +276,7 @@ pub(super) fn settle(
     let dropped = verdict.file_bytes - verdict.valid_bytes;
     let (manifest, offset) = (names.manifest(), verdict.stopped_at);
     match verdict.stop {
-        Stop::End => return Ok(verdict.file_bytes),
+        Stop::End | Stop::Later => return Ok(verdict.file_bytes),
         Stop::CutOff if may_be_torn && verdict.is_torn && config.aof_load_truncated => {
             tracing::warn!("!!! Warning: short read while loading the AOF file {}!!!", path.display());
             tracing::warn!("AOF {} loaded anyway because aof-load-truncated is enabled", path.display());

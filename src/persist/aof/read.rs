@@ -37,6 +37,8 @@ pub enum Stop {
     CutOff,
     /// What is there is no record; the words say what is wrong.
     Broken(&'static str),
+    /// Before what was written later than was asked for.
+    Later,
 }
 
 /// What was found in a file.
@@ -49,6 +51,8 @@ pub struct Verdict {
     pub stopped_at: u64,
     pub file_bytes: u64,
     pub commands: u64,
+    /// Lines of the records so far, counted from 1, as Redis's tool does.
+    pub line: u64,
     /// Everything from some offset on is covered by checksums.
     pub is_covered: bool,
     /// The rest was not yet synced when the power failed, as far as the file itself can tell.
@@ -143,9 +147,12 @@ pub struct LogReader<'r> {
     /// Where the commands of the transaction at hand begin. Their bytes are kept, and are parsed again when EXEC has come.
     transaction: Option<Vec<u64>>,
     commands: u64,
+    line: u64,
     /// Behind the last whole record or transaction, and the block that goes on behind it.
     valid: u64,
     valid_in: Option<(u64, u64)>,
+    /// Unix seconds; commands behind a line that names a later time are not read.
+    until: Option<i64>,
 }
 
 /// One step of reading.
@@ -170,9 +177,17 @@ impl<'r> LogReader<'r> {
             unfinished: None,
             transaction: None,
             commands: 0,
+            line: 1,
             valid: offset,
             valid_in: None,
+            until: None,
         }
+    }
+
+    /// Reads only what was written up to a time, Unix seconds, by the lines that `aof-timestamp-enabled` writes.
+    pub fn until(mut self, seconds: Option<i64>) -> LogReader<'r> {
+        self.until = seconds;
+        self
     }
 
     /// Gives every command outside of a transaction, and those of whole transactions, to `visit`, with its offset.
@@ -187,8 +202,11 @@ impl<'r> LogReader<'r> {
         };
         let stop = if stop == Stop::End && self.transaction.is_some() { Stop::CutOff } else { stop };
         let stopped_at = self.source.at;
+        if stop == Stop::CutOff {
+            self.line += memchr::memmem::find_iter(self.source.rest(), b"\r\n").count() as u64;
+        }
         let is_torn = match stop {
-            Stop::End => false,
+            Stop::End | Stop::Later => false,
             Stop::CutOff => !self.is_covered || self.rest_is_unsynced()?,
             Stop::Broken(_) => self.is_covered && self.rest_is_unsynced()?,
         };
@@ -202,6 +220,7 @@ impl<'r> LogReader<'r> {
             stopped_at,
             file_bytes: self.source.base + self.source.bytes.len() as u64,
             commands: self.commands,
+            line: self.line,
             is_covered: self.is_covered,
             is_torn,
             unfinished: self.valid_in.filter(|(_, body)| self.valid > *body),
@@ -268,6 +287,11 @@ impl<'r> LogReader<'r> {
         if !self.is_covered && checksum::is_near(line.get(..end).unwrap_or_default()) {
             return Ok(Step::Stop(Stop::Broken("a damaged checksum line")));
         }
+        if let (Some(until), Some(written)) = (self.until, time_of(line))
+            && written > until
+        {
+            return Ok(Step::Stop(Stop::Later));
+        }
         self.source.at += end as u64 + 1;
         self.settle();
         Ok(Step::On)
@@ -326,7 +350,7 @@ impl<'r> LogReader<'r> {
             return Ok(Step::Stop(Stop::Broken("a command that reaches over the end of its block")));
         }
         let args = parser.args(bytes);
-        let word = args.at(0);
+        let (word, lines) = (args.at(0), 1 + 2 * args.len() as u64);
         let (is_multi, is_exec) = (word.eq_ignore_ascii_case(b"MULTI"), word.eq_ignore_ascii_case(b"EXEC"));
         match (&mut self.transaction, is_multi, is_exec) {
             (Some(_), true, _) => return Ok(Step::Stop(Stop::Broken("MULTI inside MULTI"))),
@@ -352,10 +376,18 @@ impl<'r> LogReader<'r> {
                 self.commands += 1;
             }
         }
+        self.line += lines;
         self.source.at += len as u64;
         self.settle();
         Ok(Step::On)
     }
+}
+
+/// The time, Unix seconds, of a line `#TS:1628217470` and what is behind it; `None` for other lines.
+fn time_of(line: &[u8]) -> Option<i64> {
+    let digits = line.strip_prefix(b"#TS:")?;
+    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(digits.get(..len)?).ok()?.parse().ok()
 }
 
 /// Parses the next commands, as far as they are there, and shows them; how many, and what comes behind them unless there was
