@@ -81,7 +81,9 @@ fn push_if_there(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'
 fn push_all(list: &mut List, limits: super::Limits, req: &Request<'_>, end: End) {
     let bytes = || (2..req.len()).map(|index| req.arg(index).len()).sum();
     list.grow(limits, bytes, req.len() - 2);
-    (2..req.len()).for_each(|index| list.push(end, req.arg(index)));
+    for index in 2..req.len() {
+        list.push(end, req.arg(index));
+    }
 }
 
 fn added(req: &Request<'_>) -> u32 {

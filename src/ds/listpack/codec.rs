@@ -213,7 +213,7 @@ impl<'a> Encoded<'a> {
 }
 
 impl<'a> From<&'a [u8]> for Encoded<'a> {
-    #[inline]
+    #[inline(always)] // Its parts stay in registers then.
     fn from(bytes: &'a [u8]) -> Encoded<'a> {
         if let [b'-' | b'0'..=b'9', ..] = bytes
             && bytes.len() <= INT_MAX_BYTES
