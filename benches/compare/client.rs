@@ -56,6 +56,21 @@ impl Connection {
         }
     }
 
+    /// As [`Connection::skip_lines`], where errors are answers too; how many came.
+    pub fn skip_lines_and_errors(&mut self, mut lines: usize) -> usize {
+        let (mut errors, mut is_at_start) = (0, true);
+        while lines > 0 {
+            let read = self.read();
+            assert!(read > 0, "the server closed the connection");
+            for &byte in &self.buffer[..read] {
+                errors += usize::from(is_at_start && byte == b'-');
+                is_at_start = byte == b'\n';
+                lines -= usize::from(is_at_start);
+            }
+        }
+        errors
+    }
+
     /// Waits for something to read; how many line ends came.
     pub fn read_lines(&mut self) -> usize {
         let read = self.read();
@@ -101,7 +116,7 @@ impl Connection {
         self.send(&request(words));
         let mut input = Vec::new();
         loop {
-            let read = self.stream.read(&mut self.buffer).unwrap();
+            let read = self.read();
             assert!(read > 0, "the server closed the connection");
             input.extend_from_slice(&self.buffer[..read]);
             if let Some((texts, _)) = parse(&input) {

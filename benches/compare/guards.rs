@@ -177,28 +177,34 @@ fn limits(plan: &Plan) {
             head.extend([format!("{name} used"), format!("{name} RSS"), format!("{name} RSS but files")]);
         }
         head.push("bars of used, RSS".into());
-        let mut table = Table::new(head);
+        let (mut table, mut refusals) = (Table::new(head), Vec::new());
         for policy in POLICIES {
             let mut cells = vec![policy.to_owned()];
             for peer in plan.peers.iter().filter(|peer| peer.can_start()) {
-                let most = flood(peer, policy, limit);
+                let (most, refused) = flood(peer, policy, limit);
+                if refused > 0 {
+                    refusals.push(format!("{} refused {refused} writes under {policy}", peer.name));
+                }
                 cells.extend(most.map(|bytes| format!("{:.3}", bytes as f64 / limit as f64)));
             }
             cells.push("≤ 1.02, ≤ 1.15".into());
             table.row(cells);
         }
         table.print(&format!("Most memory / maxmemory ({} MB), values of 10 B to 1 MB", limit >> 20));
+        if !refusals.is_empty() {
+            println!("{}.\n", refusals.join("; "));
+        }
     }
 }
 
-/// The most that the server counts, that it has, and that is no file's.
-fn flood(peer: &Peer, policy: &str, limit: u64) -> [u64; 3] {
+/// The most that the server counts, that it has, and that is no file's; and how many writes it refused.
+fn flood(peer: &Peer, policy: &str, limit: u64) -> ([u64; 3], usize) {
     const PIPELINE: u64 = 16;
     let instance = peer.start();
     let mut own = instance.connect();
     own.ask(&format!("CONFIG SET maxmemory {limit} maxmemory-policy {policy}"));
     let (mut chance, text) = (Chance::new(3), "x".repeat(1 << 20));
-    let (mut written, mut count, mut most) = (0, 0_u64, [0; 3]);
+    let (mut written, mut count, mut most, mut refused) = (0, 0_u64, [0; 3], 0);
     while written < 2 * limit {
         let mut batch = Vec::new();
         for _ in 0..PIPELINE {
@@ -211,13 +217,13 @@ fn flood(peer: &Peer, policy: &str, limit: u64) -> [u64; 3] {
             count += 1;
         }
         own.send(&batch);
-        own.skip_lines(PIPELINE as usize);
+        refused += own.skip_lines_and_errors(PIPELINE as usize);
         if count.is_multiple_of(16 * PIPELINE) {
             let now = [used(&mut own), instance.resident_bytes(), machine::anonymous_bytes(instance.pid)];
             most = std::array::from_fn(|index| now[index].max(most[index]));
         }
     }
-    most
+    (most, refused)
 }
 
 pub fn used(own: &mut Connection) -> u64 {
