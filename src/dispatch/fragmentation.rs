@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub const MAXMEMORY_MIN_BYTES: u64 = 16 << 20;
 /// About so much the program takes besides, of files and of its own.
 const PROGRAM_BYTES: u64 = 7 << 20;
-/// An empty server has about twice as much of unused pages without being fragmented, so beside a small limit, where the program takes all
-/// of that tenth, there is nearly always a reserve.
+/// An empty server has about twice as much of unused pages without being fragmented. So there is nearly always a reserve beside a
+/// limit so small that the program takes all the slack.
 const SLACK_MIN_BYTES: u64 = 512 << 10;
 /// Giving back so much is nothing beside the writing of it.
 const MUCH_MAX_BYTES: u64 = 16 << 20;

@@ -18,9 +18,9 @@
 //! matter of experience ([`Patience`]): it grows while those that are waited for come, and shrinks when they don't.
 //!
 //! *Once a second* (`everysec`). Written every twenty milliseconds, or sooner when there is much; synced when a second has passed
-//! since the last sync began, likewise. What is long goes past the page cache ([`crate::persist::storage`]). What is appended meanwhile waits in the journal's queue, and is lost with a process that is
-//! killed. On a busy machine a writer that wakes takes the processor from a worker, which costs more than its own work: every five
-//! milliseconds took 7 % of all requests.
+//! since the last sync began, likewise. What is long goes past the page cache ([`crate::persist::storage`]). What is appended
+//! meanwhile waits in the journal's queue, and is lost with a process that is killed. On a busy machine a writer that wakes
+//! takes the processor from a worker, which costs more than its own work: every five milliseconds took 7 % of all requests.
 //!
 //! **Invariant:** a commit is called durable only after a sync of the file that it is in, begun after it was written
 //! there, has succeeded, and while that file is one that a restart would load.
