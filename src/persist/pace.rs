@@ -1,13 +1,14 @@
 //! How fast a snapshot is written where others want the processor too.
 //!
 //! ```text
-//! alone                    chunk chunk chunk chunk …
+//! alone                    chunk · chunk · chunk · chunk · …      behind each chunk whoever waits for the processor may have it
 //! others took the CPU      chunk ── rest, twice as long ── chunk ── rest ── …
 //! writers are held up      chunk chunk chunk chunk …     their drafts fill the queue: resting would make them wait
 //! ```
 //!
 //! A scheduler gives each thread its share, and who has used up his waits some milliseconds for the others, however short what he
-//! has to do. So that a worker never comes to that, the saver takes less than its share: when it had to wait for the processor
+//! has to do: who wakes may wait until the other's time is up or the clock ticks, which is 4 ms. So the saver offers the processor
+//! itself, several times in a millisecond. So that a worker never comes to that, the saver takes less than its share: when it had to wait for the processor
 //! while it made a chunk, which the kernel tells, others want it too. A lower priority would be the wrong means: on a machine where
 //! all processors are busy the saver would stand still for long with a shard's lock in its hands.
 
@@ -86,8 +87,10 @@ impl<W: Write> Write for Paced<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.to.write(bytes)?;
         let rest = self.spent().map_or(Duration::ZERO, |spent| self.pace.rest(spent));
-        if !rest.is_zero() && !self.in_hurry.get() {
-            std::thread::sleep(rest);
+        match rest {
+            _ if self.in_hurry.get() => {}
+            Duration::ZERO => std::thread::yield_now(),
+            rest => std::thread::sleep(rest),
         }
         Ok(written)
     }

@@ -370,6 +370,8 @@ impl Writer {
         if pause_us > 0 {
             std::thread::sleep(Duration::from_micros(pause_us));
         }
+        // It has just had the processor, for some hundred microseconds if much was written, which others may wait for.
+        std::thread::yield_now();
         match self.write(&records, settings, unix_seconds) {
             Ok(()) => {
                 self.written = records.end;

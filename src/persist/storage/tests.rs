@@ -110,3 +110,27 @@ fn faults_hit_what_they_name_as_often_as_they_say() {
     assert!(b.write(b"x").is_ok());
     assert_eq!(disk.operations(), 13);
 }
+
+#[test]
+fn what_is_replaced_and_removed_keeps_its_other_names() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    let long: Vec<u8> = (0..5 << 20).map(|at| (at >> 12) as u8).collect();
+    let has_long = |name: &str| std::fs::read(at(name)).unwrap() == long;
+    Real.create(&at("old")).unwrap().write_all(&long).unwrap();
+    std::fs::hard_link(at("old"), at("kept")).unwrap();
+    std::os::unix::fs::symlink("kept", at("pointer")).unwrap();
+    for replaced in ["old", "pointer"] {
+        Real.create(&at("new")).unwrap().write_all(b"new").unwrap();
+        Real.rename(&at("new"), &at(replaced)).unwrap();
+        assert_eq!(text(&Real, &at(replaced)).as_deref(), Some("new"));
+        assert!(has_long("kept"));
+    }
+    std::fs::hard_link(at("kept"), at("another")).unwrap();
+    Real.remove(&at("kept")).unwrap();
+    assert!(has_long("another"));
+    // Nobody writes to a pipe: to open it in the usual way would take for ever.
+    rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    Real.rename(&at("another"), &at("pipe")).unwrap();
+    assert!(has_long("pipe"));
+}
