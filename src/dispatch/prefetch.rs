@@ -2,24 +2,33 @@
 //!
 //! A pipeline's requests are decoded before the first runs, so the cache lines that they will touch can be on their way
 //! together instead of one after another: first the bucket line of each key, then the entries, then the same for the
-//! elements that requests look up in big collections.
+//! elements that requests look up in big collections, or the beginnings of long strings that are read.
 //!
 //! A table can't be looked at without its lock. With one shard that is held for the batch anyway. With several the
 //! shards of all the requests are taken at once, when they are few, but those that others hold: the requests then find them
 //! held. Otherwise each request takes its own, and one with many keys fetches for itself.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::exec::Executor;
 use super::plan::{Plan, Planned};
+use crate::ds;
 use crate::ds::table::Arriving;
-use crate::keyspace::entry::facts_of;
+use crate::keyspace::entry::{StringRef, facts_of, string_of};
 use crate::keyspace::{DbIndex, Key, LockSet, ShardId};
-use crate::value::Facts;
+use crate::value::{Facts, LongString};
 
 /// With several shards: how many keys may be locked ahead of the requests that need them. More would be in the way of
 /// other workers more often than it helps this one.
 const KEYS_AHEAD_MAX: usize = 16;
+/// Lines of a long string that are fetched ahead. The processor itself sees where a copy goes, but only behind its first lines, and
+/// not into the next page.
+const LINES_AHEAD: usize = 8;
+const LINE_BYTES: usize = 64;
+/// Long strings that are fetched together.
+const STRINGS_AT_ONCE: usize = 64;
 
 impl Executor<'_> {
     /// Fetches the memory that the next requests will need, while there is still time, and locks it if need be. Only for
@@ -38,9 +47,12 @@ impl Executor<'_> {
         } else {
             return;
         }
-        // Pipelines are mostly of one kind: when the first request looks up nothing in a big collection, so do the others.
-        if plan.iter().next().is_some_and(|first| self.element_of(db, &first, &mut None).is_some()) {
+        // Pipelines are mostly of one kind: what the first request does not need, the others don't.
+        let Some(first) = plan.iter().next() else { return };
+        if self.element_of(db, &first, &mut None).is_some() {
             self.prefetch_elements(db, plan);
+        } else if reads(&first) && keys.first().is_some_and(|key| self.long_string(db, key).is_some()) {
+            self.prefetch_strings(db, keys);
         }
     }
 
@@ -49,6 +61,27 @@ impl Executor<'_> {
     pub(super) fn prefetch_own(&self, db: DbIndex, keys: &[Key<'_>]) {
         if keys.len() > 1 && self.engine.keyspace.shard_count() > 1 {
             self.view.prefetch(db, keys);
+        }
+    }
+
+    /// The string under a key, if it is a long one, which lies elsewhere than its entry.
+    fn long_string(&self, db: DbIndex, key: &Key<'_>) -> Option<&LongString> {
+        match string_of(self.view.look(db, *key)?)? {
+            StringRef::Long(long) => Some(long),
+            StringRef::Inline(_) => None,
+        }
+    }
+
+    /// Asks for long strings: for what leads to them, and when it is there, for how they begin and the page in which they end.
+    fn prefetch_strings(&self, db: DbIndex, keys: &[Key<'_>]) {
+        for keys in keys.chunks(STRINGS_AT_ONCE) {
+            let strings: SmallVec<[&LongString; STRINGS_AT_ONCE]> =
+                keys.iter().filter_map(|key| self.long_string(db, key)).collect();
+            strings.iter().for_each(|string| ds::prefetch::read(Arc::as_ptr(string)));
+            for bytes in strings {
+                bytes.chunks(LINE_BYTES).take(LINES_AHEAD).for_each(|line| ds::prefetch::read(line.as_ptr()));
+                bytes.last().into_iter().for_each(|end| ds::prefetch::read(end));
+            }
         }
     }
 
@@ -84,4 +117,9 @@ impl Executor<'_> {
         *last = Some((key.hash(), facts));
         facts?.prefetch(request.arg(element))
     }
+}
+
+/// Whether a request only reads.
+fn reads(planned: &Planned<'_>) -> bool {
+    matches!(planned, Planned::Request(request) if !request.command.command.is_write())
 }
