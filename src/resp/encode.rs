@@ -360,9 +360,10 @@ impl Writer<'_> {
         self.header(b':', value);
     }
 
+    /// A counter. Beyond 2^63 - 1, where only XSETID and its like can lead one, its bits are told as a signed number, as Redis
+    /// does.
     pub fn uint(&mut self, value: u64) {
-        // Counters beyond 2^63 can't be told in RESP; none gets there.
-        self.int(i64::try_from(value).unwrap_or(i64::MAX));
+        self.int(value as i64);
     }
 
     /// A count or length.

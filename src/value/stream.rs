@@ -28,6 +28,12 @@ pub use log::{Garbage, Log, Trim};
 
 use super::Facts;
 
+/// A counter as the commands of a log take it: none beyond 2^63 - 1, which only XSETID and its like come near. One that went
+/// beyond stays there when the log is loaded, where Redis writes a negative number and loses the group.
+pub fn loggable(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// See the module's head.
 #[derive(Clone, Default)]
 pub struct Stream {

@@ -8,7 +8,7 @@
 //! An XCLAIM of an entry that is gone makes it pending no more, there as here.
 
 use crate::dispatch::WriteCx;
-use crate::value::stream::{Group, Pending, StreamId};
+use crate::value::stream::{Group, Pending, StreamId, loggable};
 
 /// What a command did to one group, collected while the stream is open.
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl Deeds {
                 b"TIME",
                 time.format(pending.delivered_ms).as_bytes(),
                 b"RETRYCOUNT",
-                count.format(pending.deliveries).as_bytes(),
+                count.format(loggable(pending.deliveries)).as_bytes(),
                 b"FORCE",
                 b"JUSTID",
                 b"LASTID",
@@ -80,7 +80,7 @@ impl Deeds {
             ]);
         }
         if let Some((last_id, read)) = self.progress {
-            let read = read.map_or(-1, |read| read as i64);
+            let read = read.map_or(-1, loggable);
             cx.rewrite(&[
                 b"XGROUP",
                 b"SETID",

@@ -18,7 +18,7 @@ use crate::resp::push_record;
 use crate::value::hash::Hash;
 use crate::value::list::List;
 use crate::value::set::Set;
-use crate::value::stream::{Group, Stream, StreamId};
+use crate::value::stream::{Group, Stream, StreamId, loggable};
 use crate::value::zset::ZSet;
 
 /// Elements in one command.
@@ -133,7 +133,7 @@ fn push_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
         let id = if log.last_id().is_zero() { StreamId { ms: 0, seq: 1 } } else { log.last_id() };
         push(out, &[b"XADD", key, b"MAXLEN", b"0", &id.text(), b"x", b"y"]);
     }
-    let added = log.entries_added().to_string();
+    let added = loggable(log.entries_added()).to_string();
     let (last, deleted) = (log.last_id().text(), log.max_deleted_id().text());
     push(out, &[b"XSETID", key, &last, b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", &deleted]);
     for (name, group) in stream.groups() {
@@ -142,7 +142,7 @@ fn push_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
 }
 
 fn push_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
-    let read = group.entries_read.map_or("-1".to_owned(), |read| read.to_string());
+    let read = group.entries_read.map_or(-1, loggable).to_string();
     let last = group.last_id.text();
     push(out, &[b"XGROUP", b"CREATE", key, name, &last, b"ENTRIESREAD", read.as_bytes()]);
     for consumer in group.consumers() {
@@ -162,10 +162,37 @@ fn push_group(out: &mut Vec<u8>, key: &[u8], name: &[u8], group: &Group) {
                 b"TIME",
                 pending.delivered_ms.to_string().as_bytes(),
                 b"RETRYCOUNT",
-                pending.deliveries.to_string().as_bytes(),
+                loggable(pending.deliveries).to_string().as_bytes(),
                 b"JUSTID",
                 b"FORCE",
             ],
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::stream::Pending;
+
+    #[test]
+    fn counters_beyond_what_commands_take_are_written_as_the_highest_they_take() {
+        let (mut stream, mut group) = (Stream::default(), Group::new(StreamId::MIN, Some(1 << 63)));
+        stream.log_mut().set_id(StreamId::new(1, 1), Some(u64::MAX), None);
+        let consumer = group.create_consumer(b"c", 0).unwrap();
+        group.set_pending(Pending {
+            id: StreamId::new(1, 1),
+            delivered_ms: 0,
+            deliveries: 1 << 63,
+            consumer,
+        });
+        stream.create_group(b"g", group);
+        let mut out = Vec::new();
+        push_stream(&mut out, b"s", &stream);
+        let text = String::from_utf8(out).unwrap();
+        for word in ["ENTRIESADDED", "ENTRIESREAD", "RETRYCOUNT"] {
+            let number = text.split(word).nth(1).and_then(|rest| rest.lines().nth(2));
+            assert_eq!(number, Some("9223372036854775807"), "{word}");
+        }
     }
 }
