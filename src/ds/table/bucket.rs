@@ -8,9 +8,9 @@
 //!       m: count (3 bits) | chained (1 bit)                    chained: child ┘  room in its low 3 bits
 //! ```
 //!
-//! The first eight bytes are read as one word: seven one-byte tags (a byte of each entry's hash) below
+//! The first eight bytes are read as one word: seven one-byte tags (some bits of each entry's hash) below
 //! one byte with the number of entries and the chained flag. Comparing all tags with the wanted one
-//! takes five instructions; a wrong candidate (1 in 256 per entry) costs one look at its key.
+//! takes five instructions; a wrong candidate (1 in 128 to 256 per entry) costs one look at its key.
 //!
 //! When an eighth entry arrives, the last slot becomes a pointer to a *child*: the same word, and exactly as
 //! many slots as the child has entries. A child is at least 8-aligned, so the low three bits of the pointer say
@@ -74,6 +74,21 @@ const fn child_bytes(room: usize) -> usize {
 pub(super) struct Node {
     word: NonNull<u64>,
     room: usize,
+}
+
+/// An entry on its way: its tag, and the number of its bucket in a segment.
+#[derive(Clone, Copy)]
+pub(super) struct Placed {
+    pub(super) entry: *mut u8,
+    pub(super) bucket: u32,
+    pub(super) tag: u8,
+}
+
+impl Placed {
+    #[inline]
+    pub(super) fn new(entry: *mut u8, (bucket, tag): (usize, u8)) -> Placed {
+        Placed { entry, bucket: bucket as u32, tag }
+    }
 }
 
 /// Where an entry's pointer lies. Good until the next insertion into, or removal from, its bucket.
@@ -351,38 +366,29 @@ pub(super) unsafe fn push(
     }
 }
 
-/// Makes the chain of an empty bucket long enough for so many entries, which [`put`] is to add.
-pub(super) unsafe fn prepare(bucket: NonNull<Bucket>, entries: usize, bytes: &mut usize) {
-    let (mut node, mut left) = (Node::of(bucket), entries);
-    while left > SLOTS {
-        left -= LINKED;
-        let child = Node::new_child(left.min(SLOTS), bytes);
-        // SAFETY: the caller has exclusive access; the node has room seven: it is the bucket, or a child for more than that.
-        unsafe {
-            child.set_word(0);
-            node.link_to(child);
-            node.set_word(CHAINED);
-        }
-        node = child;
-    }
-}
-
-/// Adds an entry at the end of a chain that [`prepare`] made for it and others.
+/// Puts entries into an empty bucket and the chain that they need.
 #[inline]
-pub(super) unsafe fn put(bucket: NonNull<Bucket>, tag: u8, entry: *mut u8) {
+pub(super) unsafe fn fill(bucket: NonNull<Bucket>, mut entries: &[Placed], bytes: &mut usize) {
     let mut node = Node::of(bucket);
-    // SAFETY: the caller has exclusive access, and adds no more entries than the chain was made for: one that is full up to its
-    // link is followed by its child, and the last one has a free slot.
+    // SAFETY: the caller has exclusive access; a node gets no more than it has room for: the bucket, and a child that more are
+    // to follow, have seven slots, the last child as many as are left.
     unsafe {
-        let mut word = node.word();
-        while word & CHAINED != 0 && count(word) == LINKED {
-            node = node.child();
-            word = node.word();
+        loop {
+            let here = if entries.len() > SLOTS { LINKED } else { entries.len() };
+            let (own, others) = entries.split_at(here);
+            let mut word = here as u64 * COUNT_ONE;
+            for (index, &Placed { entry, tag, .. }) in own.iter().enumerate() {
+                *node.slot(index) = entry;
+                word |= u64::from(tag) << (8 * index);
+            }
+            if others.is_empty() {
+                return node.set_word(word);
+            }
+            let child = Node::new_child(others.len().min(SLOTS), bytes);
+            node.link_to(child);
+            node.set_word(word | CHAINED);
+            (node, entries) = (child, others);
         }
-        let index = count(word);
-        *node.slot(index) = entry;
-        // There was no tag yet.
-        node.set_word((word | u64::from(tag) << (8 * index)) + COUNT_ONE);
     }
 }
 
@@ -421,7 +427,11 @@ pub(super) unsafe fn remove(bucket: NonNull<Bucket>, place: Place, bytes: &mut u
 
 /// Calls `visit` with every entry and frees the children. The bucket itself is left in its old state and
 /// must not be used again.
-pub(super) unsafe fn dismantle(bucket: NonNull<Bucket>, mut visit: impl FnMut(*mut u8), bytes: &mut usize) {
+pub(super) unsafe fn dismantle(
+    bucket: NonNull<Bucket>,
+    mut visit: impl FnMut(*mut u8, u8),
+    bytes: &mut usize,
+) {
     let mut node = Node::of(bucket);
     let mut is_child = false;
     loop {
@@ -429,7 +439,7 @@ pub(super) unsafe fn dismantle(bucket: NonNull<Bucket>, mut visit: impl FnMut(*m
         unsafe {
             let word = node.word();
             for index in 0..count(word) {
-                visit(*node.slot(index));
+                visit(*node.slot(index), tag_at(word, index));
             }
             let next = (word & CHAINED != 0).then(|| node.child());
             if is_child {

@@ -76,7 +76,7 @@ impl<'t, S: Slot> Occupied<'t, S> {
         let Some(&route) = table.route(hash) else { unreachable!("a table with an entry has a segment") };
         // SAFETY: `place` is current (the table is borrowed since the probe), and slots hold `S`.
         let key = unsafe { place.as_ref() }.key();
-        let (index, _) = route.shape.locate(&table.seed, table.relative(hash), hash, key);
+        let (index, _) = route.shape.locate(&table.seed, table.relative(hash), key);
         // SAFETY: `place` is current and lies in that bucket, which is where the probe found this key.
         let entry = unsafe { bucket::remove(route.bucket(index), place.cast(), &mut table.bytes) };
         table.note_removed(route.id, 1);

@@ -80,7 +80,7 @@ impl<S: Slot> Drop for Retired<S> {
         // What tables count is no concern of theirs any more; dismantling subtracts from something.
         let mut bytes = usize::MAX;
         for route in segments.drain(..) {
-            resize::dismantle(route, &mut bytes, |entry| {
+            resize::dismantle(route, &mut bytes, |_, entry, _| {
                 // SAFETY: the entry was stored as an `S`; the table has replaced it, and the last reader is gone.
                 drop(unsafe { resize::entry_from::<S>(entry) });
             });

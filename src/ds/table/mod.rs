@@ -15,8 +15,8 @@
 //!                  └────────▶ depth 1: both 10 and 11
 //! ```
 //!
-//! The first bits of the hash lead through the directory, the next 28 select a bucket in the segment, the last
-//! byte is the tag (see `segment` for the picture). A lookup reads the directory (in cache), the bucket and
+//! The first bits of the hash lead through the directory, the next 28 select a bucket in the segment, and eight of these
+//! are the tag (see `segment` for the picture). A lookup reads the directory (in cache), the bucket and
 //! the entry: two dependent cache misses, which [`Table::prefetch_bucket`] and [`Arriving::prefetch_entry`]
 //! can overlap for several keys.
 //!
@@ -231,9 +231,10 @@ impl<S: Slot> Table<S> {
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) -> Option<Arriving<'_>> {
         let route = self.route(hash)?;
-        let bucket = route.bucket(route.shape.bucket_at(self.relative(hash)));
+        let (index, tag) = route.shape.place_at(self.relative(hash));
+        let bucket = route.bucket(index);
         crate::ds::prefetch::read(bucket.as_ptr());
-        Some(Arriving { bucket, tag: hash as u8, segment: route.id, segments: &self.segments })
+        Some(Arriving { bucket, tag, segment: route.id, segments: &self.segments })
     }
 
     /// Hints that the entries of these hashes will be needed soon: first their buckets, and when all are on their way, what
@@ -284,7 +285,7 @@ impl<S: Slot> Table<S> {
     /// The slot of the entry with this key: an answer that fits a register.
     fn slot(&self, hash: u64, key: &[u8]) -> Option<NonNull<S>> {
         let route = *self.route(hash)?;
-        let (index, tag) = route.shape.locate(&self.seed, self.relative(hash), hash, key);
+        let (index, tag) = route.shape.locate(&self.seed, self.relative(hash), key);
         // SAFETY: the bucket is alive while the table is borrowed, and its slots hold values of type `S`.
         unsafe { bucket::find(route.bucket(index), tag, |slot| is_same((*slot.cast::<S>()).key(), key)) }
             .map(NonNull::cast)
@@ -325,7 +326,7 @@ impl<S: Slot> Drop for Table<S> {
         }
         let mut bytes = self.bytes;
         for segment in self.segments.iter() {
-            resize::dismantle(segment.route, &mut bytes, |entry| {
+            resize::dismantle(segment.route, &mut bytes, |_, entry, _| {
                 // SAFETY: the entry was put in as an `S`, and its slot is not used any more.
                 drop(unsafe { resize::entry_from::<S>(entry) });
             });

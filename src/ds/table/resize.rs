@@ -1,9 +1,10 @@
 //! Growing, splitting, re-seeding, shrinking and merging segments.
 //!
 //! Every step takes the entries of one segment (or two buddies) out, allocates the new arrays and puts
-//! the entries back in. A segment holds at most 456 entries, so a step takes 20 to 50 µs where memory is slow,
-//! most of it waiting for the entries, which must be looked at for their hash. The directory grows in small nodes
-//! too, so no step depends on the size of the table.
+//! the entries back in. A segment holds at most 456 entries. From 32 buckets on, another size needs no look at the entries
+//! themselves, because bucket and tag tell where they belong ([`Nearness`]); a split does, so it takes 20 to 50 µs where
+//! memory is slow, most of it waiting for them. The directory grows in small nodes too, so no step depends on the size of
+//! the table.
 //!
 //! ```text
 //!  1 → 2 → 4 → 8 → 16 → 32 → 40 → 48 → 56 → 64 → two of 32        full: the next size
@@ -23,10 +24,10 @@
 
 #![allow(unsafe_code)] // Entries change places as raw pointers.
 
-use super::bucket::{self, ChainTooLong};
+use super::bucket::{self, ChainTooLong, Placed};
 use super::segment::{
-    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Route, SMALL, Segment, SegmentId, Shape, full_at, next_size,
-    previous_size, size_for,
+    self, LARGE, MAX_BUCKETS, MAX_PREFIX_BITS, Nearness, Route, SMALL, Segment, SegmentId, Shape, full_at,
+    next_size, previous_size, size_for,
 };
 use super::{HashSeed, Slot, Table};
 use smallvec::{SmallVec, smallvec};
@@ -83,50 +84,52 @@ pub(super) fn entry_into<S: Slot>(entry: S) -> *mut u8 {
     unsafe { std::mem::transmute_copy(&entry) }
 }
 
-/// Takes a segment apart: hands out its entries and frees its memory.
-pub(super) fn dismantle(route: Route, bytes: &mut usize, mut visit: impl FnMut(*mut u8)) {
+/// Takes a segment apart: hands out its entries, with the numbers of their buckets and their tags, and frees its memory.
+pub(super) fn dismantle(route: Route, bytes: &mut usize, mut visit: impl FnMut(usize, *mut u8, u8)) {
     crate::ds::breaks::between_pieces();
     for bucket in route.all_buckets() {
         // SAFETY: the segment is alive until the next loop.
         unsafe { bucket::prefetch_child(bucket) };
     }
-    for bucket in route.all_buckets() {
+    for (index, bucket) in route.all_buckets().enumerate() {
         // SAFETY: the segment is given up, each bucket is dismantled once.
-        unsafe { bucket::dismantle(bucket, &mut visit, bytes) };
+        unsafe { bucket::dismantle(bucket, |entry, tag| visit(index, entry, tag), bytes) };
     }
     // SAFETY: made by `new_buckets` with the size in the route.
     unsafe { segment::free_buckets(route.buckets, route.shape.buckets(), bytes) };
 }
 
-/// Allocates the buckets of a segment and puts the entries in, each with its tag into the bucket that `locate` says. `None`,
-/// and nothing has happened, if more than `most` belong into one.
-#[inline(always)] // For each of two callers.
-fn lay_out(
-    entries: &[Loose],
-    id: SegmentId,
-    shape: Shape,
-    most: usize,
-    locate: impl Fn(&Loose) -> (usize, u8),
-    bytes: &mut usize,
-) -> Option<Route> {
-    // Counted first, so that each chain is made as long as it will be.
-    let mut counts: SmallVec<[u32; LARGE]> = smallvec![0; shape.buckets()];
-    let counts = counts.as_mut_slice();
-    for loose in entries {
-        counts[locate(loose).0] += 1;
+/// Allocates the buckets of a segment and puts the entries in. `None`, and nothing has happened, if more than `most` belong
+/// into one bucket.
+fn lay_out(entries: &[Placed], id: SegmentId, shape: Shape, most: usize, bytes: &mut usize) -> Option<Route> {
+    // Sorted by bucket, so that each chain is made at once, as long as it will be: counted, and then put where those of the
+    // buckets before end. No count is above that of the entries, so none wraps.
+    let mut ends: SmallVec<[u32; LARGE]> = smallvec![0; shape.buckets()];
+    let ends = ends.as_mut_slice();
+    for placed in entries {
+        let count = &mut ends[placed.bucket as usize];
+        *count = count.wrapping_add(1);
     }
-    if counts.iter().any(|&count| count as usize > most) {
+    if ends.iter().any(|&count| count as usize > most) {
         return None;
     }
-    let route = Route { buckets: segment::new_buckets(shape.buckets(), bytes), id, shape };
-    for (index, &count) in counts.iter().enumerate() {
-        // SAFETY: the bucket was just made.
-        unsafe { bucket::prepare(route.bucket(index), count as usize, bytes) };
+    let mut before = 0;
+    for end in ends.iter_mut() {
+        before += std::mem::replace(end, before);
     }
-    for loose in entries {
-        let (index, tag) = locate(loose);
-        // SAFETY: the bucket was made for the entries that were counted, of which this is one.
-        unsafe { bucket::put(route.bucket(index), tag, loose.entry) };
+    let mut sorted = entries.to_vec();
+    for &placed in entries {
+        let end = &mut ends[placed.bucket as usize];
+        let at = *end;
+        *end = at.wrapping_add(1);
+        sorted[at as usize] = placed;
+    }
+    let route = Route { buckets: segment::new_buckets(shape.buckets(), bytes), id, shape };
+    let mut begin = 0;
+    for (index, &end) in ends.iter().enumerate() {
+        // SAFETY: the bucket was just made.
+        unsafe { bucket::fill(route.bucket(index), &sorted[begin..end as usize], bytes) };
+        begin = end as usize;
     }
     Some(route)
 }
@@ -150,7 +153,7 @@ impl<S: Slot> Table<S> {
             }
             // SAFETY: `raw` is the entry that came in as `S`.
             let key = unsafe { peek::<S>(&raw) }.key();
-            let (index, tag) = route.shape.locate(&self.seed, self.relative(hash), hash, key);
+            let (index, tag) = route.shape.locate(&self.seed, self.relative(hash), key);
             let limit = if route.shape.is_reseeded() { usize::MAX } else { MAX_CHILDREN };
             // SAFETY: the bucket belongs to this table, which is borrowed exclusively.
             match unsafe { bucket::push(route.bucket(index), tag, raw, limit, &mut self.bytes) } {
@@ -257,16 +260,20 @@ impl<S: Slot> Table<S> {
         (other.shape.depth() == depth).then_some(other.id)
     }
 
+    /// Readies a segment for losing its buckets, which it leaves to the caller, with how many entries there are.
+    fn vacate(&mut self, id: SegmentId) -> (Route, usize) {
+        self.thaw_segment(id);
+        self.drop_minima(id);
+        let segment = &mut self.segments[id];
+        (segment.route, std::mem::take(&mut segment.len) as usize)
+    }
+
     /// Takes the entries of a segment out, leaving it without buckets.
     fn gather(&mut self, id: SegmentId, into: &mut Vec<Loose>) {
-        self.thaw_segment(id);
-        let segment = &mut self.segments[id];
-        let (route, seed) = (segment.route, self.seed);
-        into.reserve(segment.len as usize);
-        segment.len = 0;
-        self.drop_minima(id);
+        let ((route, len), seed) = (self.vacate(id), self.seed);
+        into.reserve(len);
         let first = into.len();
-        dismantle(route, &mut self.bytes, |entry| into.push(Loose { entry, hash: 0 }));
+        dismantle(route, &mut self.bytes, |_, entry, _| into.push(Loose { entry, hash: 0 }));
         // All are looked at, for their hash: most of a step's time is this wait, so it overlaps.
         let prefetch = |loose: &Loose| crate::ds::prefetch::read(loose.entry);
         into[first..].iter().take(ENTRIES_AHEAD).for_each(prefetch);
@@ -274,6 +281,23 @@ impl<S: Slot> Table<S> {
             into.get(at + ENTRIES_AHEAD).into_iter().for_each(prefetch);
             into[at].take_hash::<S>(seed);
         }
+    }
+
+    /// As [`gather`](Self::gather), for a shape of which `nearness` says where entries belong: few are looked at.
+    fn gather_near(&mut self, id: SegmentId, to: Shape, nearness: Nearness) -> Vec<Placed> {
+        let ((route, len), seed, skip) = (self.vacate(id), self.seed, u32::from(self.skip));
+        let look = |entry| {
+            let mut loose = Loose { entry, hash: 0 };
+            loose.take_hash::<S>(seed);
+            to.place_at(loose.hash << skip)
+        };
+        let mut entries = Vec::with_capacity(len);
+        dismantle(route, &mut self.bytes, |bucket, entry, tag| {
+            let place = nearness.bucket(bucket, tag).map_or_else(|| look(entry), |bucket| (bucket, tag));
+            debug_assert!(place == look(entry), "bucket and tag tell the place");
+            entries.push(Placed::new(entry, place));
+        });
+        entries
     }
 
     /// An entry to be put in by [`build`](Self::build).
@@ -291,31 +315,50 @@ impl<S: Slot> Table<S> {
         reseeded: bool,
     ) -> Route {
         let shape = Shape::new(buckets, depth, reseeded);
-        let mut bytes = self.bytes;
-        let route = if reseeded {
-            let locate = |loose: &Loose| {
-                // SAFETY: `entries` are the table's own, stored as `S`.
-                let key = unsafe { peek::<S>(&loose.entry) }.key();
-                shape.locate(&self.seed, self.relative(loose.hash), loose.hash, key)
-            };
-            lay_out(entries, id, shape, usize::MAX, locate, &mut bytes)
-        } else {
+        let placed = |loose: &Loose| match reseeded {
+            true => self.place_anew(loose.entry, shape),
             // The entries are not looked at.
-            let locate = |loose: &Loose| (shape.bucket_at(self.relative(loose.hash)), loose.hash as u8);
-            lay_out(entries, id, shape, bucket::room_of(MAX_CHILDREN), locate, &mut bytes)
+            false => Placed::new(loose.entry, shape.place_at(self.relative(loose.hash))),
         };
-        self.bytes = bytes;
-        route.unwrap_or_else(|| self.build(entries, id, buckets, depth, true))
+        let entries = entries.iter().map(placed).collect();
+        self.settle(entries, id, shape)
+    }
+
+    /// As [`build`](Self::build), for entries that have their places in that shape.
+    fn settle(&mut self, mut entries: Vec<Placed>, id: SegmentId, mut shape: Shape) -> Route {
+        loop {
+            let most = if shape.is_reseeded() { usize::MAX } else { bucket::room_of(MAX_CHILDREN) };
+            if let Some(route) = lay_out(&entries, id, shape, most, &mut self.bytes) {
+                return route;
+            }
+            shape = Shape::new(shape.buckets(), shape.depth(), true);
+            entries.iter_mut().for_each(|placed| *placed = self.place_anew(placed.entry, shape));
+        }
+    }
+
+    /// Where the entry belongs in a re-seeded segment, by its key.
+    fn place_anew(&self, entry: *mut u8, shape: Shape) -> Placed {
+        // SAFETY: entries that are moved are the table's own, stored as `S`.
+        let key = unsafe { peek::<S>(&entry) }.key();
+        Placed::new(entry, shape.locate(&self.seed, 0, key))
     }
 
     /// Gives a segment another size or kind.
     fn rebuild(&mut self, id: SegmentId, buckets: usize, reseeded: bool) {
-        let mut entries = Vec::new();
+        self.thaw_segment(id);
         let had_deadlines = self.segments[id].minima.is_some();
-        let depth = self.segments[id].route.shape.depth();
-        self.gather(id, &mut entries);
-        let route = self.build(&entries, id, buckets, depth, reseeded);
-        self.install(route, entries.len(), had_deadlines);
+        let old = self.segments[id].route.shape;
+        let shape = Shape::new(buckets, old.depth(), reseeded);
+        let (route, len) = if let Some(nearness) = Nearness::new(old, shape) {
+            let entries = self.gather_near(id, shape, nearness);
+            let len = entries.len();
+            (self.settle(entries, id, shape), len)
+        } else {
+            let mut entries = Vec::new();
+            self.gather(id, &mut entries);
+            (self.build(&entries, id, buckets, old.depth(), reseeded), entries.len())
+        };
+        self.install(route, len, had_deadlines);
     }
 
     /// Makes `route` the buckets of its segment, which hold `len` entries.

@@ -4,12 +4,17 @@
 //! equally (multiply-shift of the next 28 hash bits), so bucket `b` of `n` starts at a position:
 //!
 //! ```text
-//!  hash    ┌────────────┬───────────┬──────────────────────────────┬───────────────┬──────────┐
-//!          │ shard      │ segment   │ bucket = bits × n >> 28      │ …             │ tag      │
-//!          │ skip bits  │ depth     │ 28 bits                      │               │ low byte │
-//!          └────────────┴───────────┴──────────────────────────────┴───────────────┴──────────┘
-//!           ╰─── at most 24 bits ──╯                                ╰─ 12 bits at least ─╯
+//!  hash    ┌────────────┬───────────┬──────────────────────────────┬──────────────────────────┐
+//!          │ shard      │ segment   │ bucket = bits × n >> 28      │ …                        │
+//!          │ skip bits  │ depth     │ 28 bits, 5 │ tag │           │ 12 bits at least         │
+//!          └────────────┴───────────┴──────────────────────────────┴──────────────────────────┘
+//!           ╰─── at most 24 bits ──╯
 //! ```
+//!
+//! The *tag* is the eight of these bits behind the first five. A bucket of 32 or more covers 2²³ values of the bits or less,
+//! so its number and the tag tell the first thirteen bits of an entry: enough to find its bucket in a segment of another size
+//! without a look at the key, but for one in two hundred ([`Nearness`]). For a lookup they are as good as other bits at 32
+//! buckets, and worth seven of them at 64.
 //!
 //! Because skip + depth ≤ 24, every boundary between buckets has its low twelve bits zero: a SCAN cursor
 //! needs the upper 52 bits of a position only.
@@ -34,6 +39,8 @@ use std::ptr::NonNull;
 pub(super) const MAX_PREFIX_BITS: u32 = 24;
 /// Bits that select the bucket in a segment.
 const BUCKET_BITS: u32 = 28;
+/// Of these, those behind the tag.
+const FINE_BITS: u32 = 15;
 /// Buckets of a segment that has just split, and of one that splits next.
 pub(super) const SMALL: usize = 32;
 pub(super) const LARGE: usize = 64;
@@ -72,7 +79,24 @@ impl Shape {
     /// The bucket of a position, given relative to the table (shard bits shifted out).
     #[inline]
     pub(super) fn bucket_at(self, relative: u64) -> usize {
-        let bits = (relative << self.depth()) >> (64 - BUCKET_BITS);
+        self.bucket_of(self.bits_of(relative))
+    }
+
+    /// Bucket and tag of a position, as above, if the segment is not re-seeded.
+    #[inline]
+    pub(super) fn place_at(self, relative: u64) -> (usize, u8) {
+        let bits = self.bits_of(relative);
+        (self.bucket_of(bits), (bits >> FINE_BITS) as u8)
+    }
+
+    /// What selects the bucket.
+    #[inline]
+    fn bits_of(self, relative: u64) -> u64 {
+        (relative << self.depth()) >> (64 - BUCKET_BITS)
+    }
+
+    #[inline]
+    fn bucket_of(self, bits: u64) -> usize {
         ((bits * self.buckets() as u64) >> BUCKET_BITS) as usize
     }
 
@@ -84,20 +108,52 @@ impl Shape {
         u128::from(start) + (u128::from(bits) << (64 - BUCKET_BITS - self.depth()))
     }
 
-    /// Bucket and tag of a key. `hash` is the key's hash under `seed`, `relative` the same without shard bits.
+    /// Bucket and tag of a key. `relative` is the key's hash under `seed` without shard bits.
     #[inline]
-    pub(super) fn locate(self, seed: &HashSeed, relative: u64, hash: u64, key: &[u8]) -> (usize, u8) {
+    pub(super) fn locate(self, seed: &HashSeed, relative: u64, key: &[u8]) -> (usize, u8) {
         if self.is_reseeded() {
             let sip = seed.sip(key);
-            let bits = sip >> (64 - BUCKET_BITS);
-            return (((bits * self.buckets() as u64) >> BUCKET_BITS) as usize, sip as u8);
+            return (self.bucket_of(sip >> (64 - BUCKET_BITS)), sip as u8);
         }
-        (self.bucket_at(relative), hash as u8)
+        self.place_at(relative)
     }
 
     /// Deadline minima that such a segment keeps: one a bucket, or one for all.
     pub(super) fn minima(self) -> usize {
         if self.is_reseeded() { 1 } else { self.buckets() }
+    }
+}
+
+/// Where entries of a segment belong when it gets another size, as far as bucket and tag say; the depth is the same.
+#[derive(Clone, Copy)]
+pub(super) struct Nearness {
+    /// How many 2⁻¹³ of the segment a bucket covers, as a number with 32 binary places.
+    reach: u64,
+    /// Buckets of the new size.
+    buckets: u64,
+}
+
+impl Nearness {
+    /// `None` if they don't say enough.
+    pub(super) fn new(from: Shape, to: Shape) -> Option<Nearness> {
+        debug_assert_eq!(from.depth(), to.depth());
+        let tells = from.buckets() >= SMALL && !from.is_reseeded() && !to.is_reseeded();
+        let reach = (1 << (BUCKET_BITS - FINE_BITS + 32)) / from.buckets() as u64;
+        tells.then_some(Nearness { reach, buckets: to.buckets() as u64 })
+    }
+
+    /// The new bucket of an entry with this tag in this bucket; `None` when a boundary between two is too near.
+    #[inline]
+    pub(super) fn bucket(self, bucket: usize, tag: u8) -> Option<usize> {
+        const ONE: u64 = 1 << BUCKET_BITS;
+        // The first of the 2⁻¹³ that the bucket reaches into, or one below. It reaches into 256 at most where these begin
+        // where it begins, and into 207 otherwise, so one of them has this tag. Nothing wraps but what is meant to.
+        let first = (bucket as u64).wrapping_mul(self.reach) >> 32;
+        let part = first.wrapping_add(u64::from(tag.wrapping_sub(first as u8)));
+        // All of that part must belong into the same bucket.
+        let start = (part << FINE_BITS).wrapping_mul(self.buckets);
+        let width = self.buckets << FINE_BITS;
+        (start % ONE <= ONE.wrapping_sub(width)).then_some((start >> BUCKET_BITS) as usize)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Entries are blobs with an inline value, so the tests cover moving and freeing real allocations too; run
 //! them under AddressSanitizer to see use after free.
 
+use super::segment::{Nearness, SMALL, Shape};
 use super::*;
 use crate::ds::blob::{Blob, Payload};
 use proptest::prelude::*;
@@ -63,7 +64,7 @@ fn check(table: &Entries) {
             table.for_each_in_bucket(bucket, |entry| {
                 in_segment += 1;
                 let hash = table.seed.hash(entry.key());
-                assert_eq!(shape.locate(&table.seed, table.relative(hash), hash, entry.key()).0, at);
+                assert_eq!(shape.locate(&table.seed, table.relative(hash), entry.key()).0, at);
                 assert_eq!(table.route(hash).unwrap().id.index(), id);
                 if let Some(deadline) = entry.deadline() {
                     let minima = segment.minima.as_ref().expect("a volatile entry is noted");
@@ -96,6 +97,37 @@ fn scan(table: &Entries, start: u64, mut between: impl FnMut(u64)) -> Vec<u64> {
         }
     }
     seen
+}
+
+#[test]
+fn bucket_and_tag_tell_the_bucket_in_another_size() {
+    let mut state = 1;
+    for (from, to) in [(32, 40), (40, 48), (48, 56), (56, 64), (64, 56), (40, 32), (32, 16), (33, 61)] {
+        for depth in [0, 1, 24] {
+            let (from, to) = (Shape::new(from, depth, false), Shape::new(to, depth, false));
+            let nearness = Nearness::new(from, to).unwrap();
+            // Anywhere, and at the edges of buckets.
+            let edges = [from, to].into_iter().flat_map(|shape| {
+                (0..shape.buckets()).flat_map(move |bucket| {
+                    let edge = shape.boundary(0, bucket) as u64;
+                    [edge, edge.wrapping_sub(1) & u64::MAX >> depth]
+                })
+            });
+            let anywhere = std::iter::repeat_with(|| walk::mix(&mut state)).take(20_000);
+            let mut unknown = 0;
+            for position in edges.chain(anywhere) {
+                let (bucket, tag) = from.place_at(position);
+                match nearness.bucket(bucket, tag) {
+                    Some(bucket) => assert_eq!((bucket, tag), to.place_at(position)),
+                    None => unknown += 1,
+                }
+            }
+            assert!(unknown < 400, "{unknown}: {from:?} to {to:?}");
+        }
+    }
+    let (small, large) = (Shape::new(SMALL / 2, 0, false), Shape::new(SMALL, 0, false));
+    assert!(Nearness::new(small, large).is_none());
+    assert!(Nearness::new(Shape::new(SMALL, 0, true), large).is_none());
 }
 
 #[test]
