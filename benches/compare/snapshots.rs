@@ -54,10 +54,12 @@ fn is_saving(text: &str) -> bool {
     running.iter().any(|field| text.contains(field))
 }
 
-fn wait_for_snapshot(instance: &Instance) {
+/// Waits until nothing is being written any more, neither by the server nor, of what it has written before, by the system.
+fn settle(instance: &Instance) {
     while is_saving(&instance.connect().ask("INFO persistence")) {
         std::thread::sleep(LOOK);
     }
+    rustix::fs::sync();
 }
 
 fn speed(peers: &[&Peer], keys: u64, logged: u64) {
@@ -125,7 +127,7 @@ fn waits(peers: &[&Peer], keys: u64, time: Duration) {
             &["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--appendfsync", "no"],
         );
         fill(instance.addr, keys, VALUE_BYTES, &[]);
-        wait_for_snapshot(&instance);
+        settle(&instance);
         let mut row = |what: &str, began: Option<&str>| {
             if let Some(command) = began {
                 instance.connect().ask(command);
@@ -145,6 +147,7 @@ fn waits(peers: &[&Peer], keys: u64, time: Duration) {
         let mut builder = instance.connect();
         Collection::Hash.build(&mut builder, "bighash", keys);
         Collection::Zset.build(&mut builder, "bigzset", keys);
+        settle(&instance);
         row("nothing, big values", None);
         row("BGSAVE of big values", Some("BGSAVE"));
         row("rewrite of big values", Some("BGREWRITEAOF"));

@@ -18,11 +18,13 @@ use crate::ds;
 use crate::ds::table::Arriving;
 use crate::keyspace::entry::{StringRef, facts_of, string_of};
 use crate::keyspace::{DbIndex, Key, LockSet, ShardId};
-use crate::value::{Facts, LongString};
+use crate::value::Facts;
 
 /// With several shards: how many keys may be locked ahead of the requests that need them. More would be in the way of
 /// other workers more often than it helps this one.
 const KEYS_AHEAD_MAX: usize = 16;
+/// Of shorter strings the processor has fetched the end when it has copied the beginning.
+const LONG_STRING_BYTES: usize = 256;
 /// Lines of a long string that are fetched ahead. The processor itself sees where a copy goes, but only behind its first lines, and
 /// not into the next page.
 const LINES_AHEAD: usize = 8;
@@ -64,22 +66,28 @@ impl Executor<'_> {
         }
     }
 
-    /// The string under a key, if it is a long one, which lies elsewhere than its entry.
-    fn long_string(&self, db: DbIndex, key: &Key<'_>) -> Option<&LongString> {
-        match string_of(self.view.look(db, *key)?)? {
-            StringRef::Long(long) => Some(long),
-            StringRef::Inline(_) => None,
+    /// The string under a key, if there is more of it than comes with its entry.
+    fn long_string(&self, db: DbIndex, key: &Key<'_>) -> Option<StringRef<'_>> {
+        let string = string_of(self.view.look(db, *key)?)?;
+        match string {
+            StringRef::Inline(bytes) if bytes.len() < LONG_STRING_BYTES => None,
+            string => Some(string),
         }
     }
 
     /// Asks for long strings: for what leads to them, and when it is there, for how they begin and the page in which they end.
     fn prefetch_strings(&self, db: DbIndex, keys: &[Key<'_>]) {
         for keys in keys.chunks(STRINGS_AT_ONCE) {
-            let strings: SmallVec<[&LongString; STRINGS_AT_ONCE]> =
+            let strings: SmallVec<[StringRef<'_>; STRINGS_AT_ONCE]> =
                 keys.iter().filter_map(|key| self.long_string(db, key)).collect();
-            strings.iter().for_each(|string| ds::prefetch::read(Arc::as_ptr(string)));
-            for bytes in strings {
-                bytes.chunks(LINE_BYTES).take(LINES_AHEAD).for_each(|line| ds::prefetch::read(line.as_ptr()));
+            for string in &strings {
+                if let StringRef::Long(long) = string {
+                    ds::prefetch::read(Arc::as_ptr(long));
+                }
+            }
+            for bytes in strings.into_iter().map(StringRef::bytes) {
+                let lines = bytes.chunks(LINE_BYTES).take(LINES_AHEAD);
+                lines.for_each(|line| ds::prefetch::read(line.as_ptr()));
                 bytes.last().into_iter().for_each(|end| ds::prefetch::read(end));
             }
         }
