@@ -11,7 +11,7 @@
 //!
 //! Settings are compiled in ([`MALLOC_CONF`]), because jemalloc reads them before `main`:
 //! - `dirty_decay_ms:1000,muzzy_decay_ms:0`: freed pages go back to the system after about a second;
-//! - `background_thread:true`: also when nobody allocates (the thread sleeps when there is nothing to do);
+//! - `background_thread:true`: also when nobody allocates (the thread sleeps when there is nothing to do), and in steps (`steps`);
 //! - `narenas:4`: the default of four per CPU wastes memory in a container; threads of one arena seldom
 //!   meet, because each has a cache of its own.
 //!
@@ -22,6 +22,7 @@
 mod code;
 mod counters;
 mod size_class;
+mod steps;
 
 pub use code::give_back_startup_code;
 pub use size_class::size_class;
@@ -168,15 +169,16 @@ pub fn purge() -> io::Result<()> {
     call(c"arena.4096.purge")
 }
 
-/// Adapts jemalloc to the number of worker threads: one background thread for up to four workers, and so on.
-/// The number of arenas can't be changed at run time.
+/// Adapts jemalloc to the number of worker threads: one background thread for up to four workers, and so on. From then on pages go back
+/// to the system in steps that workers hardly notice. The number of arenas can't be changed at run time.
 ///
 /// # Errors
 /// What jemalloc says; on systems without background threads, that it knows no such setting.
 pub fn configure(workers: usize) -> io::Result<()> {
     let threads = workers.div_ceil(4).max(1);
     // SAFETY: the setting is a `size_t`, which `usize` is.
-    unsafe { ctl::raw::write(b"max_background_threads\0", threads) }.map_err(refused)
+    unsafe { ctl::raw::write(b"max_background_threads\0", threads) }.map_err(refused)?;
+    steps::install(ctl::arenas::narenas::read().map_err(refused)?)
 }
 
 /// The crate's error has no `Error` impl without its `use_std` feature.

@@ -1,0 +1,144 @@
+//! Freed pages go back to the system in steps, and between two of them whoever waits for the processor may have it.
+//!
+//! ```text
+//! as jemalloc does it    madvise · madvise · madvise · …           milliseconds, before a worker that wakes gets the CPU
+//! here                   madvise ≤ 2 MB · yield · madvise ≤ 2 MB · yield · …
+//! ```
+//!
+//! jemalloc's background thread gives back what has not been used for a second: hundreds of megabytes when a big value is gone.
+//! A scheduler lets it have its share in one piece, until the clock ticks, which is 4 ms; the worker that a client waits for gets its
+//! turn behind that. So the arenas get a hook of our own for this one act, and keep jemalloc's for all others.
+//!
+//! The hook runs without any of jemalloc's locks that an allocation takes: extents wait in a list of their own while they are given
+//! back. It neither allocates nor unwinds.
+
+use std::ffi::{CString, c_uint, c_void};
+use std::io;
+use std::ptr::null_mut;
+use std::sync::OnceLock;
+use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
+
+/// Pages of so many bytes go at once: about 0.1 ms. Steps end where huge pages do, so none has to be split.
+const STEP_BYTES: usize = 2 << 20;
+
+/// What the arenas use from [`install`] on.
+static HOOKS: OnceLock<extent_hooks_t> = OnceLock::new();
+
+/// Has all arenas give back pages in steps. Once is enough; more does no harm.
+///
+/// # Errors
+/// What jemalloc says; none is expected.
+pub(super) fn install(arenas: c_uint) -> io::Result<()> {
+    for arena in 0..arenas {
+        let theirs = exchange_hooks(arena, null_mut())?;
+        let ours = HOOKS.get_or_init(|| {
+            // SAFETY: an arena's hooks are a table that lives and stays as it is while the arena does, which is for ever.
+            let theirs = unsafe { *theirs };
+            // Without `dalloc` and `decommit` address space is kept, which is jemalloc's own choice on this system.
+            extent_hooks_t { dalloc: None, decommit: None, purge_forced: Some(give_back), ..theirs }
+        });
+        let ours = std::ptr::from_ref(ours).cast_mut();
+        if theirs != ours {
+            exchange_hooks(arena, ours)?;
+        }
+    }
+    Ok(())
+}
+
+/// The hooks of an arena, which get replaced by `new` unless that is null.
+fn exchange_hooks(arena: c_uint, mut new: *mut extent_hooks_t) -> io::Result<*mut extent_hooks_t> {
+    let name = CString::new(format!("arena.{arena}.extent_hooks"))?;
+    let mut old: *mut extent_hooks_t = null_mut();
+    let mut size = size_of_val(&old);
+    let (new, new_size) = if new.is_null() { (null_mut(), 0) } else { ((&raw mut new).cast(), size) };
+    // SAFETY: the control reads and writes one pointer, and both places hold one. jemalloc writes through the hooks' pointer
+    // never, so a shared static may stand behind it; the static lives for ever.
+    let code = unsafe { mallctl(name.as_ptr(), (&raw mut old).cast(), &raw mut size, new, new_size) };
+    if code == 0 { Ok(old) } else { Err(io::Error::from_raw_os_error(code)) }
+}
+
+/// jemalloc's `purge_forced`: the pages behind `start + offset`, `len` bytes of them, are read as zeros afterwards. `true` means that
+/// this failed.
+unsafe extern "C" fn give_back(
+    _: *mut extent_hooks_t,
+    start: *mut c_void,
+    _: usize,
+    offset: usize,
+    len: usize,
+    _: c_uint,
+) -> bool {
+    for (at, step) in steps(start.addr() + offset, len) {
+        // SAFETY: jemalloc owns these pages, whole ones, mapped privately and without a file, and nobody uses them.
+        let code = unsafe { libc::madvise(start.with_addr(at), step, libc::MADV_DONTNEED) };
+        if code != 0 {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+/// Address and length of each step.
+fn steps(start: usize, len: usize) -> impl Iterator<Item = (usize, usize)> {
+    let end = start + len;
+    std::iter::successors(Some(start), |at| Some(at - at % STEP_BYTES + STEP_BYTES))
+        .take_while(move |&at| at < end)
+        .map(move |at| (at, (at - at % STEP_BYTES + STEP_BYTES).min(end) - at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Hook = unsafe extern "C" fn(*mut extent_hooks_t, *mut c_void, usize, usize, usize, c_uint) -> bool;
+
+    #[test]
+    fn steps_cover_all_and_end_where_huge_pages_do() {
+        const MB: usize = 1 << 20;
+        assert_eq!(steps(2 * MB, 0).count(), 0);
+        assert_eq!(steps(2 * MB, 4096).collect::<Vec<_>>(), [(2 * MB, 4096)]);
+        assert_eq!(steps(3 * MB, MB).collect::<Vec<_>>(), [(3 * MB, MB)]);
+        assert_eq!(steps(3 * MB, 4 * MB).collect::<Vec<_>>(), [(3 * MB, MB), (4 * MB, 2 * MB), (6 * MB, MB)]);
+    }
+
+    #[test]
+    fn pages_given_back_are_zeros_and_their_neighbours_as_before() {
+        const PAGE: usize = 4096;
+        const LEN: usize = 5 << 20;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping at an address of the system's choice; nobody else knows it.
+        let start = unsafe { libc::mmap(null_mut(), LEN, access, kind, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED);
+        // SAFETY: the mapping is that long, writable, and this is the only reference.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(start.cast::<u8>(), LEN) };
+        bytes.fill(7);
+        // SAFETY: whole pages within the mapping; `bytes` is read only behind this.
+        assert!(!unsafe { give_back(null_mut(), start, LEN, PAGE, LEN - 2 * PAGE, 0) });
+        let (before, rest) = bytes.split_at(PAGE);
+        let (given_back, behind) = rest.split_at(LEN - 2 * PAGE);
+        assert!(before.iter().chain(behind).all(|&byte| byte == 7));
+        assert!(given_back.iter().all(|&byte| byte == 0));
+        // SAFETY: the mapping made above; nothing refers to it any more.
+        assert_eq!(unsafe { libc::munmap(start, LEN) }, 0);
+    }
+
+    #[test]
+    fn all_arenas_use_the_hook_and_go_on() {
+        let arenas = tikv_jemalloc_ctl::arenas::narenas::read().unwrap().min(4);
+        for _ in 0..2 {
+            install(arenas).unwrap();
+        }
+        for arena in 0..arenas {
+            let hooks = exchange_hooks(arena, null_mut()).unwrap();
+            // SAFETY: the table lives for ever.
+            assert!(unsafe {
+                (*hooks).purge_forced.is_some_and(|hook| std::ptr::fn_addr_eq(hook, give_back as Hook))
+            });
+        }
+        let big = vec![1_u8; 32 << 20];
+        drop(big);
+        super::super::purge().unwrap();
+        assert!(vec![0_u8; 32 << 20].iter().all(|&byte| byte == 0));
+    }
+}
