@@ -1,17 +1,20 @@
 //! Freed pages go back to the system in steps, and between two of them whoever waits for the processor may have it.
 //!
 //! ```text
-//! as jemalloc does it    madvise · madvise · madvise · …           milliseconds, before a worker that wakes gets the CPU
-//! here                   madvise ≤ 2 MB · yield · madvise ≤ 2 MB · yield · …
+//! as jemalloc does it    merge · merge · … · madvise · madvise · …                       milliseconds, in one piece
+//! here                   256 merges · yield · … · madvise ≤ 2 MB · yield · madvise · …   0.1 ms, and again 0.1 ms
 //! ```
 //!
-//! jemalloc's background thread gives back what has not been used for a second: hundreds of megabytes when a big value is gone.
-//! A scheduler lets it have its share in one piece, until the clock ticks, which is 4 ms; the worker that a client waits for gets its
-//! turn behind that. So the arenas get a hook of our own for this one act, and keep jemalloc's for all others.
+//! jemalloc's background thread gives back what has not been used for a second: hundreds of megabytes when a big value is gone. First
+//! it merges neighbours, which were left apart when they were freed; then it tells the system. A scheduler lets it have its share in one piece,
+//! until the clock ticks, which is 4 ms; the worker that a client waits for gets its turn behind that. So the arenas get hooks of our
+//! own for these two acts, and keep jemalloc's for all others.
 //!
-//! The hook runs without any of jemalloc's locks that an allocation takes: extents wait in a list of their own while they are given
-//! back. It neither allocates nor unwinds.
+//! Pages are given back while no lock is held that an allocation takes: the extents wait in a list of their own. Merging holds that of
+//! the arena's free extents, so a worker that needs a new slab just then waits for the rest of this run of neighbours, as it would
+//! without the yield; all others get the processor. The hooks neither allocate nor unwind.
 
+use std::cell::Cell;
 use std::ffi::{CString, c_uint, c_void};
 use std::io;
 use std::ptr::null_mut;
@@ -21,8 +24,11 @@ use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
 /// Pages of so many bytes go at once: about 0.1 ms. Steps end where huge pages do, so none has to be split.
 const STEP_BYTES: usize = 2 << 20;
 
-/// What the arenas use from [`install`] on.
-static HOOKS: OnceLock<extent_hooks_t> = OnceLock::new();
+/// jemalloc's background thread offers the processor behind so many merges.
+const MERGES: u32 = 256;
+
+/// jemalloc's own hooks, and what the arenas use from [`install`] on.
+static HOOKS: OnceLock<(extent_hooks_t, extent_hooks_t)> = OnceLock::new();
 
 /// Has all arenas give back pages in steps. Once is enough; more does no harm.
 ///
@@ -31,11 +37,19 @@ static HOOKS: OnceLock<extent_hooks_t> = OnceLock::new();
 pub(super) fn install(arenas: c_uint) -> io::Result<()> {
     for arena in 0..arenas {
         let theirs = exchange_hooks(arena, null_mut())?;
-        let ours = HOOKS.get_or_init(|| {
+        let (_, ours) = HOOKS.get_or_init(|| {
             // SAFETY: an arena's hooks are a table that lives and stays as it is while the arena does, which is for ever.
             let theirs = unsafe { *theirs };
+            let merge = theirs.merge.is_some().then_some(merge as _);
             // Without `dalloc` and `decommit` address space is kept, which is jemalloc's own choice on this system.
-            extent_hooks_t { dalloc: None, decommit: None, purge_forced: Some(give_back), ..theirs }
+            let ours = extent_hooks_t {
+                dalloc: None,
+                decommit: None,
+                purge_forced: Some(give_back),
+                merge,
+                ..theirs
+            };
+            (theirs, ours)
         });
         let ours = std::ptr::from_ref(ours).cast_mut();
         if theirs != ours {
@@ -55,6 +69,56 @@ fn exchange_hooks(arena: c_uint, mut new: *mut extent_hooks_t) -> io::Result<*mu
     // never, so a shared static may stand behind it; the static lives for ever.
     let code = unsafe { mallctl(name.as_ptr(), (&raw mut old).cast(), &raw mut size, new, new_size) };
     if code == 0 { Ok(old) } else { Err(io::Error::from_raw_os_error(code)) }
+}
+
+/// jemalloc's `merge`: makes one extent of two neighbours. `true` means that this failed.
+unsafe extern "C" fn merge(
+    hooks: *mut extent_hooks_t,
+    first: *mut c_void,
+    first_size: usize,
+    second: *mut c_void,
+    second_size: usize,
+    is_committed: bool,
+    arena: c_uint,
+) -> bool {
+    offer_behind_merges();
+    let Some(theirs) = HOOKS.get().and_then(|(theirs, _)| theirs.merge) else { return true };
+    // SAFETY: what jemalloc would have called with these arguments.
+    unsafe { theirs(hooks, first, first_size, second, second_size, is_committed, arena) }
+}
+
+/// On jemalloc's background thread, now and then.
+fn offer_behind_merges() {
+    thread_local! {
+        /// Merges until the next offer; `None` on all other threads, and before the first merge on any.
+        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+        static IS_ASKED: Cell<bool> = const { Cell::new(false) };
+    }
+    if !IS_ASKED.replace(true) && is_background_thread() {
+        LEFT.set(Some(MERGES));
+    }
+    match LEFT.get() {
+        None => {}
+        Some(0) => {
+            LEFT.set(Some(MERGES));
+            std::thread::yield_now();
+        }
+        Some(left) => LEFT.set(Some(left - 1)),
+    }
+}
+
+/// Whether jemalloc started this thread: it gives it a name.
+#[cfg(target_os = "linux")]
+fn is_background_thread() -> bool {
+    let mut name = [0_u8; 16];
+    // SAFETY: the kernel writes at most 16 bytes. What would return a string allocates, which a hook must not.
+    let code = unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    code == 0 && name.starts_with(b"jemalloc_bg_thd\0")
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_background_thread() -> bool {
+    false
 }
 
 /// jemalloc's `purge_forced`: the pages behind `start + offset`, `len` bytes of them, are read as zeros afterwards. `true` means that
