@@ -2,12 +2,13 @@
 //!
 //! One connection sends a few SETs and does not wait; another then sends PING and does. So a PING never waits for
 //! more than those few, and for whatever the server does beside. The same is done again with keys that are
-//! there already: what is longest then is the machine's own.
+//! there already: what is longest then is the machine's own. The client sits on the server's CPU ([`machine::on_server_cpu`]).
 
 use std::time::{Duration, Instant};
 
 use crate::Plan;
 use crate::client::{key, request, value};
+use crate::machine;
 use crate::report::Table;
 use crate::server::Instance;
 
@@ -15,11 +16,15 @@ use crate::server::Instance;
 const AHEAD: u64 = 16;
 
 pub fn run(plan: &Plan) {
+    machine::on_server_cpu(|| compare(plan));
+}
+
+fn compare(plan: &Plan) {
     let keys = if plan.quick { 1_000_000 } else { 10_000_000 };
     let mut table =
         Table::new(["server", "growing: max µs", "p99.99", "p99", "overwriting: max µs", "p99.99", "p99"]);
     for peer in &plan.peers {
-        let instance = peer.start();
+        let instance = peer.start_here(&[]);
         let mut cells = vec![peer.name.clone()];
         for _ in ["growing", "overwriting"] {
             let mut waits = waits(&instance, keys);

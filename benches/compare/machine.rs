@@ -33,6 +33,16 @@ pub fn move_to(cpu: usize) {
     let _ = sched_setaffinity(None, &only(cpu));
 }
 
+/// Runs `work` on the servers' CPU, and what it starts as well. So the client is in nobody's way who runs on the others: on a machine
+/// of which all CPUs are busy, a program that does nothing but look at the clock may see it stand still for 8 ms. What is in the way
+/// of a server here is the server's own.
+pub fn on_server_cpu<T>(work: impl FnOnce() -> T) -> T {
+    move_to(SERVER_CPU);
+    let result = work();
+    move_to(CLIENT_CPU);
+    result
+}
+
 /// Moves a process that runs already.
 pub fn move_process(pid: u32, cpu: usize) {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return };

@@ -81,10 +81,7 @@ impl Peer {
 
     /// An empty server on the servers' CPU.
     pub fn start(&self) -> Instance {
-        machine::move_to(machine::SERVER_CPU);
-        let instance = self.start_here(&[]);
-        machine::move_to(machine::CLIENT_CPU);
-        instance
+        machine::on_server_cpu(|| self.start_here(&[]))
     }
 
     /// An empty server on the CPUs of this thread.

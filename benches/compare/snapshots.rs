@@ -36,10 +36,7 @@ pub fn run(plan: &Plan) {
 }
 
 fn start(peer: &Peer, options: &[&str]) -> Instance {
-    machine::move_to(machine::SERVER_CPU);
-    let instance = peer.start_here(&[&OPTIONS[..], options].concat());
-    machine::move_to(machine::CLIENT_CPU);
-    instance
+    machine::on_server_cpu(|| peer.start_here(&[&OPTIONS[..], options].concat()))
 }
 
 /// Seconds that a command takes.

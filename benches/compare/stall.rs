@@ -4,8 +4,7 @@
 //! runs behind, as in `growth`. The rest is one request: PINGs are sent from before it is answered until a while after,
 //! since a server may go on freeing memory.
 //!
-//! The client sits on the server's CPU here, which leaves the other ones to whatever else runs on the machine: a program that does nothing
-//! but look at the clock on each of two busy CPUs may well see it stand still for 8 ms. Threads of the server itself are in its way all the more.
+//! The client sits on the server's CPU ([`machine::on_server_cpu`]): threads of the server itself are in its way all the more.
 
 use std::time::{Duration, Instant};
 
@@ -64,9 +63,7 @@ impl Act {
 }
 
 pub fn run(plan: &Plan) {
-    machine::move_to(machine::SERVER_CPU);
-    compare(plan);
-    machine::move_to(machine::CLIENT_CPU);
+    machine::on_server_cpu(|| compare(plan));
 }
 
 fn compare(plan: &Plan) {
