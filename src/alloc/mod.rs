@@ -13,7 +13,8 @@
 //! - `dirty_decay_ms:1000,muzzy_decay_ms:0`: freed pages go back to the system after about a second;
 //! - `background_thread:true`: also when nobody allocates (the thread sleeps when there is nothing to do), and in steps (`steps`);
 //! - `narenas:4`: the default of four per CPU wastes memory in a container; threads of one arena seldom
-//!   meet, because each has a cache of its own.
+//!   meet, because each has a cache of its own;
+//! - `dss:disabled`: memory comes from `mmap` alone.
 //!
 //! `MALLOC_CONF`-style overrides still work: jemalloc reads `_RJEM_MALLOC_CONF` from the environment last.
 
@@ -43,9 +44,9 @@ pub struct CountingJemalloc;
 pub static MALLOC_CONF: Option<&'static c_char> = Some(first_char(CONF));
 
 #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-const CONF: &[u8] = b"dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true,narenas:4\0";
+const CONF: &[u8] = b"dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true,narenas:4,dss:disabled\0";
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-const CONF: &[u8] = b"dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4\0";
+const CONF: &[u8] = b"dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,dss:disabled\0";
 
 const fn first_char(text: &'static [u8]) -> &'static c_char {
     // SAFETY: the text is not empty, lives for ever, and `c_char` is one byte like `u8`.

@@ -12,14 +12,21 @@
 //!
 //! Pages are given back while no lock is held that an allocation takes: the extents wait in a list of their own. Merging holds that of
 //! the arena's free extents, so a worker that needs a new slab just then waits for the rest of this run of neighbours, as it would
-//! without the yield; all others get the processor. The hooks neither allocate nor unwind.
+//! without the yield; all others get the processor.
+//!
+//! The hooks call nothing of jemalloc and neither allocate nor unwind: a thread that has only freed so far, as one does while it begins or
+//! ends, comes here half set up and with a lock, and jemalloc's own `merge`, called as a hook, would set up the rest, for which it
+//! allocates, and wait for that lock.
 
 use std::cell::Cell;
 use std::ffi::{CString, c_uint, c_void};
 use std::io;
 use std::ptr::null_mut;
 use std::sync::OnceLock;
+use tikv_jemalloc_ctl::raw;
 use tikv_jemalloc_sys::{extent_hooks_t, mallctl};
+
+use super::refused;
 
 /// Pages of so many bytes go at once: about 0.1 ms. Steps end where huge pages do, so none has to be split.
 const STEP_BYTES: usize = 2 << 20;
@@ -27,29 +34,29 @@ const STEP_BYTES: usize = 2 << 20;
 /// jemalloc's background thread offers the processor behind so many merges.
 const MERGES: u32 = 256;
 
-/// jemalloc's own hooks, and what the arenas use from [`install`] on.
-static HOOKS: OnceLock<(extent_hooks_t, extent_hooks_t)> = OnceLock::new();
+/// What the arenas use from [`install`] on.
+static HOOKS: OnceLock<extent_hooks_t> = OnceLock::new();
 
-/// Has all arenas give back pages in steps. Once is enough; more does no harm.
+/// Has all arenas give back pages in steps, unless the environment chose another way to get memory. Once is enough; more does no harm.
 ///
 /// # Errors
 /// What jemalloc says; none is expected.
 pub(super) fn install(arenas: c_uint) -> io::Result<()> {
+    if !is_all_mapped()? {
+        return Ok(());
+    }
     for arena in 0..arenas {
         let theirs = exchange_hooks(arena, null_mut())?;
-        let (_, ours) = HOOKS.get_or_init(|| {
+        let ours = HOOKS.get_or_init(|| {
             // SAFETY: an arena's hooks are a table that lives and stays as it is while the arena does, which is for ever.
             let theirs = unsafe { *theirs };
-            let merge = theirs.merge.is_some().then_some(merge as _);
-            // Without `dalloc` and `decommit` address space is kept, which is jemalloc's own choice on this system.
-            let ours = extent_hooks_t {
+            extent_hooks_t {
                 dalloc: None,
                 decommit: None,
                 purge_forced: Some(give_back),
-                merge,
+                merge: Some(merge),
                 ..theirs
-            };
-            (theirs, ours)
+            }
         });
         let ours = std::ptr::from_ref(ours).cast_mut();
         if theirs != ours {
@@ -59,32 +66,38 @@ pub(super) fn install(arenas: c_uint) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether all memory comes from `mmap` and its addresses are kept, as this server's settings have it. Then jemalloc merges all neighbours
+/// that it asks about, and `dalloc` and `decommit` do nothing.
+fn is_all_mapped() -> io::Result<bool> {
+    // SAFETY: the types of these settings are those in jemalloc's manual.
+    let (dss, retain) = unsafe { (raw::read_str(b"opt.dss\0"), raw::read::<bool>(b"opt.retain\0")) };
+    Ok(dss.map_err(refused)?.starts_with(b"disabled") && retain.map_err(refused)?)
+}
+
 /// The hooks of an arena, which get replaced by `new` unless that is null.
 fn exchange_hooks(arena: c_uint, mut new: *mut extent_hooks_t) -> io::Result<*mut extent_hooks_t> {
     let name = CString::new(format!("arena.{arena}.extent_hooks"))?;
     let mut old: *mut extent_hooks_t = null_mut();
     let mut size = size_of_val(&old);
     let (new, new_size) = if new.is_null() { (null_mut(), 0) } else { ((&raw mut new).cast(), size) };
-    // SAFETY: the control reads and writes one pointer, and both places hold one. jemalloc writes through the hooks' pointer
-    // never, so a shared static may stand behind it; the static lives for ever.
+    // SAFETY: the control reads and writes one pointer, and both places hold one. jemalloc never
+    // writes through the hooks' pointer, so a shared static may stand behind it, which lives for ever.
     let code = unsafe { mallctl(name.as_ptr(), (&raw mut old).cast(), &raw mut size, new, new_size) };
     if code == 0 { Ok(old) } else { Err(io::Error::from_raw_os_error(code)) }
 }
 
-/// jemalloc's `merge`: makes one extent of two neighbours. `true` means that this failed.
+/// jemalloc's `merge`: whether two neighbours may *not* become one extent. See [`is_all_mapped`].
 unsafe extern "C" fn merge(
-    hooks: *mut extent_hooks_t,
-    first: *mut c_void,
-    first_size: usize,
-    second: *mut c_void,
-    second_size: usize,
-    is_committed: bool,
-    arena: c_uint,
+    _: *mut extent_hooks_t,
+    _: *mut c_void,
+    _: usize,
+    _: *mut c_void,
+    _: usize,
+    _: bool,
+    _: c_uint,
 ) -> bool {
     offer_behind_merges();
-    let Some(theirs) = HOOKS.get().and_then(|(theirs, _)| theirs.merge) else { return true };
-    // SAFETY: what jemalloc would have called with these arguments.
-    unsafe { theirs(hooks, first, first_size, second, second_size, is_committed, arena) }
+    false
 }
 
 /// On jemalloc's background thread, now and then.
@@ -174,11 +187,12 @@ mod tests {
         // SAFETY: a new mapping at an address of the system's choice; nobody else knows it.
         let start = unsafe { libc::mmap(null_mut(), LEN, access, kind, -1, 0) };
         assert_ne!(start, libc::MAP_FAILED);
-        // SAFETY: the mapping is that long, writable, and this is the only reference.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(start.cast::<u8>(), LEN) };
-        bytes.fill(7);
-        // SAFETY: whole pages within the mapping; `bytes` is read only behind this.
+        // SAFETY: the mapping is that long and writable.
+        unsafe { start.cast::<u8>().write_bytes(7, LEN) };
+        // SAFETY: whole pages within the mapping, to which no reference exists.
         assert!(!unsafe { give_back(null_mut(), start, LEN, PAGE, LEN - 2 * PAGE, 0) });
+        // SAFETY: the mapping is that long and readable, and nobody writes to it any more.
+        let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), LEN) };
         let (before, rest) = bytes.split_at(PAGE);
         let (given_back, behind) = rest.split_at(LEN - 2 * PAGE);
         assert!(before.iter().chain(behind).all(|&byte| byte == 7));
@@ -204,5 +218,27 @@ mod tests {
         drop(big);
         super::super::purge().unwrap();
         assert!(vec![0_u8; 32 << 20].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn threads_that_only_free_wait_for_nobody() {
+        extern "C" fn free(big: *mut c_void) -> *mut c_void {
+            // SAFETY: made below by `into_raw`, and given to this thread alone.
+            drop(unsafe { Box::from_raw(big.cast::<Vec<Vec<u8>>>()) });
+            null_mut()
+        }
+        install(tikv_jemalloc_ctl::arenas::narenas::read().unwrap().min(4)).unwrap();
+        // Of several arenas, where neighbours can be merged.
+        let allocate = || (0..32).map(|_| vec![0_u8; 400_000]).collect::<Vec<_>>();
+        for _ in 0..16 {
+            let given = std::thread::spawn(move || Box::into_raw(Box::new(allocate())).expose_provenance());
+            let given: *mut c_void = std::ptr::with_exposed_provenance_mut(given.join().unwrap());
+            // SAFETY: a thread without Rust's own preparations, which allocate; it takes over what it is given, and is waited for.
+            unsafe {
+                let mut thread = std::mem::zeroed();
+                assert_eq!(libc::pthread_create(&raw mut thread, std::ptr::null(), free, given), 0);
+                assert_eq!(libc::pthread_join(thread, null_mut()), 0);
+            }
+        }
     }
 }
