@@ -16,7 +16,7 @@
 //!
 //! The hooks call nothing of jemalloc and neither allocate nor unwind: a thread that has only freed so far, as one does while it begins or
 //! ends, comes here half set up and with a lock, and jemalloc's own `merge`, called as a hook, would set up the rest, for which it
-//! allocates, and wait for that lock.
+//! allocates, and wait for that lock. Its `alloc` does the same, but only threads that allocate come there, and those are set up.
 
 use std::cell::Cell;
 use std::ffi::{CString, c_uint, c_void};
