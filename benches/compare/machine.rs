@@ -70,7 +70,6 @@ fn only(cpu: usize) -> CpuSet {
     set
 }
 
-/// CPU time of a process so far, in seconds.
 /// CPU time of a process, seconds.
 #[derive(Clone, Copy, Default)]
 pub struct CpuTime {
@@ -102,7 +101,22 @@ pub fn cpu_time(pid: u32) -> CpuTime {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let seconds =
         |field: &str| field.parse::<u64>().unwrap() as f64 / rustix::param::clock_ticks_per_second() as f64;
-    CpuTime { user: seconds(fields[11]), kernel: seconds(fields[12]) }
+    let ticks = CpuTime { user: seconds(fields[11]), kernel: seconds(fields[12]) };
+    // Ticks are as long as a tenth of a short round. Threads that have ended count in them alone.
+    let exact = exact_cpu_seconds(pid).filter(|exact| (exact - ticks.total()).abs() < 0.05);
+    let scale = exact.filter(|_| ticks.total() > 0.0).map_or(1.0, |exact| exact / ticks.total());
+    CpuTime { user: ticks.user * scale, kernel: ticks.kernel * scale }
+}
+
+/// CPU time of the threads of a process, to the nanosecond, where the kernel tells it.
+fn exact_cpu_seconds(pid: u32) -> Option<f64> {
+    let mut seconds = 0.0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let text = read_to_string(thread.path().join("sched")).ok()?;
+        let line = text.lines().find(|line| line.starts_with("se.sum_exec_runtime"))?;
+        seconds += line.rsplit(' ').next()?.parse::<f64>().ok()? / 1000.0;
+    }
+    Some(seconds)
 }
 
 /// Bytes of a process and its children, where each page that several of them share counts once.

@@ -150,6 +150,12 @@ impl Set {
         }
     }
 
+    /// Whether it is a table that contains the member.
+    #[inline]
+    pub fn has_in_table(&self, member: &[u8]) -> bool {
+        matches!(self, Set::Table(table) if table.find(table.seed().hash(member), member).is_some())
+    }
+
     /// Adds a member; whether it is new.
     #[inline]
     pub fn insert(&mut self, member: &[u8], limits: &Limits) -> bool {

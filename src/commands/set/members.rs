@@ -73,9 +73,13 @@ fn counted(effect: Effect, changes: usize) -> Effect {
 }
 
 fn sadd(cx: &mut WriteCx<'_, '_>, req: &Request<'_>, reply: ReplySlot<'_>) -> Outcome {
+    let (key, count) = (req.key(0)?, req.len() - 2);
+    // A member that comes again changes nothing: nothing is opened, let alone copied, for it.
+    if count == 1 && cx.value_suffices::<Set>(key, |set| set.has_in_table(req.arg(2))) {
+        return Ok(reply.count(0));
+    }
     let limits = limits(cx.config);
-    let count = req.len() - 2;
-    let added = cx.edit(req.key(0)?, |entry| {
+    let added = cx.edit(key, |entry| {
         let set = entry.value_or_default::<Set>()?;
         if set.is_empty() {
             *set = Set::for_members(req.arg(2), count, &limits);
