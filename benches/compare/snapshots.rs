@@ -8,7 +8,10 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Plan;
 use crate::batch::{Batch, Kind};
@@ -116,6 +119,13 @@ fn log_load(peer: &Peer, commands: u64) -> f64 {
     seconds(&instance, "DEBUG LOADAOF")
 }
 
+fn at_place<T>(work: impl FnOnce() -> T) -> T {
+    match std::env::var("PLACE").as_deref() {
+        Ok("0") => machine::on_server_cpu(work),
+        _ => work(),
+    }
+}
+
 fn waits(peers: &[&Peer], keys: u64, time: Duration) {
     let mut table = Table::new(["server", "meanwhile", "p50 µs", "p99.9 µs", "longest ms", "for s"]);
     for peer in peers {
@@ -130,7 +140,7 @@ fn waits(peers: &[&Peer], keys: u64, time: Duration) {
                 instance.connect().ask(command);
             }
             let from = Instant::now();
-            let mut waits = beat(&instance, keys, began.is_none().then_some(2 * time));
+            let mut waits = at_place(|| beat(&instance, keys, began.is_none().then_some(2 * time)));
             let took = from.elapsed().as_secs_f64();
             waits.sort_unstable();
             let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize].as_secs_f64();
@@ -179,6 +189,11 @@ impl Line {
         }
     }
 
+    /// What it is to be polled for.
+    fn wanted(&self) -> PollFlags {
+        if self.unsent.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT }
+    }
+
     fn read<'b>(&mut self, buffer: &'b mut [u8]) -> &'b [u8] {
         match self.stream.read(buffer) {
             Ok(len) => {
@@ -193,8 +208,17 @@ impl Line {
     }
 }
 
+/// Sleeps until something has come, until there is room for what is unsent, or until then.
+fn rest(lines: &[&Line], until: Instant) {
+    let time = until.saturating_duration_since(Instant::now());
+    let mut sockets: Vec<PollFd<'_>> = lines.iter().map(|line| PollFd::new(&line.stream, line.wanted())).collect();
+    // One that a signal ends is a short one.
+    let _ = poll(&mut sockets, Some(&Timespec::try_from(time).unwrap()));
+}
+
 /// What each request waited: for that time, or until no snapshot is being written.
 fn beat(instance: &Instance, keys: u64, time: Option<Duration>) -> Vec<Duration> {
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).unwrap();
     let (mut requests, mut asker) = (Line::to(instance), Line::to(instance));
     let number = key("key", 0);
     // A GET is answered by two lines, a SET by one.
@@ -236,6 +260,8 @@ fn beat(instance: &Instance, keys: u64, time: Option<Duration>) -> Vec<Duration>
             told.clear();
             next_look = Instant::now() + LOOK;
         }
+        let next = if is_over { next_look } else { due.min(next_look) };
+        rest(&[&requests, &asker], next);
     }
     waits
 }

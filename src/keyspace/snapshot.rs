@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! cut        all shards locked: a watch on every table (see [`crate::ds::table`]), unlock         microseconds
-//! writer     meets a segment that was not put down yet: drafts it first      ─┐
-//! saver      locks a shard, drafts the next segment, unlocks                 ─┴▶ queue ─▶ saver writes drafts properly
+//! writer     meets a bucket that was not put down yet: drafts it first        ─┐
+//! saver      locks a shard, drafts the next segment, unlocks                  ─┴▶ queue ─▶ saver writes drafts properly
 //! FLUSHALL   the table goes with its watch; who frees it drafts the rest
 //! ```
 //!
 //! A draft (see [`crate::rdb::write::Draft`]) is a copy of what is small and a reference of what is big, so what happens under
-//! a lock takes as long as copying one segment, some 450 entries; compressing, walking big values and writing hold none.
+//! a lock takes as long as copying one bucket, some 7 entries, or for the saver one segment, some 450; compressing, walking big
+//! values and writing hold none. Buckets are drafted together, those of one table behind each other, until a draft is worth
+//! its way through the queue.
 //!
 //! The queue is bounded: when it is full, requests that write wait before they take any lock ([`Keyspace::is_choked`]), and
 //! so does the thread that frees flushed tables; requests that read never do. Who holds a lock never waits, so the bound
@@ -44,6 +46,9 @@ const SLICE_ENTRIES: usize = 256;
 /// takes: so clients have the shard most of the time, and a machine with one processor goes on serving.
 const RESTS: u32 = 8;
 const REST: Duration = Duration::from_micros(150);
+/// Who shows no more entries at once puts them behind others, in a draft that is passed on when it has so many bytes.
+const FEW: usize = 64;
+const GATHERED_BYTES: usize = 16 << 10;
 /// Drafts that are kept for their room.
 const SPARE_MAX: usize = 64;
 
@@ -130,6 +135,14 @@ struct Queue {
 struct TableKeeper {
     db: DbIndex,
     shared: Arc<Shared>,
+    /// Of buckets that were shown alone. Whoever shows them holds the shard, so nobody waits for this.
+    gathered: Mutex<Draft>,
+}
+
+impl TableKeeper {
+    fn new(db: DbIndex, shared: &Arc<Shared>) -> TableKeeper {
+        TableKeeper { db, shared: Arc::clone(shared), gathered: Mutex::new(Draft::new(shared.format)) }
+    }
 }
 
 impl Keeper<Entry> for TableKeeper {
@@ -138,31 +151,59 @@ impl Keeper<Entry> for TableKeeper {
         if shared.abandoned.load(Ordering::Acquire) {
             return;
         }
-        let spare = shared.queue.lock().spare.pop();
-        let mut draft = spare.unwrap_or_else(|| Draft::new(shared.format));
-        for entry in entries {
-            let head = Head { deadline: entry.deadline(), access: shared.access(entry) };
-            draft.push(entry, head);
+        if entries.len() > FEW {
+            let mut draft = shared.spare();
+            shared.put_down(&mut draft, entries);
+            return shared.pass_on(self.db, draft, may_wait);
         }
-        let mut queue = shared.queue.lock();
-        queue.bytes += draft.heap_bytes();
-        queue.drafts.push((self.db, draft));
-        shared.changed.notify_all();
-        if queue.bytes > QUEUE_MAX_BYTES {
-            shared.snapshots.is_choked.store(true, Ordering::SeqCst);
-            while may_wait && queue.bytes > QUEUE_MAX_BYTES && !shared.abandoned.load(Ordering::Acquire) {
-                shared.changed.wait(&mut queue);
-            }
+        let mut gathered = self.gathered.lock();
+        shared.put_down(&mut gathered, entries);
+        if gathered.len() >= GATHERED_BYTES {
+            let full = std::mem::replace(&mut *gathered, shared.spare());
+            shared.pass_on(self.db, full, may_wait);
         }
     }
 }
 
 impl Drop for TableKeeper {
     fn drop(&mut self) {
+        let gathered = std::mem::take(self.gathered.get_mut());
+        if !gathered.is_empty() {
+            self.shared.pass_on(self.db, gathered, false);
+        }
         // Under the lock, so that who waits for the last one can't miss it.
         let _queue = self.shared.queue.lock();
         self.shared.tables.fetch_sub(1, Ordering::AcqRel);
         self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// An empty draft.
+    fn spare(&self) -> Draft {
+        let spare = self.queue.lock().spare.pop();
+        spare.unwrap_or_else(|| Draft::new(self.format))
+    }
+
+    fn put_down(&self, draft: &mut Draft, entries: Vec<&mut Entry>) {
+        for entry in entries {
+            let head = Head { deadline: entry.deadline(), access: self.access(entry) };
+            draft.push(entry, head);
+        }
+    }
+
+    /// Puts a draft into the queue. When that is full, writers wait from then on; who `may_wait` does so here.
+    fn pass_on(&self, db: DbIndex, draft: Draft, may_wait: bool) {
+        let mut queue = self.queue.lock();
+        queue.bytes += draft.heap_bytes();
+        queue.drafts.push((db, draft));
+        self.changed.notify_all();
+        if queue.bytes > QUEUE_MAX_BYTES {
+            self.snapshots.is_choked.store(true, Ordering::SeqCst);
+            while may_wait && queue.bytes > QUEUE_MAX_BYTES && !self.abandoned.load(Ordering::Acquire) {
+                self.changed.wait(&mut queue);
+            }
+        }
     }
 }
 
@@ -241,7 +282,7 @@ impl View<'_> {
                 shared.tables.fetch_add(1, Ordering::Relaxed);
                 // Four billion tables would take centuries of snapshots.
                 number += 1;
-                db.table.watch(number, Arc::new(TableKeeper { db: index, shared: Arc::clone(&shared) }));
+                db.table.watch(number, Arc::new(TableKeeper::new(index, &shared)));
             }
         }
         snapshots.last.store(number, Ordering::Relaxed);

@@ -109,12 +109,20 @@ impl<S: Slot> Table<S> {
         self.freezes.as_ref().map_or(0, |freezes| freezes.epoch)
     }
 
-    /// Makes the segment of `hash` ready for change.
+    /// Makes the bucket of `hash` ready for change.
     #[inline]
     pub(super) fn thaw(&mut self, hash: u64) {
         if (self.freezes.is_some() || self.watch.is_some())
             && let Some(id) = self.route(hash).map(|route| route.id)
         {
+            self.thaw_frozen(id);
+            self.show_bucket(id, hash);
+        }
+    }
+
+    /// Makes the segment of `hash` ready for change.
+    pub(super) fn thaw_around(&mut self, hash: u64) {
+        if let Some(id) = self.route(hash).map(|route| route.id) {
             self.thaw_segment(id);
         }
     }

@@ -429,6 +429,7 @@ impl<S: Slot> Table<S> {
         let (due, old_id) = (moved.due, moved.route.id);
         moved.route.id = id;
         self.directory.publish(moved.prefix, moved.route);
+        self.rename_watched(old_id, id);
         if self.by_deadline.remove(&(due, old_id)) {
             self.by_deadline.insert((due, id));
         }

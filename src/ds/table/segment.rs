@@ -203,7 +203,7 @@ pub(super) struct Route {
 const _: () = assert!(size_of::<Route>() == 16);
 
 /// Number of a segment's record, from 0 on. Kept as one more, so that a directory's slot has a value to spare.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct SegmentId(NonZeroU32);
 
 impl SegmentId {
@@ -249,7 +249,7 @@ pub(super) struct Segment {
     pub(super) due: u64,
     /// The table's epoch when these buckets were made; frozen copies from later epochs hold them too.
     pub(super) born: u32,
-    /// The last watch that has seen these entries; see `watch`.
+    /// The last watch that has seen all of these entries; see `watch`.
     pub(super) shown: u32,
 }
 

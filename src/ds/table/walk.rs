@@ -87,7 +87,7 @@ impl<S: Slot> Table<S> {
         mut is_unwanted: impl FnMut(&S) -> bool,
         mut give: impl FnMut(S),
     ) -> Option<u64> {
-        self.thaw(position);
+        self.thaw_around(position);
         let span = self.span_at(position)?;
         let seed = self.seed;
         let is_taken =
@@ -104,7 +104,7 @@ impl<S: Slot> Table<S> {
         mut is_unwanted: impl FnMut() -> bool,
         mut give: impl FnMut(S),
     ) -> Option<u64> {
-        self.thaw(position);
+        self.thaw_around(position);
         let route = *self.route(position)?;
         let depth = route.shape.depth();
         let start = self.relative(position) & !(u64::MAX >> depth);

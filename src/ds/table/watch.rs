@@ -3,25 +3,30 @@
 //! ```text
 //!  watch(n, keeper)     costs nothing, at any size
 //!  keep_next(position)  shows the entries of segments that were not shown yet, some at a time, in hash order
-//!  any change           shows the segment that is about to change first, if it was not shown yet
+//!  a change of an entry shows its bucket first, if that was not shown yet: a microsecond
+//!  a change of many     shows the segment that is about to change first, or what is left of it
 //!  the last segment, or the table's end: shown, and the watch is over
 //! ```
 //!
-//! Every segment remembers the number of the last watch that it was shown to. Whatever moves entries between segments
-//! (a split, a merge, a rebuild) changes them, so both sides were shown before, and what comes out is marked as shown.
+//! Every segment remembers the number of the last watch that it was shown to whole, and the watch which buckets of others it was
+//! shown. Whatever moves entries between buckets or segments (a split, a merge, a rebuild) changes them, so all of them were shown
+//! before, and what comes out is marked as shown. Re-seeded segments are shown whole, always.
 //!
-//! Example. Watch 3 begins, a segment was last shown to watch 2. A write shows it and marks it 3; the next write there finds
-//! 3 and goes on; so does `keep_next`, when it comes by.
+//! Example. Watch 3 begins, a segment was last shown to watch 2. A write to its bucket 7 shows that one, the next write there goes
+//! on. When `keep_next` comes by it shows the other buckets, and marks the segment 3: whatever is written there now goes on.
 //!
 //! Reading through [`Table::find_touch`] is no change: what may be touched (the access clock) is nothing that is kept.
 //!
-//! Invariant: while a watch lasts, a segment that is not marked holds exactly the entries it held when the watch began.
+//! Invariant: while a watch lasts, a bucket that was not shown, neither alone nor with its segment, holds exactly the entries that it
+//! held when the watch began.
 
 #![allow(unsafe_code)] // Entries lie in raw slots; here they are lent out.
 
-use super::bucket;
-use super::segment::SegmentId;
+use super::bucket::{self, Bucket};
+use super::segment::{LARGE, SegmentId};
 use super::{Slot, Table};
+use std::collections::HashMap;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// Who is shown the entries.
@@ -36,10 +41,12 @@ pub trait Keeper<S>: Send + Sync {
 pub(super) struct Watch<S> {
     number: u32,
     keeper: Arc<dyn Keeper<S>>,
+    /// Of segments that were not shown whole: a bit for each bucket that was.
+    buckets: HashMap<SegmentId, u64>,
 }
 
 /// Tables of more entries are dropped where nobody waits.
-const LARGE: usize = 64;
+const MANY: usize = 64;
 
 /// What [`Table::find_touch`] found.
 pub enum Touch<'t, S: Slot> {
@@ -66,7 +73,7 @@ impl<S: Slot> Table<S> {
     /// Begins a watch, whose number is above that of every watch before. One that lasts is over then, with what
     /// it has been shown.
     pub fn watch(&mut self, number: u32, keeper: Arc<dyn Keeper<S>>) {
-        self.watch = (!self.is_empty()).then(|| Box::new(Watch { number, keeper }));
+        self.watch = (!self.is_empty()).then(|| Box::new(Watch { number, keeper, buckets: HashMap::new() }));
     }
 
     /// The number of the watch that lasts.
@@ -107,34 +114,79 @@ impl<S: Slot> Table<S> {
         None
     }
 
-    /// Shows a segment, if it was not yet; how many entries were shown.
+    /// Shows what of a segment was not shown yet; how many entries were.
     pub(super) fn show(&mut self, id: SegmentId, may_wait: bool) -> usize {
-        let Some(watch) = &self.watch else { return 0 };
+        let Some(watch) = &mut self.watch else { return 0 };
         let segment = &mut self.segments[id];
         if segment.shown == watch.number {
             return 0;
         }
         segment.shown = watch.number;
         let (route, len) = (segment.route, segment.len as usize);
+        let shown = watch.buckets.remove(&id).unwrap_or(0);
         let keeper = Arc::clone(&watch.keeper);
-        for bucket in route.all_buckets() {
-            self.prefetch_chain(bucket);
-        }
+        let is_new = |index: &usize| *index >= LARGE || shown >> index & 1 == 0;
+        let buckets = || (0..route.shape.buckets()).filter(is_new).map(|index| route.bucket(index));
+        buckets().for_each(|bucket| self.prefetch_chain(bucket));
         let mut entries = Vec::with_capacity(len);
-        for bucket in route.all_buckets() {
-            let mut k = 0;
-            // SAFETY: the bucket belongs to this table, which is borrowed exclusively; slots hold values of type `S`, and
-            // each is lent once.
-            while let Some(place) = unsafe { bucket::nth(bucket, k) } {
-                // SAFETY: as above.
-                entries.push(unsafe { place.cast::<S>().as_mut() });
-                k += 1;
-            }
-        }
-        if len > 0 {
+        buckets().for_each(|bucket| self.lend(bucket, &mut entries));
+        let count = entries.len();
+        if count > 0 {
             keeper.keep(entries, may_wait);
         }
-        len
+        count
+    }
+
+    /// Shows the bucket that entries of `hash` belong into, if it was not shown yet.
+    #[cold]
+    pub(super) fn show_bucket(&mut self, id: SegmentId, hash: u64) {
+        let relative = self.relative(hash);
+        let Some(watch) = &mut self.watch else { return };
+        let segment = &self.segments[id];
+        let (shown, shape) = (segment.shown, segment.route.shape);
+        if shown == watch.number {
+            return;
+        }
+        if shape.is_reseeded() {
+            // The hash does not tell the bucket.
+            self.show(id, false);
+            return;
+        }
+        let index = shape.bucket_at(relative);
+        let bits = watch.buckets.entry(id).or_default();
+        if *bits >> index & 1 == 1 {
+            return;
+        }
+        *bits |= 1 << index;
+        let keeper = Arc::clone(&watch.keeper);
+        let bucket = segment.route.bucket(index);
+        self.prefetch_chain(bucket);
+        let mut entries = Vec::with_capacity(bucket::room_of(1));
+        self.lend(bucket, &mut entries);
+        if !entries.is_empty() {
+            keeper.keep(entries, false);
+        }
+    }
+
+    /// The entries of a bucket of this table; each may be lent once at a time.
+    fn lend<'t>(&mut self, bucket: NonNull<Bucket>, entries: &mut Vec<&'t mut S>) {
+        let mut k = 0;
+        // SAFETY: the bucket belongs to this table, which is borrowed exclusively; slots hold values of type `S`, and
+        // each is lent once.
+        while let Some(place) = unsafe { bucket::nth(bucket, k) } {
+            // SAFETY: as above.
+            entries.push(unsafe { place.cast::<S>().as_mut() });
+            k += 1;
+        }
+    }
+
+    /// A segment has got another number, whose segment was shown and is gone.
+    pub(super) fn rename_watched(&mut self, from: SegmentId, to: SegmentId) {
+        if let Some(watch) = &mut self.watch
+            && let Some(buckets) = watch.buckets.remove(&from)
+        {
+            watch.buckets.insert(to, buckets);
+        }
     }
 
     /// Shows what was not shown yet: the table goes.
@@ -142,7 +194,7 @@ impl<S: Slot> Table<S> {
         if self.watch.is_none() {
             return;
         }
-        let (count, may_wait) = (self.segments.len(), self.len > LARGE);
+        let (count, may_wait) = (self.segments.len(), self.len > MANY);
         for index in 0..count {
             let id = SegmentId::new(index as u32);
             self.thaw_frozen(id);

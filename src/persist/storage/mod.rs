@@ -44,6 +44,10 @@ pub trait File: Send {
     /// Those of the disk; see the module's head for what follows.
     fn sync(&mut self) -> io::Result<()>;
 
+    /// Lets the disk begin with so many bytes from `offset` on, without waiting for it: a hint, so that the next
+    /// [`File::sync`] finds less to do.
+    fn begin_sync(&mut self, _offset: u64, _bytes: u64) {}
+
     /// Cuts the file; the next write goes to its new end.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 

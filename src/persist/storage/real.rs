@@ -10,6 +10,7 @@ use rustix::fs::{Advice, OFlags, fadvise};
 
 use super::direct::Direct;
 use super::{File, Storage};
+use crate::ds::breaks::Pace;
 
 /// Files of the operating system.
 #[derive(Debug, Default)]
@@ -29,6 +30,12 @@ impl File for Direct {
         self.file.sync_data()
     }
 
+    fn begin_sync(&mut self, offset: u64, bytes: u64) {
+        // What has been written out already may leave the cache, the rest is written out: as it was written just now, that is
+        // nearly all of it. Where this is not understood the sync does all the work.
+        let _ = fadvise(&self.file, offset, NonZeroU64::new(bytes), Advice::DontNeed);
+    }
+
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.file.set_len(len)?;
         self.file.seek(SeekFrom::Start(len)).map(drop)
@@ -38,11 +45,12 @@ impl File for Direct {
 /// A file that is about to lose a name, and with it perhaps its life. Dropped when it has.
 ///
 /// When the last name and handle of a file vanish the system frees what its page cache has of it in one go, and may let nobody else
-/// have the processor meanwhile: 3 ms for 30 MB. So that is done in steps before. Where the file has other names nothing is lost.
+/// have the processor meanwhile: 3 ms for 30 MB. So that is done in steps before, with breaks. Where the file has other names nothing
+/// is lost.
 struct Doomed(Option<fs::File>);
 
 impl Doomed {
-    const STEP_BYTES: u64 = 2 << 20;
+    const STEP_BYTES: u64 = 512 << 10;
 
     fn at(path: &Path) -> Doomed {
         // What a symbolic link points to lives on; a pipe would wait for somebody who writes.
@@ -55,12 +63,13 @@ impl Drop for Doomed {
     fn drop(&mut self) {
         let Some(file) = &self.0 else { return };
         let len = file.metadata().map_or(0, |facts| facts.len());
+        let mut pace = Pace::begin();
         for offset in (0..len).step_by(Doomed::STEP_BYTES as usize) {
             // A hint, which not every file system takes.
             if fadvise(file, offset, NonZeroU64::new(Doomed::STEP_BYTES), Advice::DontNeed).is_err() {
                 return;
             }
-            std::thread::yield_now();
+            pace.step();
         }
     }
 }

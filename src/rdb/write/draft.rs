@@ -105,6 +105,11 @@ impl Draft {
         self.version
     }
 
+    /// Bytes that were put down, without what is put down by reference.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Bytes that it takes in memory by itself.
     pub fn heap_bytes(&self) -> usize {
         self.bytes.capacity() + self.holes.capacity() * size_of::<Hole>()
