@@ -3,7 +3,8 @@
 //!
 //! *Waits.* Requests go out at their time, 20,000 in a second, whatever the server does; what one waits is counted from the time
 //! at which it should have been sent, so a stall is felt by all that fall into it. Whether a snapshot is still being
-//! written is asked on a second connection by the same thread, also while none is.
+//! written is asked on a second connection by the same thread, also while none is. It sleeps in between, on the server's CPU
+//! ([`machine::on_server_cpu`]), where whatever writes the snapshot is in the way of both.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -35,7 +36,7 @@ pub fn run(plan: &Plan) {
     let keys = if plan.quick { 500_000 } else { 5_000_000 };
     let peers: Vec<&Peer> = plan.peers.iter().filter(|peer| peer.can_start()).collect();
     speed(&peers, keys, if plan.quick { LOGGED.0 / 4 } else { LOGGED.0 });
-    waits(&peers, keys, plan.round);
+    machine::on_server_cpu(|| waits(&peers, keys, plan.round));
 }
 
 fn start(peer: &Peer, options: &[&str]) -> Instance {
@@ -119,20 +120,11 @@ fn log_load(peer: &Peer, commands: u64) -> f64 {
     seconds(&instance, "DEBUG LOADAOF")
 }
 
-fn at_place<T>(work: impl FnOnce() -> T) -> T {
-    match std::env::var("PLACE").as_deref() {
-        Ok("0") => machine::on_server_cpu(work),
-        _ => work(),
-    }
-}
-
 fn waits(peers: &[&Peer], keys: u64, time: Duration) {
     let mut table = Table::new(["server", "meanwhile", "p50 µs", "p99.9 µs", "longest ms", "for s"]);
     for peer in peers {
-        let instance = start(
-            peer,
-            &["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--appendfsync", "no"],
-        );
+        let options = ["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0", "--appendfsync", "no"];
+        let instance = peer.start_here(&[&OPTIONS[..], &options].concat());
         fill(instance.addr, keys, VALUE_BYTES, &[]);
         settle(&instance);
         let mut row = |what: &str, began: Option<&str>| {
@@ -140,7 +132,7 @@ fn waits(peers: &[&Peer], keys: u64, time: Duration) {
                 instance.connect().ask(command);
             }
             let from = Instant::now();
-            let mut waits = at_place(|| beat(&instance, keys, began.is_none().then_some(2 * time)));
+            let mut waits = beat(&instance, keys, began.is_none().then_some(2 * time));
             let took = from.elapsed().as_secs_f64();
             waits.sort_unstable();
             let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize].as_secs_f64();

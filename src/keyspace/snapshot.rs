@@ -3,12 +3,12 @@
 //! ```text
 //! cut        all shards locked: a watch on every table (see [`crate::ds::table`]), unlock         microseconds
 //! writer     meets a bucket that was not put down yet: drafts it first        ─┐
-//! saver      locks a shard, drafts the next segment, unlocks                  ─┴▶ queue ─▶ saver writes drafts properly
+//! saver      locks a shard, drafts the next buckets, unlocks                  ─┴▶ queue ─▶ saver writes drafts properly
 //! FLUSHALL   the table goes with its watch; who frees it drafts the rest
 //! ```
 //!
 //! A draft (see [`crate::rdb::write::Draft`]) is a copy of what is small and a reference of what is big, so what happens under
-//! a lock takes as long as copying one bucket, some 7 entries, or for the saver one segment, some 450; compressing, walking big
+//! a lock takes as long as copying one bucket, some 7 entries, or for the saver some of them; compressing, walking big
 //! values and writing hold none. Buckets are drafted together, those of one table behind each other, until a draft is worth
 //! its way through the queue.
 //!
@@ -40,8 +40,8 @@ use crate::rdb::write::{Draft, Format};
 
 /// What drafts may take in memory before writers wait, in bytes.
 const QUEUE_MAX_BYTES: usize = 48 << 20;
-/// Entries that the saver drafts under one lock: about a segment.
-const SLICE_ENTRIES: usize = 256;
+/// Entries that the saver drafts under one lock: about a quarter of a segment.
+const SLICE_ENTRIES: usize = 64;
 /// After somebody had to wait for the saver, it rests before so many slices, each time several times as long as a slice
 /// takes: so clients have the shard most of the time, and a machine with one processor goes on serving.
 const RESTS: u32 = 8;
@@ -359,7 +359,7 @@ impl Cut {
         }
     }
 
-    /// Drafts the next segment of a table under the lock of its shard.
+    /// Drafts the next buckets of a table under the lock of its shard.
     fn step(&mut self, keyspace: &Keyspace) {
         let Some(index) = self.shard else { return };
         if index >= keyspace.shard_count() {

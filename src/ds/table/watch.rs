@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  watch(n, keeper)     costs nothing, at any size
-//!  keep_next(position)  shows the entries of segments that were not shown yet, some at a time, in hash order
+//!  keep_next(position)  shows what was not shown yet, a few buckets at a time, in hash order
 //!  a change of an entry shows its bucket first, if that was not shown yet: a microsecond
 //!  a change of many     shows the segment that is about to change first, or what is left of it
 //!  the last segment, or the table's end: shown, and the watch is over
@@ -13,7 +13,7 @@
 //! before, and what comes out is marked as shown. Re-seeded segments are shown whole, always.
 //!
 //! Example. Watch 3 begins, a segment was last shown to watch 2. A write to its bucket 7 shows that one, the next write there goes
-//! on. When `keep_next` comes by it shows the other buckets, and marks the segment 3: whatever is written there now goes on.
+//! on. When `keep_next` has come by it has shown the other buckets, and the segment is marked 3: whatever is written there goes on.
 //!
 //! Reading through [`Table::find_touch`] is no change: what may be touched (the access clock) is nothing that is kept.
 //!
@@ -25,7 +25,9 @@
 use super::bucket::{self, Bucket};
 use super::segment::{LARGE, SegmentId};
 use super::{Slot, Table};
+use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -45,6 +47,8 @@ pub(super) struct Watch<S> {
     buckets: HashMap<SegmentId, u64>,
 }
 
+/// Buckets that are shown at once to who takes his time: some ten microseconds.
+const RUN: usize = 16;
 /// Tables of more entries are dropped where nobody waits.
 const MANY: usize = 64;
 
@@ -92,19 +96,24 @@ impl<S: Slot> Table<S> {
         self.watched().unwrap_or(0)
     }
 
-    /// Shows segments from `position` (relative to the table) on, until about `entries` were shown. The position to go on
-    /// from; `None` at the end, when the watch is over.
+    /// Shows what was not shown yet from `position` (relative to the table) on, some [`RUN`] buckets at a time, until about
+    /// `entries` were shown. The position to go on from; `None` at the end, when the watch is over.
     pub fn keep_next(&mut self, mut position: u64, entries: usize) -> Option<u64> {
         let mut shown = 0;
         while self.watch.is_some() {
             let Some(&route) = self.directory.route(position) else { break };
             // Frozen copies may read it: what is lent must be the table's own.
             self.thaw_frozen(route.id);
-            shown += self.show(route.id, false);
-            let depth = route.shape.depth();
+            let (shape, prefix) = (self.segments[route.id].route.shape, self.segments[route.id].prefix);
+            let buckets = match shape.is_reseeded() {
+                true => 0..shape.buckets(),
+                false => shape.bucket_at(position)..(shape.bucket_at(position) + RUN).min(shape.buckets()),
+            };
+            let end = buckets.end;
+            shown += self.show_buckets(route.id, buckets, false);
             // Two shifts, because a depth of 0 would shift by 64.
-            let end = (u128::from(position >> (63 - depth) >> 1) + 1) << (64 - depth);
-            let Ok(next) = u64::try_from(end) else { break };
+            let start = u64::from(prefix) << (63 - shape.depth()) << 1;
+            let Ok(next) = u64::try_from(shape.boundary(start, end)) else { break };
             position = next;
             if shown >= entries {
                 return Some(position);
@@ -114,58 +123,51 @@ impl<S: Slot> Table<S> {
         None
     }
 
-    /// Shows what of a segment was not shown yet; how many entries were.
-    pub(super) fn show(&mut self, id: SegmentId, may_wait: bool) -> usize {
-        let Some(watch) = &mut self.watch else { return 0 };
-        let segment = &mut self.segments[id];
-        if segment.shown == watch.number {
-            return 0;
-        }
-        segment.shown = watch.number;
-        let (route, len) = (segment.route, segment.len as usize);
-        let shown = watch.buckets.remove(&id).unwrap_or(0);
-        let keeper = Arc::clone(&watch.keeper);
-        let is_new = |index: &usize| *index >= LARGE || shown >> index & 1 == 0;
-        let buckets = || (0..route.shape.buckets()).filter(is_new).map(|index| route.bucket(index));
-        buckets().for_each(|bucket| self.prefetch_chain(bucket));
-        let mut entries = Vec::with_capacity(len);
-        buckets().for_each(|bucket| self.lend(bucket, &mut entries));
-        let count = entries.len();
-        if count > 0 {
-            keeper.keep(entries, may_wait);
-        }
-        count
+    /// Shows what of a segment was not shown yet.
+    pub(super) fn show(&mut self, id: SegmentId, may_wait: bool) {
+        let all = 0..self.segments[id].route.shape.buckets();
+        self.show_buckets(id, all, may_wait);
     }
 
     /// Shows the bucket that entries of `hash` belong into, if it was not shown yet.
     #[cold]
     pub(super) fn show_bucket(&mut self, id: SegmentId, hash: u64) {
-        let relative = self.relative(hash);
-        let Some(watch) = &mut self.watch else { return };
-        let segment = &self.segments[id];
-        let (shown, shape) = (segment.shown, segment.route.shape);
-        if shown == watch.number {
-            return;
+        let bucket = self.segments[id].route.shape.bucket_at(self.relative(hash));
+        self.show_buckets(id, bucket..bucket + 1, false);
+    }
+
+    /// Shows those of some buckets of a segment that were not shown yet; how many entries these have.
+    fn show_buckets(&mut self, id: SegmentId, buckets: Range<usize>, may_wait: bool) -> usize {
+        let Some(watch) = &mut self.watch else { return 0 };
+        let segment = &mut self.segments[id];
+        if segment.shown == watch.number {
+            return 0;
         }
-        if shape.is_reseeded() {
-            // The hash does not tell the bucket.
-            self.show(id, false);
-            return;
+        let (route, all) = (segment.route, segment.route.shape.buckets());
+        let mut new: SmallVec<[_; LARGE]> = SmallVec::new();
+        if route.shape.is_reseeded() {
+            // No hash tells the bucket, and there may be more than there are bits.
+            segment.shown = watch.number;
+            new.extend(route.all_buckets());
+        } else {
+            let bits = watch.buckets.entry(id).or_default();
+            let shown = *bits;
+            new.extend(buckets.clone().filter(|at| shown >> at & 1 == 0).map(|at| route.bucket(at)));
+            buckets.for_each(|at| *bits |= 1 << at);
+            if bits.count_ones() as usize == all {
+                segment.shown = watch.number;
+                watch.buckets.remove(&id);
+            }
         }
-        let index = shape.bucket_at(relative);
-        let bits = watch.buckets.entry(id).or_default();
-        if *bits >> index & 1 == 1 {
-            return;
-        }
-        *bits |= 1 << index;
         let keeper = Arc::clone(&watch.keeper);
-        let bucket = segment.route.bucket(index);
-        self.prefetch_chain(bucket);
-        let mut entries = Vec::with_capacity(bucket::room_of(1));
-        self.lend(bucket, &mut entries);
-        if !entries.is_empty() {
-            keeper.keep(entries, false);
+        new.iter().for_each(|&bucket| self.prefetch_chain(bucket));
+        let mut entries = Vec::with_capacity(new.len() * bucket::SLOTS);
+        new.iter().for_each(|&bucket| self.lend(bucket, &mut entries));
+        let count = entries.len();
+        if count > 0 {
+            keeper.keep(entries, may_wait);
         }
+        count
     }
 
     /// The entries of a bucket of this table; each may be lent once at a time.
@@ -292,6 +294,27 @@ mod tests {
             Payload::Value(_) => panic!("all values are inline"),
         };
         table.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn one_change_shows_one_bucket_and_whoever_walks_the_others_once() {
+        let mut table = Table::new(HashSeed::random_from([1, 2, 3]), 0);
+        (0..3000).for_each(|number| put(&mut table, number, 7));
+        let notes = Arc::new(Notes::default());
+        table.watch(1, Arc::clone(&notes) as Arc<dyn Keeper<_>>);
+        let seen = || notes.0.lock().unwrap().len();
+        let hash = table.seed().hash(&key(5));
+        for _ in 0..3 {
+            table.find_mut(hash, &key(5)).unwrap().set_inline(&[8]);
+            assert!((1..30).contains(&seen()), "{} entries were shown for one", seen());
+        }
+        let mut position = Some(0);
+        while let Some(from) = position {
+            let before = seen();
+            position = table.keep_next(from, 1);
+            assert!(seen() - before < 200, "{} entries were shown at once", seen() - before);
+        }
+        assert_eq!(seen(), 3000);
     }
 
     proptest! {

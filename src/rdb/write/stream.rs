@@ -5,8 +5,8 @@ use crate::base::crc::crc64;
 use crate::rdb::lzf::Compressor;
 use std::io::{self, Write};
 
-/// Bytes that leave at once: some 0.1 ms of work, behind which the writer offers the processor to who has waited for it.
-const CHUNK_BYTES: usize = 16 << 10;
+/// Bytes that leave at once: some 50 µs of work, behind which the writer offers the processor to who has waited for it.
+const CHUNK_BYTES: usize = 8 << 10;
 
 /// See the module's head.
 pub struct Stream<W> {
