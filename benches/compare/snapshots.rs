@@ -203,7 +203,8 @@ impl Line {
 /// Sleeps until something has come, until there is room for what is unsent, or until then.
 fn rest(lines: &[&Line], until: Instant) {
     let time = until.saturating_duration_since(Instant::now());
-    let mut sockets: Vec<PollFd<'_>> = lines.iter().map(|line| PollFd::new(&line.stream, line.wanted())).collect();
+    let mut sockets: Vec<PollFd<'_>> =
+        lines.iter().map(|line| PollFd::new(&line.stream, line.wanted())).collect();
     // One that a signal ends is a short one.
     let _ = poll(&mut sockets, Some(&Timespec::try_from(time).unwrap()));
 }

@@ -157,11 +157,7 @@ impl WriteCx<'_, '_> {
 
     /// As [`WriteCx::string_suffices`], of a collection.
     #[inline(always)] // As there.
-    pub fn value_suffices<T: Collection>(
-        &mut self,
-        key: Key<'_>,
-        suffices: impl FnOnce(&T) -> bool,
-    ) -> bool {
+    pub fn value_suffices<T: Collection>(&mut self, key: Key<'_>, suffices: impl FnOnce(&T) -> bool) -> bool {
         let suffices = |entry: &Entry| collection_of(entry).is_some_and(suffices);
         self.read.view.suffices(self.read.session.db, key, suffices)
     }

@@ -162,7 +162,10 @@ impl<S: Slot> Table<S> {
         let keeper = Arc::clone(&watch.keeper);
         new.iter().for_each(|&bucket| self.prefetch_chain(bucket));
         let mut entries = Vec::with_capacity(new.len() * bucket::SLOTS);
-        new.iter().for_each(|&bucket| self.lend(bucket, &mut entries));
+        for bucket in new {
+            // SAFETY: the table is borrowed exclusively, its buckets are different ones, and the keeper gives the entries back below.
+            unsafe { Self::lend(bucket, &mut entries) };
+        }
         let count = entries.len();
         if count > 0 {
             keeper.keep(entries, may_wait);
@@ -170,13 +173,18 @@ impl<S: Slot> Table<S> {
         count
     }
 
-    /// The entries of a bucket of this table; each may be lent once at a time.
-    fn lend<'t>(&mut self, bucket: NonNull<Bucket>, entries: &mut Vec<&'t mut S>) {
+    /// The entries of a bucket of this table.
+    ///
+    /// # Safety
+    /// A bucket is lent once, and what was lent is given up before anything else is done with the table.
+    unsafe fn lend<'t>(bucket: NonNull<Bucket>, entries: &mut Vec<&'t mut S>)
+    where
+        S: 't,
+    {
         let mut k = 0;
-        // SAFETY: the bucket belongs to this table, which is borrowed exclusively; slots hold values of type `S`, and
-        // each is lent once.
+        // SAFETY: the bucket is alive, and so are its entries, as long as the table is left alone (the caller's promise).
         while let Some(place) = unsafe { bucket::nth(bucket, k) } {
-            // SAFETY: as above.
+            // SAFETY: slots hold values of type `S`, and each is lent once.
             entries.push(unsafe { place.cast::<S>().as_mut() });
             k += 1;
         }
