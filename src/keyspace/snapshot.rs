@@ -205,9 +205,7 @@ impl Shared {
             }
         }
     }
-}
 
-impl Shared {
     fn access(&self, entry: &Entry) -> Option<Access> {
         match self.clock_kept {
             ClockKept::Nothing => None,
